@@ -1,0 +1,51 @@
+"""What a request handler may touch: the node's parts, each the one owner of its state.
+
+The front door builds a `Broker` when a node starts; handlers get it through their context. It holds
+references only and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from sprawl.core.clock import Clock
+    from sprawl.core.config.broker import BrokerConfig
+    from sprawl.core.controller.controller import Controller
+    from sprawl.core.groups.shell import GroupCoordinator
+    from sprawl.core.ids import BrokerId
+    from sprawl.core.partition.registry import Partitions
+
+
+class Endpoint(NamedTuple):
+    """Where clients of one listener reach this node: what Metadata tells them."""
+
+    host: str
+    port: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Broker:
+    """One node's parts.
+
+    Args:
+        node_id: Kafka's broker id, also the controller id of a single node.
+        cluster_id: 22 characters of URL-safe base64, stable for the life of the data directory.
+        rack: `broker.rack`, or None.
+        endpoints: advertised address by listener name (upper case, as Kafka names listeners).
+    """
+
+    node_id: BrokerId
+    cluster_id: str
+    rack: str | None
+    clock: Clock
+    rng: Random
+    config: BrokerConfig
+    controller: Controller
+    partitions: Partitions
+    groups: GroupCoordinator
+    endpoints: Mapping[str, Endpoint]

@@ -1,0 +1,21 @@
+"""Every bound in one place: name, unit in the name, and the reason.
+
+A bound that users may change is a setting (core/config) whose default stands there; these are the
+ones that protect the node itself. Each section belongs to the folder it names.
+"""
+
+from __future__ import annotations
+
+# --- gateway/codec -------------------------------------------------------------------------------
+FRAME_BYTES_MAX = 104_857_600
+"""Largest request frame: Kafka's socket.request.max.bytes default (100 MiB)."""
+
+# --- core/records --------------------------------------------------------------------------------
+DECOMPRESSED_BYTES_MAX = 268_435_456
+"""Largest decompressed size of one batch that the broker itself looks into: 256 MiB. Clients cap
+a batch near 1 MiB by default; this stops a decompression bomb, not a user."""
+
+# --- core/log ------------------------------------------------------------------------------------
+MEMORY_TAIL_BYTES_MAX = 16_777_216
+"""Recently appended batches that the node keeps in memory for tail readers, over all partitions:
+16 MiB, small beside the 60 MiB budget of an idle node; the page cache serves what is older."""
