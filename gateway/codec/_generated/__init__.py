@@ -1,0 +1,1 @@
+"""Message classes, generated from `schemas/`; never edited by hand."""

@@ -1,0 +1,132 @@
+# Written by `python -m sprawl.gateway.codec.generate` from schemas/k35_describe_log_dirs.kafka; do not edit.
+"""DescribeLogDirs (key 35), versions 1-5."""
+
+from __future__ import annotations
+
+from sprawl.gateway.codec.message import UNSET, Struct
+
+
+class DescribableLogDirTopic(Struct):
+    __slots__ = ("topic", "partitions",)
+
+    topic: str
+    partitions: list[int]
+
+    def __init__(
+        self,
+        *,
+        topic: str = '',
+        partitions: list[int] = UNSET,
+        unknown_tagged_fields: dict[int, bytes] | None = None,
+    ) -> None:
+        self.topic = topic
+        self.partitions = [] if partitions is UNSET else partitions
+        self.unknown_tagged_fields = unknown_tagged_fields
+
+
+class DescribeLogDirsRequest(Struct):
+    __slots__ = ("topics",)
+
+    topics: list[DescribableLogDirTopic] | None
+
+    def __init__(
+        self,
+        *,
+        topics: list[DescribableLogDirTopic] | None = UNSET,
+        unknown_tagged_fields: dict[int, bytes] | None = None,
+    ) -> None:
+        self.topics = [] if topics is UNSET else topics
+        self.unknown_tagged_fields = unknown_tagged_fields
+
+
+class DescribeLogDirsPartition(Struct):
+    __slots__ = ("partition_index", "partition_size", "offset_lag", "is_future_key",)
+
+    partition_index: int
+    partition_size: int
+    offset_lag: int
+    is_future_key: bool
+
+    def __init__(
+        self,
+        *,
+        partition_index: int = 0,
+        partition_size: int = 0,
+        offset_lag: int = 0,
+        is_future_key: bool = False,
+        unknown_tagged_fields: dict[int, bytes] | None = None,
+    ) -> None:
+        self.partition_index = partition_index
+        self.partition_size = partition_size
+        self.offset_lag = offset_lag
+        self.is_future_key = is_future_key
+        self.unknown_tagged_fields = unknown_tagged_fields
+
+
+class DescribeLogDirsTopic(Struct):
+    __slots__ = ("name", "partitions",)
+
+    name: str
+    partitions: list[DescribeLogDirsPartition]
+
+    def __init__(
+        self,
+        *,
+        name: str = '',
+        partitions: list[DescribeLogDirsPartition] = UNSET,
+        unknown_tagged_fields: dict[int, bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self.partitions = [] if partitions is UNSET else partitions
+        self.unknown_tagged_fields = unknown_tagged_fields
+
+
+class DescribeLogDirsResult(Struct):
+    __slots__ = ("error_code", "log_dir", "topics", "total_bytes", "usable_bytes", "is_cordoned",)
+
+    error_code: int
+    log_dir: str
+    topics: list[DescribeLogDirsTopic]
+    total_bytes: int
+    usable_bytes: int
+    is_cordoned: bool
+
+    def __init__(
+        self,
+        *,
+        error_code: int = 0,
+        log_dir: str = '',
+        topics: list[DescribeLogDirsTopic] = UNSET,
+        total_bytes: int = -1,
+        usable_bytes: int = -1,
+        is_cordoned: bool = False,
+        unknown_tagged_fields: dict[int, bytes] | None = None,
+    ) -> None:
+        self.error_code = error_code
+        self.log_dir = log_dir
+        self.topics = [] if topics is UNSET else topics
+        self.total_bytes = total_bytes
+        self.usable_bytes = usable_bytes
+        self.is_cordoned = is_cordoned
+        self.unknown_tagged_fields = unknown_tagged_fields
+
+
+class DescribeLogDirsResponse(Struct):
+    __slots__ = ("throttle_time_ms", "error_code", "results",)
+
+    throttle_time_ms: int
+    error_code: int
+    results: list[DescribeLogDirsResult]
+
+    def __init__(
+        self,
+        *,
+        throttle_time_ms: int = 0,
+        error_code: int = 0,
+        results: list[DescribeLogDirsResult] = UNSET,
+        unknown_tagged_fields: dict[int, bytes] | None = None,
+    ) -> None:
+        self.throttle_time_ms = throttle_time_ms
+        self.error_code = error_code
+        self.results = [] if results is UNSET else results
+        self.unknown_tagged_fields = unknown_tagged_fields
