@@ -9,6 +9,12 @@ from __future__ import annotations
 # --- gateway/codec -------------------------------------------------------------------------------
 FRAME_BYTES_MAX = 104_857_600
 """Largest request frame: Kafka's socket.request.max.bytes default (100 MiB)."""
+REQUEST_ELEMENTS_MAX = 1_000_000
+"""Array elements and unknown tagged fields of one request, all levels together. An element of a few
+bytes becomes objects of some hundred; the largest honest requests (a reassignment or a commit of
+100,000 partitions) stay below half of this."""
+RESPONSE_ELEMENTS_MAX = 8_000_000
+"""The same for a response that we read as a client: metadata of 500,000 partitions fits."""
 
 # --- core/records --------------------------------------------------------------------------------
 DECOMPRESSED_BYTES_MAX = 268_435_456

@@ -48,7 +48,9 @@ def render_all() -> dict[str, str]:
     apis = load_apis()
     files = {f"{api.module_name()}.py": render_module(api) for api in apis}
     files["api_ranges.py"] = _render_ranges(apis)
-    files["__init__.py"] = '"""Message classes, generated from `schemas/`; never edited by hand."""\n'
+    files["__init__.py"] = (
+        '"""Message classes, generated from `schemas/`; never edited by hand."""\n'
+    )
     return files
 
 

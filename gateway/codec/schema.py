@@ -271,6 +271,8 @@ def _field(
         if type_name not in named:
             raise SchemaError(f"line {line.number}: unknown type {type_name!r}")
         struct = named[type_name]
+    if struct is not None and match["null"] and not match["array"]:
+        raise SchemaError(f"line {line.number}: a struct that is not in an array cannot be null")
     try:
         default = _default(match["default"], type_name, is_array=match["array"] is not None)
     except ValueError as error:
