@@ -1,0 +1,202 @@
+"""Reads records and finds offsets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sprawl.client.cluster import RETRY_WAIT_S, Cluster, TopicView
+from sprawl.client.faults import Refused, raise_for
+from sprawl.core.errors import ErrorCode
+from sprawl.core.records.batch import iter_batches
+from sprawl.core.records.record import Record, decode_records
+from sprawl.gateway.codec._generated.k01_fetch import (
+    FetchPartition,
+    FetchRequest,
+    FetchResponse,
+    FetchTopic,
+    PartitionData,
+)
+from sprawl.gateway.codec._generated.k02_list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    ListOffsetsTopic,
+)
+
+FETCH = 1
+LIST_OFFSETS = 2
+
+LATEST = -1
+"""ListOffsets timestamp that means the end of the log."""
+EARLIEST = -2
+"""ListOffsets timestamp that means the log start."""
+
+_MOVED = frozenset(
+    {
+        ErrorCode.NOT_LEADER_OR_FOLLOWER,
+        ErrorCode.LEADER_NOT_AVAILABLE,
+        ErrorCode.FENCED_LEADER_EPOCH,
+        ErrorCode.UNKNOWN_LEADER_EPOCH,
+        ErrorCode.OFFSET_NOT_AVAILABLE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundOffset:
+    """Answer of ListOffsets: offset -1 when no record is at or after the time asked for."""
+
+    offset: int
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A record and the partition it came from."""
+
+    partition: int
+    record: Record
+
+
+async def list_offsets(
+    cluster: Cluster, topic: TopicView, times: Mapping[int, int]
+) -> dict[int, FoundOffset]:
+    """Finds an offset in each partition.
+
+    Args:
+        times: by partition: milliseconds since the epoch, LATEST or EARLIEST.
+
+    Raises:
+        Refused: a partition has an error.
+    """
+    by_leader: dict[int, list[ListOffsetsPartition]] = {}
+    for view in topic.partitions:
+        if view.partition in times:
+            by_leader.setdefault(view.leader, []).append(
+                ListOffsetsPartition(
+                    partition_index=view.partition, timestamp=times[view.partition]
+                )
+            )
+    found: dict[int, FoundOffset] = {}
+    for leader, partitions in by_leader.items():
+        connection = await cluster.node(leader)
+        answer = await connection.request(
+            LIST_OFFSETS,
+            ListOffsetsRequest(
+                replica_id=-1, topics=[ListOffsetsTopic(name=topic.name, partitions=partitions)]
+            ),
+            ListOffsetsResponse,
+        )
+        for entry in answer.topics[0].partitions:
+            raise_for(entry.error_code, f"topic {topic.name}-{entry.partition_index}")
+            found[entry.partition_index] = FoundOffset(
+                offset=entry.offset, timestamp_ms=entry.timestamp
+            )
+    return found
+
+
+class Reader:
+    """Reads partitions of one topic from given positions on.
+
+    Args:
+        positions: next offset to read, by partition; `poll` moves them.
+        max_wait_ms: how long a broker may hold a fetch that has nothing to give.
+        max_bytes: of one fetch response.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        topic: TopicView,
+        positions: Mapping[int, int],
+        *,
+        max_wait_ms: int = 500,
+        max_bytes: int = 8_388_608,
+    ) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._max_wait_ms = max_wait_ms
+        self._max_bytes = max_bytes
+        self.positions = dict(positions)
+
+    async def poll(self, *, wanted: Mapping[int, int] | None = None) -> list[Fetched]:
+        """One fetch from every leader concerned.
+
+        Args:
+            wanted: end offset by partition; a partition whose position has reached it is left
+                out. None reads all without end.
+
+        Returns: records in offset order for each partition; empty when none came in time.
+        """
+        by_leader: dict[int, list[FetchPartition]] = {}
+        for view in self._topic.partitions:
+            position = self.positions.get(view.partition)
+            if position is None or (wanted is not None and position >= wanted[view.partition]):
+                continue
+            by_leader.setdefault(view.leader, []).append(
+                FetchPartition(
+                    partition=view.partition,
+                    fetch_offset=position,
+                    partition_max_bytes=self._max_bytes,
+                )
+            )
+        answers = await asyncio.gather(
+            *(self._fetch(leader, partitions) for leader, partitions in by_leader.items())
+        )
+        records: list[Fetched] = []
+        moved = False
+        for answer in answers:
+            for topic in answer.responses:
+                for partition in topic.partitions:
+                    moved |= self._moved(partition)
+                    records.extend(self._take(partition))
+        if moved:
+            await asyncio.sleep(RETRY_WAIT_S)
+            self._topic = await self._cluster.topic(self._topic.name)
+        return records
+
+    async def _fetch(self, leader: int, partitions: list[FetchPartition]) -> FetchResponse:
+        connection = await self._cluster.node(leader)
+        request = FetchRequest(
+            max_wait_ms=self._max_wait_ms,
+            min_bytes=1,
+            max_bytes=self._max_bytes,
+            topics=[FetchTopic(topic=self._topic.name, partitions=partitions)],
+        )
+        answer = await connection.request(FETCH, request, FetchResponse)
+        raise_for(answer.error_code, f"topic {self._topic.name}")
+        return answer
+
+    def _moved(self, answer: PartitionData) -> bool:
+        if answer.error_code in _MOVED:
+            return True
+        raise_for(
+            answer.error_code,
+            f"topic {self._topic.name}-{answer.partition_index}"
+            f" at offset {self.positions[answer.partition_index]}",
+        )
+        return False
+
+    def _take(self, answer: PartitionData) -> list[Fetched]:
+        taken: list[Fetched] = []
+        position = self.positions[answer.partition_index]
+        buffer = answer.records
+        if not buffer:
+            return taken
+        if not isinstance(buffer, bytes | bytearray | memoryview):
+            raise Refused(ErrorCode.CORRUPT_MESSAGE, f"topic {self._topic.name}")
+        view = memoryview(buffer)
+        for at, header in iter_batches(view):
+            if header.last_offset < position:
+                continue
+            if not header.is_control:
+                taken.extend(
+                    Fetched(partition=answer.partition_index, record=record)
+                    for record in decode_records(view, at)
+                    if record.offset >= position
+                )
+            position = header.last_offset + 1
+        self.positions[answer.partition_index] = position
+        return taken
