@@ -153,7 +153,7 @@ def encode_response(api_key: int, version: int, correlation_id: int, body: Struc
     return _with_size(_encode(api_key, version, body, head, is_request=False))
 
 
-def encode_body(api_key: int, version: int, is_request: bool, body: Struct) -> list[Buffer]:  # noqa: FBT001
+def encode_body(api_key: int, version: int, is_request: bool, body: Struct) -> list[Buffer]:
     """A message without header and size prefix. Raises ValueError as `encode_response` does."""
     return _encode(api_key, version, body, b"", is_request=is_request)
 
