@@ -291,35 +291,15 @@ def resolve(
         SettingFault: an unknown name in a flag or the file, or a value outside a setting's choices.
     """
     names = _names(broker_keys)
-    found: dict[str, tuple[Rank, str, str]] = {}
-    warnings: list[str] = []
-
-    def offer(key: str, rank: Rank, source: str, value: str) -> bool:
-        name = names.known.get(normalized(key))
-        if name is None:
-            return False
-        if name not in found or rank < found[name][0]:
-            found[name] = (rank, source, value)
-        return True
-
+    offers = _Offers(names.known)
     for key, value in flags.items():
-        if not offer(key, Rank.FLAG, "flag", value):
+        if not offers.offer(key, Rank.FLAG, "flag", value):
             raise _unknown(key, "the command line", names.known)
-    for variable, value in environment.items():
-        if variable.startswith("SPRAWL_"):
-            key = variable.removeprefix("SPRAWL_")
-            known = offer(key, Rank.ENVIRONMENT, f"env {variable}", value)
-            if not known and normalized(key) not in ENVIRONMENT_ONLY:
-                warnings.append(str(_unknown(key, f"variable {variable}", names.known)))
-        elif variable.startswith("KAFKA_"):
-            key = variable.removeprefix("KAFKA_")
-            offer(key, Rank.KAFKA_ENVIRONMENT, f"env {variable}", value)
-        elif variable == "CLUSTER_ID":
-            offer("cluster.id", Rank.KAFKA_ENVIRONMENT, "env CLUSTER_ID", value)
+    warnings = _offer_environment(offers, environment)
     for key, value in _flattened(file):
-        if not offer(key, Rank.FILE, file_name, value):
+        if not offers.offer(key, Rank.FILE, file_name, value):
             raise _unknown(key, file_name, names.known)
-    return _settled(names, found, tuple(warnings))
+    return _settled(names, offers.found, warnings)
 
 
 def read_file(path: Path) -> dict[str, object]:
@@ -355,6 +335,41 @@ def _names(broker_keys: Iterable[BrokerKey]) -> _Names:
         if known.setdefault(normalized(key.name), key.name) == key.name:
             broker[key.name] = key
     return _Names(known=known, broker=broker)
+
+
+class _Offers:
+    """The strongest value offered for each setting so far."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self.known = known
+        self.found: dict[str, tuple[Rank, str, str]] = {}
+
+    def offer(self, key: str, rank: Rank, source: str, value: str) -> bool:
+        """Returns: whether `key` names a setting."""
+        name = self.known.get(normalized(key))
+        if name is None:
+            return False
+        if name not in self.found or rank < self.found[name][0]:
+            self.found[name] = (rank, source, value)
+        return True
+
+
+def _offer_environment(offers: _Offers, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns: a warning for each SPRAWL_* variable that is no setting."""
+    warnings: list[str] = []
+    for variable, value in environment.items():
+        source = f"env {variable}"
+        if variable.startswith("SPRAWL_"):
+            key = variable.removeprefix("SPRAWL_")
+            known = offers.offer(key, Rank.ENVIRONMENT, source, value)
+            if not known and normalized(key) not in ENVIRONMENT_ONLY:
+                warnings.append(str(_unknown(key, f"variable {variable}", offers.known)))
+        elif variable.startswith("KAFKA_"):
+            key = variable.removeprefix("KAFKA_")
+            offers.offer(key, Rank.KAFKA_ENVIRONMENT, source, value)
+        elif variable == "CLUSTER_ID":
+            offers.offer("cluster.id", Rank.KAFKA_ENVIRONMENT, source, value)
+    return tuple(warnings)
 
 
 def _settled(

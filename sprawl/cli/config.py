@@ -36,6 +36,7 @@ KINDS = {"topic": ResourceType.TOPIC, "broker": ResourceType.BROKER, "group": Re
 @click.pass_context
 def command(
     context: click.Context,
+    *,
     explain: bool,
     file: str | None,
     pairs: tuple[str, ...],
@@ -82,7 +83,9 @@ def command(
 @click.option("--all", "everything", is_flag=True, help="Defaults too.")
 @bootstrap_option
 @json_option
-def describe(kind: str, name: str, everything: bool, bootstrap: str | None, as_json: bool) -> None:
+def describe(
+    *, kind: str, name: str, everything: bool, bootstrap: str | None, as_json: bool
+) -> None:
     """Show the configs of a topic, broker or group that differ from the defaults."""
     _require_name(kind, name)
     configs: list[ConfigView] = with_cluster(
@@ -127,6 +130,7 @@ def describe(kind: str, name: str, everything: bool, bootstrap: str | None, as_j
 @click.option("--dry-run", is_flag=True, help="Let the broker check, change nothing.")
 @bootstrap_option
 def alter(
+    *,
     kind: str,
     name: str,
     pairs: tuple[str, ...],

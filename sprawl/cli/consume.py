@@ -55,6 +55,7 @@ class _Start:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @bootstrap_option
 def command(
+    *,
     topic: str,
     from_beginning: bool,
     offset: str | None,
@@ -91,9 +92,18 @@ def command(
                 err=True,
             )
         if group:
-            await _read_as_member(cluster, view, group, start, exit_at_end, printer)
+            await _read_as_member(
+                cluster, view, group, start=start, exit_at_end=exit_at_end, printer=printer
+            )
         else:
-            await _read(cluster, view, _chosen(view, partitions), start, exit_at_end, printer)
+            await _read(
+                cluster,
+                view,
+                _chosen(view, partitions),
+                start=start,
+                exit_at_end=exit_at_end,
+                printer=printer,
+            )
 
     with_cluster(bootstrap, work)
 
@@ -126,6 +136,7 @@ async def _read(
     cluster: Cluster,
     view: TopicView,
     partitions: Sequence[int],
+    *,
     start: _Start,
     exit_at_end: bool,
     printer: _Printer,
@@ -141,6 +152,7 @@ async def _read_as_member(
     cluster: Cluster,
     view: TopicView,
     group: str,
+    *,
     start: _Start,
     exit_at_end: bool,
     printer: _Printer,

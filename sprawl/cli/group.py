@@ -41,7 +41,7 @@ def command() -> None:
 @command.command(name="list")
 @bootstrap_option
 @json_option
-def list_all(bootstrap: str | None, as_json: bool) -> None:
+def list_all(*, bootstrap: str | None, as_json: bool) -> None:
     """List groups and their states."""
     groups: list[GroupListing] = with_cluster(bootstrap, list_groups)
     if as_json:
@@ -89,7 +89,7 @@ class _Lag:
 @click.argument("groups", nargs=-1, required=True, metavar="GROUP...")
 @bootstrap_option
 @json_option
-def describe(groups: tuple[str, ...], bootstrap: str | None, as_json: bool) -> None:
+def describe(*, groups: tuple[str, ...], bootstrap: str | None, as_json: bool) -> None:
     """Show members, committed offsets and lag."""
 
     async def work(cluster: Cluster) -> list[tuple[GroupView, list[_Lag]]]:
@@ -126,7 +126,7 @@ def describe(groups: tuple[str, ...], bootstrap: str | None, as_json: bool) -> N
 @command.command()
 @click.argument("groups", nargs=-1, required=True, metavar="GROUP...")
 @bootstrap_option
-def delete(groups: tuple[str, ...], bootstrap: str | None) -> None:
+def delete(*, groups: tuple[str, ...], bootstrap: str | None) -> None:
     """Delete groups that have no members, with their offsets."""
 
     async def work(cluster: Cluster) -> None:
@@ -154,6 +154,7 @@ def delete(groups: tuple[str, ...], bootstrap: str | None) -> None:
 @bootstrap_option
 @json_option
 def reset_offsets(
+    *,
     group: str,
     topics: tuple[str, ...],
     target: str | None,
@@ -212,7 +213,7 @@ def reset_offsets(
 @click.argument("group")
 @click.option("-t", "--topic", "topics", multiple=True, required=True, metavar="TOPIC[:P,P]")
 @bootstrap_option
-def forget_offsets(group: str, topics: tuple[str, ...], bootstrap: str | None) -> None:
+def forget_offsets(*, group: str, topics: tuple[str, ...], bootstrap: str | None) -> None:
     """Forget committed offsets of topics that no member reads."""
 
     async def work(cluster: Cluster) -> int:

@@ -38,6 +38,7 @@ STANDARD_INPUT = 0
 @bootstrap_option
 @json_option
 def command(
+    *,
     topic: str,
     values: tuple[str, ...],
     key: str | None,

@@ -36,7 +36,7 @@ def command() -> None:
 @click.option("--internal", is_flag=True, help="Include Kafka's internal topics.")
 @bootstrap_option
 @json_option
-def list_topics(internal: bool, bootstrap: str | None, as_json: bool) -> None:
+def list_topics(*, internal: bool, bootstrap: str | None, as_json: bool) -> None:
     """List topics."""
 
     async def work(cluster: Cluster) -> list[TopicView]:
@@ -75,6 +75,7 @@ def list_topics(internal: bool, bootstrap: str | None, as_json: bool) -> None:
 @bootstrap_option
 @json_option
 def create(
+    *,
     name: str,
     partitions: int | None,
     replication: int | None,
@@ -115,7 +116,7 @@ def create(
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @bootstrap_option
 @json_option
-def describe(names: tuple[str, ...], bootstrap: str | None, as_json: bool) -> None:
+def describe(*, names: tuple[str, ...], bootstrap: str | None, as_json: bool) -> None:
     """Show partitions, offsets and the configs that differ from the defaults."""
 
     async def work(cluster: Cluster) -> list[dict[str, object]]:
@@ -159,6 +160,7 @@ def describe(names: tuple[str, ...], bootstrap: str | None, as_json: bool) -> No
 @click.option("--dry-run", is_flag=True, help="Let the broker check, change nothing.")
 @bootstrap_option
 def alter(
+    *,
     name: str,
     configs: tuple[str, ...],
     unset: tuple[str, ...],
@@ -192,7 +194,7 @@ def alter(
 @click.argument("name")
 @click.option("--total", type=click.IntRange(1), required=True, help="Partitions afterwards.")
 @bootstrap_option
-def grow(name: str, total: int, bootstrap: str | None) -> None:
+def grow(*, name: str, total: int, bootstrap: str | None) -> None:
     """Grow the topic NAME. Keys move to other partitions for new records."""
     with_cluster(bootstrap, lambda cluster: add_partitions(cluster, name, total=total))
     click.echo(f"{name} has {total} partitions.")
@@ -202,7 +204,7 @@ def grow(name: str, total: int, bootstrap: str | None) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @bootstrap_option
-def delete(names: tuple[str, ...], yes: bool, bootstrap: str | None) -> None:
+def delete(*, names: tuple[str, ...], yes: bool, bootstrap: str | None) -> None:
     """Delete topics with all their records."""
     if not yes:
         click.confirm(f"Delete {', '.join(names)} and all records?", abort=True, err=True)

@@ -1,0 +1,39 @@
+# Sprawl in a container.
+#
+#   docker build -t sprawl .
+#   docker run -p 9092:9092 -p 9644:9644 -v sprawl-data:/data sprawl
+#
+# Clients are told to connect to localhost:9092, which is right for clients on the host. Clients in
+# other containers need the address by which THEY reach this one; give both, a port for each:
+#
+#   docker run --name sprawl --network apps -p 9092:9092 \
+#     -e SPRAWL_LISTENERS=HOST://0.0.0.0:9092,APPS://0.0.0.0:19092 \
+#     -e SPRAWL_ADVERTISED_LISTENERS=HOST://localhost:9092,APPS://sprawl:19092 \
+#     -e SPRAWL_LISTENER_SECURITY_PROTOCOL_MAP=HOST:PLAINTEXT,APPS:PLAINTEXT sprawl
+#
+# The KAFKA_* variables of Apache Kafka's own image work as well. `sprawl doctor -b HOST:PORT`, run
+# where the client runs, says whether the advertised address can be reached.
+
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN python -m venv /opt/sprawl \
+    && /opt/sprawl/bin/pip install --no-cache-dir --disable-pip-version-check .
+
+FROM python:3.12-slim-bookworm
+RUN useradd --system --uid 10001 --create-home sprawl \
+    && install -d -o sprawl -g sprawl /data
+COPY --from=build /opt/sprawl /opt/sprawl
+ENV PATH=/opt/sprawl/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    SPRAWL_DATA=/data \
+    SPRAWL_HOST=0.0.0.0 \
+    SPRAWL_HTTP_HOST=0.0.0.0
+USER sprawl
+WORKDIR /home/sprawl
+VOLUME ["/data"]
+EXPOSE 9092 9644
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+    CMD ["python", "-c", "import http.client,os,sys; c=http.client.HTTPConnection('127.0.0.1',int(os.environ.get('SPRAWL_HTTP_PORT','9644')),timeout=2); c.request('GET','/health'); sys.exit(c.getresponse().status!=200)"]
+ENTRYPOINT ["sprawl"]
+CMD ["serve"]
