@@ -302,6 +302,21 @@ def resolve(
     return _settled(names, offers.found, warnings)
 
 
+def broker_keys() -> list[BrokerKey]:
+    """Every broker config that can be set by its Kafka name."""
+    from sprawl.core.config.broker import BROKER_CONFIGS
+
+    return [
+        BrokerKey(
+            name=key.name,
+            default=None if key.default is None else str(key.default),
+            unit=key.unit or "",
+            doc=key.doc,
+        )
+        for key in BROKER_CONFIGS.values()
+    ]
+
+
 def read_file(path: Path) -> dict[str, object]:
     """Parses sprawl.toml.
 

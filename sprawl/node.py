@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from sprawl.config import Settings, resolve
+from sprawl.config import Settings, broker_keys, resolve
 
 if TYPE_CHECKING:
     from sprawl.assembly import Assembly
@@ -207,8 +207,6 @@ def _call(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
 
 
 def _settle(flags: dict[str, str]) -> Settings:
-    from sprawl.assembly import broker_keys
-
     return resolve(flags=flags, environment={}, file={}, file_name="", broker_keys=broker_keys())
 
 

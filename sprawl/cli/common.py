@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from sprawl.config import BrokerKey, Settings, read_file, resolve
+from sprawl.config import Settings, broker_keys, read_file, resolve
 from sprawl.faults import EXIT_USAGE, CommandFault
 
 if TYPE_CHECKING:
@@ -21,21 +21,6 @@ if TYPE_CHECKING:
 FILE_NAME = "sprawl.toml"
 Result = TypeVar("Result")
 Command = TypeVar("Command", bound=Callable[..., object])
-
-
-def broker_keys() -> list[BrokerKey]:
-    """Every broker config that can be set by its Kafka name."""
-    from sprawl.core.config.broker import BROKER_CONFIGS
-
-    return [
-        BrokerKey(
-            name=key.name,
-            default=None if key.default is None else str(key.default),
-            unit=key.unit or "",
-            doc=key.doc,
-        )
-        for key in BROKER_CONFIGS.values()
-    ]
 
 
 def load_settings(flags: Mapping[str, str], file: str | None = None) -> Settings:

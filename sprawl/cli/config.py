@@ -6,7 +6,6 @@ import click
 
 from sprawl.cli.common import (
     bootstrap_option,
-    broker_keys,
     json_option,
     load_settings,
     parse_assignments,
@@ -22,6 +21,7 @@ from sprawl.client.topics import (
     alter_configs,
     describe_configs,
 )
+from sprawl.config import broker_keys
 from sprawl.faults import EXIT_USAGE, CommandFault
 
 KINDS = {"topic": ResourceType.TOPIC, "broker": ResourceType.BROKER, "group": ResourceType.GROUP}

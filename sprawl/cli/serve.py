@@ -17,6 +17,7 @@ from sprawl import __version__
 from sprawl.cli.common import load_settings, parse_assignments
 from sprawl.config import SETTINGS, Settings
 from sprawl.logs import install
+from sprawl.node import loop_factory
 
 if TYPE_CHECKING:
     from sprawl.assembly import Assembly
@@ -69,17 +70,8 @@ def run_node(settings: Settings) -> int:
     Raises:
         StartFault: the node cannot start.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_serve(settings))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop when it is installed; asyncio's own loop otherwise."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 async def _serve(settings: Settings) -> int:
