@@ -17,13 +17,21 @@ import pytest
 from codec_messages import MESSAGES, Maker, Message, random_of
 
 from sprawl.core.ids import ZERO_UUID
-from sprawl.gateway.codec import decode_request_body, decode_response, encode_body
+from sprawl.gateway.codec import (
+    RequestHeader,
+    decode_request_body,
+    decode_request_header,
+    decode_response,
+    encode_body,
+    encode_request,
+)
 from sprawl.gateway.codec.message import Struct
 from sprawl.gateway.codec.schema import Field
 from sprawl.gateway.codec.schema import Struct as StructSchema
 
 with warnings.catch_warnings():  # it reads its files with a deprecated importlib.resources call
     warnings.simplefilter("ignore", DeprecationWarning)
+    from kafka.protocol.api_header import RequestHeader as OracleHeader
     from kafka.protocol.schemas import StructField, load_json
 
 ROUNDS = 20
@@ -118,3 +126,22 @@ def test_every_message_has_an_oracle() -> None:
     for message in MESSAGES:
         known = oracle(message.schema.name)
         assert known.max_version == message.api.versions.high
+
+
+@pytest.mark.parametrize("client_id", ["", "client-é", None])
+@pytest.mark.parametrize("message", [m for m in MESSAGES if m.is_request], ids=str)
+def test_request_headers_agree(message: Message, client_id: str | None) -> None:
+    key = message.api.key
+    for version in message.versions:
+        theirs = OracleHeader(
+            request_api_key=key,
+            request_api_version=version,
+            correlation_id=2**31 - 1,
+            client_id=client_id,
+        )
+        head = theirs.encode(flexible=version in message.api.flexible)
+        ours = RequestHeader(key, version, 2**31 - 1, client_id)
+        body = Maker(message, version, random_of("header", message, version)).build()
+        written = b"".join(encode_request(ours, body))
+        assert written[4 : 4 + len(head)] == head
+        assert decode_request_header(memoryview(written)[4:]) == (ours, len(head))
