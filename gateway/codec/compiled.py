@@ -28,6 +28,7 @@ Encoder = Callable[[Struct, bytes], list[Buffer]]
 _SCHEMAS: Final = Path(__file__).parent / "schemas"
 _SHARED_NAMES: Final[dict[str, object]] = {
     "BUFFERS": (bytes, bytearray, memoryview),
+    "BYTES": [bytes([value]) for value in range(128)],
     "ZERO_UUID": ZERO_UUID,
     "bad_count": primitives.bad_count,
     "bad_length": primitives.bad_length,

@@ -70,7 +70,10 @@ class EncoderSource:
             self._flush((letter, "n"))
             return
         with self._out.block("if n < 128:"):
-            self._flush(("B", "n"), keep=True)
+            if self._run:
+                self._flush(("B", "n"), keep=True)
+            else:
+                self._out.line(f"{self._write}(BYTES[n])")
         with self._out.block("else:"):
             if letter == "h":
                 with self._out.block(f"if n > {STRING_BYTES_MAX + 1}:"):

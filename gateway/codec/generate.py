@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from sprawl.gateway.codec.schema import Api, Field, Struct, parse_api
+from sprawl.gateway.codec.schema import Api, Field, Struct, Versions, parse_api
 
 FOLDER: Final = Path(__file__).parent
 GENERATED: Final = FOLDER / "_generated"
@@ -107,14 +107,32 @@ def _default(field: Field) -> tuple[str, str]:
         return "ZERO_UUID", ""
     if field.type_name == "bytes":
         return 'b""', ""
+    if isinstance(field.default, str):
+        return f'"{field.default}"', ""
     return repr(field.default), ""
 
 
+def _comment(field: Field, struct_versions: Versions) -> str:
+    """What the field means, and what becomes of it in the versions that lack it."""
+    if field.versions == struct_versions:
+        return f"  # {field.doc}" if field.doc else ""
+    low, high = field.versions
+    span = (
+        f"v{low}+"
+        if high == struct_versions.high
+        else f"v{low}-{high}"
+        if low < high
+        else f"v{low}"
+    )
+    fate = "dropped" if field.ignorable else "refused"
+    return f"  # {field.doc} ({span}, {fate} elsewhere)"
+
+
 def _render_class(struct: Struct) -> str:
-    slots = "".join(f'"{field.name}", ' for field in struct.fields).rstrip()
+    slots = "".join(f'\n        "{field.name}",' for field in struct.fields) + "\n    "
     lines = [f"class {struct.class_name}(Struct):", f"    __slots__ = ({slots})", ""]
     for field in struct.fields:
-        comment = f"  # {field.doc}" if field.doc else ""
+        comment = _comment(field, struct.versions)
         lines.append(f"    {field.name}: {_annotation(field)}{comment}")
     lines += ["", "    def __init__(", "        self,", "        *,"]
     body = []
@@ -125,15 +143,13 @@ def _render_class(struct: Struct) -> str:
         body.append(f"        self.{field.name} = {value}")
     lines += ["        unknown_tagged_fields: dict[int, bytes] | None = None,", "    ) -> None:"]
     body.append("        self.unknown_tagged_fields = unknown_tagged_fields")
-    if not struct.fields:
-        lines = [line for line in lines if line != ""]
     return "\n".join(lines + body) + "\n"
 
 
 def _render_ranges(apis: list[Api]) -> str:
     lines = [
         _HEADING.format(source="schemas/"),
-        '"""Key, name, first, last stable and last known version, first flexible version, module."""',
+        '"""Key, name, first, last stable, last known and first flexible version, module."""',
         "",
         "RANGES: tuple[tuple[int, str, int, int, int, int, str], ...] = (",
     ]

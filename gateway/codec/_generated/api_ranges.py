@@ -1,5 +1,5 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/; do not edit.
-"""Key, name, first, last stable and last known version, first flexible version, module."""
+"""Key, name, first, last stable, last known and first flexible version, module."""
 
 RANGES: tuple[tuple[int, str, int, int, int, int, str], ...] = (
     (0, "Produce", 3, 13, 13, 9, "k00_produce"),

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k00_produce.kafka; do not edit.
-"""Produce (key 0), versions 3-13."""
+"""Produce (key 0), versions 3-13.
+
+Appends record batches to partitions.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ from sprawl.gateway.codec.message import UNSET, Records, Struct
 
 
 class PartitionProduceData(Struct):
-    __slots__ = ("index", "records",)
+    __slots__ = (
+        "index",
+        "records",
+    )
 
-    index: int
-    records: Records
+    index: int  # Partition number.
+    records: Records  # Record batches.
 
     def __init__(
         self,
@@ -28,16 +34,20 @@ class PartitionProduceData(Struct):
 
 
 class TopicProduceData(Struct):
-    __slots__ = ("name", "topic_id", "partition_data",)
+    __slots__ = (
+        "name",
+        "topic_id",
+        "partition_data",
+    )
 
-    name: str
-    topic_id: UUID
-    partition_data: list[PartitionProduceData]
+    name: str  # Topic name. (v3-12, dropped elsewhere)
+    topic_id: UUID  # Topic id; all zeros when the name is used. (v13+, dropped elsewhere)
+    partition_data: list[PartitionProduceData]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         topic_id: UUID = ZERO_UUID,
         partition_data: list[PartitionProduceData] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -49,12 +59,17 @@ class TopicProduceData(Struct):
 
 
 class ProduceRequest(Struct):
-    __slots__ = ("transactional_id", "acks", "timeout_ms", "topic_data",)
+    __slots__ = (
+        "transactional_id",
+        "acks",
+        "timeout_ms",
+        "topic_data",
+    )
 
-    transactional_id: str | None
-    acks: int
-    timeout_ms: int
-    topic_data: list[TopicProduceData]
+    transactional_id: str | None  # Transactional id; null for a producer without transactions.
+    acks: int  # How many replicas must have the records: 0 (and no answer), 1 the leader, -1 all in sync.
+    timeout_ms: int  # Milliseconds to wait for the replicas that acks asks for.
+    topic_data: list[TopicProduceData]  # One entry a topic.
 
     def __init__(
         self,
@@ -73,10 +88,13 @@ class ProduceRequest(Struct):
 
 
 class BatchIndexAndErrorMessage(Struct):
-    __slots__ = ("batch_index", "batch_index_error_message",)
+    __slots__ = (
+        "batch_index",
+        "batch_index_error_message",
+    )
 
-    batch_index: int
-    batch_index_error_message: str | None
+    batch_index: int  # Place of the record in the batch.
+    batch_index_error_message: str | None  # Why the record was refused.
 
     def __init__(
         self,
@@ -91,10 +109,13 @@ class BatchIndexAndErrorMessage(Struct):
 
 
 class LeaderIdAndEpoch(Struct):
-    __slots__ = ("leader_id", "leader_epoch",)
+    __slots__ = (
+        "leader_id",
+        "leader_epoch",
+    )
 
-    leader_id: int
-    leader_epoch: int
+    leader_id: int  # Broker that leads; -1 when there is none or it is unknown.
+    leader_epoch: int  # Leader epoch; -1 when unknown.
 
     def __init__(
         self,
@@ -109,16 +130,25 @@ class LeaderIdAndEpoch(Struct):
 
 
 class PartitionProduceResponse(Struct):
-    __slots__ = ("index", "error_code", "base_offset", "log_append_time_ms", "log_start_offset", "record_errors", "error_message", "current_leader",)
+    __slots__ = (
+        "index",
+        "error_code",
+        "base_offset",
+        "log_append_time_ms",
+        "log_start_offset",
+        "record_errors",
+        "error_message",
+        "current_leader",
+    )
 
-    index: int
-    error_code: int
-    base_offset: int
-    log_append_time_ms: int
-    log_start_offset: int
-    record_errors: list[BatchIndexAndErrorMessage]
-    error_message: str | None
-    current_leader: LeaderIdAndEpoch
+    index: int  # Partition number.
+    error_code: int  # Error code; 0 for none.
+    base_offset: int  # Offset of the first record that was appended.
+    log_append_time_ms: int  # Timestamp that the broker gave the batch; -1 when the producer's own is kept.
+    log_start_offset: int  # First offset that the partition still has; -1 when unknown. (v5+, dropped elsewhere)
+    record_errors: list[BatchIndexAndErrorMessage]  # The records for which the batch was refused. (v8+, dropped elsewhere)
+    error_message: str | None  # What went wrong, for people; null when nothing did. (v8+, dropped elsewhere)
+    current_leader: LeaderIdAndEpoch  # The leader to ask instead, when this broker is not it (KIP-951). (v10+, refused elsewhere)
 
     def __init__(
         self,
@@ -145,16 +175,20 @@ class PartitionProduceResponse(Struct):
 
 
 class TopicProduceResponse(Struct):
-    __slots__ = ("name", "topic_id", "partition_responses",)
+    __slots__ = (
+        "name",
+        "topic_id",
+        "partition_responses",
+    )
 
-    name: str
-    topic_id: UUID
-    partition_responses: list[PartitionProduceResponse]
+    name: str  # Topic name. (v3-12, dropped elsewhere)
+    topic_id: UUID  # Topic id; all zeros when the name is used. (v13+, dropped elsewhere)
+    partition_responses: list[PartitionProduceResponse]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         topic_id: UUID = ZERO_UUID,
         partition_responses: list[PartitionProduceResponse] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -166,18 +200,23 @@ class TopicProduceResponse(Struct):
 
 
 class NodeEndpoint(Struct):
-    __slots__ = ("node_id", "host", "port", "rack",)
+    __slots__ = (
+        "node_id",
+        "host",
+        "port",
+        "rack",
+    )
 
-    node_id: int
-    host: str
-    port: int
-    rack: str | None
+    node_id: int  # Broker id.
+    host: str  # Host name or address.
+    port: int  # TCP port.
+    rack: str | None  # Rack of the broker; null when none is set.
 
     def __init__(
         self,
         *,
         node_id: int = 0,
-        host: str = '',
+        host: str = "",
         port: int = 0,
         rack: str | None = None,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -190,11 +229,15 @@ class NodeEndpoint(Struct):
 
 
 class ProduceResponse(Struct):
-    __slots__ = ("responses", "throttle_time_ms", "node_endpoints",)
+    __slots__ = (
+        "responses",
+        "throttle_time_ms",
+        "node_endpoints",
+    )
 
-    responses: list[TopicProduceResponse]
-    throttle_time_ms: int
-    node_endpoints: list[NodeEndpoint]
+    responses: list[TopicProduceResponse]  # One entry a topic.
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    node_endpoints: list[NodeEndpoint]  # Addresses of the leaders named above (KIP-951). (v10+, refused elsewhere)
 
     def __init__(
         self,

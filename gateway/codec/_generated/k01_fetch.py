@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k01_fetch.kafka; do not edit.
-"""Fetch (key 1), versions 4-18."""
+"""Fetch (key 1), versions 4-18.
+
+Reads record batches from partitions, waiting for data if asked to.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ from sprawl.gateway.codec.message import UNSET, Records, Struct
 
 
 class ReplicaState(Struct):
-    __slots__ = ("replica_id", "replica_epoch",)
+    __slots__ = (
+        "replica_id",
+        "replica_epoch",
+    )
 
-    replica_id: int
-    replica_epoch: int
+    replica_id: int  # Broker id of a follower; -1 for a consumer.
+    replica_epoch: int  # Epoch of the follower; -1 when unknown.
 
     def __init__(
         self,
@@ -28,16 +34,25 @@ class ReplicaState(Struct):
 
 
 class FetchPartition(Struct):
-    __slots__ = ("partition", "current_leader_epoch", "fetch_offset", "last_fetched_epoch", "log_start_offset", "partition_max_bytes", "replica_directory_id", "high_watermark",)
+    __slots__ = (
+        "partition",
+        "current_leader_epoch",
+        "fetch_offset",
+        "last_fetched_epoch",
+        "log_start_offset",
+        "partition_max_bytes",
+        "replica_directory_id",
+        "high_watermark",
+    )
 
-    partition: int
-    current_leader_epoch: int
-    fetch_offset: int
-    last_fetched_epoch: int
-    log_start_offset: int
-    partition_max_bytes: int
-    replica_directory_id: UUID
-    high_watermark: int
+    partition: int  # Partition number.
+    current_leader_epoch: int  # Leader epoch that the client believes in, for fencing; -1 skips the check. (v9+, dropped elsewhere)
+    fetch_offset: int  # Offset to read from.
+    last_fetched_epoch: int  # Leader epoch of the last record read, to find a truncation; -1 when unknown. (v12+, refused elsewhere)
+    log_start_offset: int  # First offset of the follower; -1 for a consumer. (v5+, dropped elsewhere)
+    partition_max_bytes: int  # Bytes of records wanted of this partition; one batch may exceed it (KIP-74).
+    replica_directory_id: UUID  # Data directory of the follower; all zeros for a consumer. (v17+, dropped elsewhere)
+    high_watermark: int  # High watermark that the follower knows; the largest int64 when it says none. (v18+, dropped elsewhere)
 
     def __init__(
         self,
@@ -64,16 +79,20 @@ class FetchPartition(Struct):
 
 
 class FetchTopic(Struct):
-    __slots__ = ("topic", "topic_id", "partitions",)
+    __slots__ = (
+        "topic",
+        "topic_id",
+        "partitions",
+    )
 
-    topic: str
-    topic_id: UUID
-    partitions: list[FetchPartition]
+    topic: str  # Topic name. (v4-12, dropped elsewhere)
+    topic_id: UUID  # Topic id; all zeros when the name is used. (v13+, dropped elsewhere)
+    partitions: list[FetchPartition]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        topic: str = '',
+        topic: str = "",
         topic_id: UUID = ZERO_UUID,
         partitions: list[FetchPartition] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -85,16 +104,20 @@ class FetchTopic(Struct):
 
 
 class ForgottenTopic(Struct):
-    __slots__ = ("topic", "topic_id", "partitions",)
+    __slots__ = (
+        "topic",
+        "topic_id",
+        "partitions",
+    )
 
-    topic: str
-    topic_id: UUID
-    partitions: list[int]
+    topic: str  # Topic name. (v7-12, dropped elsewhere)
+    topic_id: UUID  # Topic id; all zeros when the name is used. (v13+, dropped elsewhere)
+    partitions: list[int]  # Partition numbers.
 
     def __init__(
         self,
         *,
-        topic: str = '',
+        topic: str = "",
         topic_id: UUID = ZERO_UUID,
         partitions: list[int] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -106,20 +129,33 @@ class ForgottenTopic(Struct):
 
 
 class FetchRequest(Struct):
-    __slots__ = ("cluster_id", "replica_id", "replica_state", "max_wait_ms", "min_bytes", "max_bytes", "isolation_level", "session_id", "session_epoch", "topics", "forgotten_topics_data", "rack_id",)
+    __slots__ = (
+        "cluster_id",
+        "replica_id",
+        "replica_state",
+        "max_wait_ms",
+        "min_bytes",
+        "max_bytes",
+        "isolation_level",
+        "session_id",
+        "session_epoch",
+        "topics",
+        "forgotten_topics_data",
+        "rack_id",
+    )
 
-    cluster_id: str | None
-    replica_id: int
-    replica_state: ReplicaState
-    max_wait_ms: int
-    min_bytes: int
-    max_bytes: int
-    isolation_level: int
-    session_id: int
-    session_epoch: int
-    topics: list[FetchTopic]
-    forgotten_topics_data: list[ForgottenTopic]
-    rack_id: str
+    cluster_id: str | None  # Cluster id that the follower believes in; null for a consumer. (v12+, dropped elsewhere)
+    replica_id: int  # Broker id of a follower; -1 for a consumer. (v4-14, refused elsewhere)
+    replica_state: ReplicaState  # Who the follower is; left at its default by consumers. (v15+, refused elsewhere)
+    max_wait_ms: int  # Milliseconds to wait for min_bytes.
+    min_bytes: int  # Answer as soon as this many bytes are there.
+    max_bytes: int  # Bytes of records wanted in all; one batch may exceed it (KIP-74).
+    isolation_level: int  # 0 reads everything, 1 only committed transactions.
+    session_id: int  # Fetch session (KIP-227); 0 for none. (v7+, dropped elsewhere)
+    session_epoch: int  # Count of requests in the session; 0 opens one, -1 closes it or works without. (v7+, dropped elsewhere)
+    topics: list[FetchTopic]  # One entry a topic.
+    forgotten_topics_data: list[ForgottenTopic]  # Partitions that leave the session. (v7+, refused elsewhere)
+    rack_id: str  # Rack of the consumer, to find a near replica; empty for none. (v11+, dropped elsewhere)
 
     def __init__(
         self,
@@ -135,7 +171,7 @@ class FetchRequest(Struct):
         session_epoch: int = -1,
         topics: list[FetchTopic] = UNSET,
         forgotten_topics_data: list[ForgottenTopic] = UNSET,
-        rack_id: str = '',
+        rack_id: str = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.cluster_id = cluster_id
@@ -154,10 +190,13 @@ class FetchRequest(Struct):
 
 
 class EpochEndOffset(Struct):
-    __slots__ = ("epoch", "end_offset",)
+    __slots__ = (
+        "epoch",
+        "end_offset",
+    )
 
-    epoch: int
-    end_offset: int
+    epoch: int  # Leader epoch; -1 when unset.
+    end_offset: int  # Offset after the last one of the epoch; -1 when unset.
 
     def __init__(
         self,
@@ -172,10 +211,13 @@ class EpochEndOffset(Struct):
 
 
 class LeaderIdAndEpoch(Struct):
-    __slots__ = ("leader_id", "leader_epoch",)
+    __slots__ = (
+        "leader_id",
+        "leader_epoch",
+    )
 
-    leader_id: int
-    leader_epoch: int
+    leader_id: int  # Broker that leads; -1 when there is none or it is unknown.
+    leader_epoch: int  # Leader epoch; -1 when unknown.
 
     def __init__(
         self,
@@ -190,10 +232,13 @@ class LeaderIdAndEpoch(Struct):
 
 
 class SnapshotId(Struct):
-    __slots__ = ("end_offset", "epoch",)
+    __slots__ = (
+        "end_offset",
+        "epoch",
+    )
 
-    end_offset: int
-    epoch: int
+    end_offset: int  # Offset after the last one of the snapshot; -1 when unset.
+    epoch: int  # Leader epoch of the snapshot; -1 when unset.
 
     def __init__(
         self,
@@ -208,10 +253,13 @@ class SnapshotId(Struct):
 
 
 class AbortedTransaction(Struct):
-    __slots__ = ("producer_id", "first_offset",)
+    __slots__ = (
+        "producer_id",
+        "first_offset",
+    )
 
-    producer_id: int
-    first_offset: int
+    producer_id: int  # Producer id.
+    first_offset: int  # First offset of the transaction.
 
     def __init__(
         self,
@@ -226,19 +274,31 @@ class AbortedTransaction(Struct):
 
 
 class PartitionData(Struct):
-    __slots__ = ("partition_index", "error_code", "high_watermark", "last_stable_offset", "log_start_offset", "diverging_epoch", "current_leader", "snapshot_id", "aborted_transactions", "preferred_read_replica", "records",)
+    __slots__ = (
+        "partition_index",
+        "error_code",
+        "high_watermark",
+        "last_stable_offset",
+        "log_start_offset",
+        "diverging_epoch",
+        "current_leader",
+        "snapshot_id",
+        "aborted_transactions",
+        "preferred_read_replica",
+        "records",
+    )
 
-    partition_index: int
-    error_code: int
-    high_watermark: int
-    last_stable_offset: int
-    log_start_offset: int
-    diverging_epoch: EpochEndOffset
-    current_leader: LeaderIdAndEpoch
-    snapshot_id: SnapshotId
-    aborted_transactions: list[AbortedTransaction] | None
-    preferred_read_replica: int
-    records: Records
+    partition_index: int  # Partition number.
+    error_code: int  # Error code; 0 for none.
+    high_watermark: int  # First offset that consumers cannot read yet.
+    last_stable_offset: int  # First offset of the oldest open transaction, or the high watermark.
+    log_start_offset: int  # First offset that the partition still has; -1 when unknown. (v5+, dropped elsewhere)
+    diverging_epoch: EpochEndOffset  # Set when the reader's log went another way: where its epoch really ended. (v12+, refused elsewhere)
+    current_leader: LeaderIdAndEpoch  # The leader to ask instead, when this broker is not it (KIP-951). (v12+, refused elsewhere)
+    snapshot_id: SnapshotId  # Snapshot to fetch instead; metadata partition only. (v12+, refused elsewhere)
+    aborted_transactions: list[AbortedTransaction] | None  # Transactions in the records to skip; null when everything was asked for.
+    preferred_read_replica: int  # Broker that the consumer should read from; -1 for this one. (v11+, refused elsewhere)
+    records: Records  # Record batches.
 
     def __init__(
         self,
@@ -271,16 +331,20 @@ class PartitionData(Struct):
 
 
 class FetchableTopicResponse(Struct):
-    __slots__ = ("topic", "topic_id", "partitions",)
+    __slots__ = (
+        "topic",
+        "topic_id",
+        "partitions",
+    )
 
-    topic: str
-    topic_id: UUID
-    partitions: list[PartitionData]
+    topic: str  # Topic name. (v4-12, dropped elsewhere)
+    topic_id: UUID  # Topic id; all zeros when the name is used. (v13+, dropped elsewhere)
+    partitions: list[PartitionData]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        topic: str = '',
+        topic: str = "",
         topic_id: UUID = ZERO_UUID,
         partitions: list[PartitionData] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -292,18 +356,23 @@ class FetchableTopicResponse(Struct):
 
 
 class NodeEndpoint(Struct):
-    __slots__ = ("node_id", "host", "port", "rack",)
+    __slots__ = (
+        "node_id",
+        "host",
+        "port",
+        "rack",
+    )
 
-    node_id: int
-    host: str
-    port: int
-    rack: str | None
+    node_id: int  # Broker id.
+    host: str  # Host name or address.
+    port: int  # TCP port.
+    rack: str | None  # Rack of the broker; null when none is set.
 
     def __init__(
         self,
         *,
         node_id: int = 0,
-        host: str = '',
+        host: str = "",
         port: int = 0,
         rack: str | None = None,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -316,13 +385,19 @@ class NodeEndpoint(Struct):
 
 
 class FetchResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "session_id", "responses", "node_endpoints",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "session_id",
+        "responses",
+        "node_endpoints",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    session_id: int
-    responses: list[FetchableTopicResponse]
-    node_endpoints: list[NodeEndpoint]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none. (v7+, dropped elsewhere)
+    session_id: int  # Fetch session (KIP-227); 0 for none. (v7+, refused elsewhere)
+    responses: list[FetchableTopicResponse]  # One entry a topic.
+    node_endpoints: list[NodeEndpoint]  # Addresses of the leaders named above (KIP-951). (v16+, refused elsewhere)
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k02_list_offsets.kafka; do not edit.
-"""ListOffsets (key 2), versions 1-11."""
+"""ListOffsets (key 2), versions 1-11.
+
+Finds the offset that belongs to a timestamp, or one end of a partition.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class ListOffsetsPartition(Struct):
-    __slots__ = ("partition_index", "current_leader_epoch", "timestamp",)
+    __slots__ = (
+        "partition_index",
+        "current_leader_epoch",
+        "timestamp",
+    )
 
-    partition_index: int
-    current_leader_epoch: int
-    timestamp: int
+    partition_index: int  # Partition number.
+    current_leader_epoch: int  # Leader epoch that the client believes in, for fencing; -1 skips the check. (v4+, dropped elsewhere)
+    timestamp: int  # Milliseconds since the epoch, or a negative name of an end: -1 latest, -2 earliest.
 
     def __init__(
         self,
@@ -28,15 +35,18 @@ class ListOffsetsPartition(Struct):
 
 
 class ListOffsetsTopic(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[ListOffsetsPartition]
+    name: str  # Topic name.
+    partitions: list[ListOffsetsPartition]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[ListOffsetsPartition] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -46,12 +56,17 @@ class ListOffsetsTopic(Struct):
 
 
 class ListOffsetsRequest(Struct):
-    __slots__ = ("replica_id", "isolation_level", "topics", "timeout_ms",)
+    __slots__ = (
+        "replica_id",
+        "isolation_level",
+        "topics",
+        "timeout_ms",
+    )
 
-    replica_id: int
-    isolation_level: int
-    topics: list[ListOffsetsTopic]
-    timeout_ms: int
+    replica_id: int  # Broker id of a follower; -1 for a consumer.
+    isolation_level: int  # 0 reads everything, 1 only committed transactions. (v2+, refused elsewhere)
+    topics: list[ListOffsetsTopic]  # One entry a topic.
+    timeout_ms: int  # Milliseconds to wait for an answer from remote storage. (v10+, dropped elsewhere)
 
     def __init__(
         self,
@@ -70,13 +85,19 @@ class ListOffsetsRequest(Struct):
 
 
 class ListOffsetsPartitionResponse(Struct):
-    __slots__ = ("partition_index", "error_code", "timestamp", "offset", "leader_epoch",)
+    __slots__ = (
+        "partition_index",
+        "error_code",
+        "timestamp",
+        "offset",
+        "leader_epoch",
+    )
 
-    partition_index: int
-    error_code: int
-    timestamp: int
-    offset: int
-    leader_epoch: int
+    partition_index: int  # Partition number.
+    error_code: int  # Error code; 0 for none.
+    timestamp: int  # Timestamp of the record at the offset; -1 when there is none.
+    offset: int  # Offset that was found; -1 when there is none.
+    leader_epoch: int  # Leader epoch; -1 when unknown. (v4+, refused elsewhere)
 
     def __init__(
         self,
@@ -97,15 +118,18 @@ class ListOffsetsPartitionResponse(Struct):
 
 
 class ListOffsetsTopicResponse(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[ListOffsetsPartitionResponse]
+    name: str  # Topic name.
+    partitions: list[ListOffsetsPartitionResponse]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[ListOffsetsPartitionResponse] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -115,10 +139,13 @@ class ListOffsetsTopicResponse(Struct):
 
 
 class ListOffsetsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "topics",)
+    __slots__ = (
+        "throttle_time_ms",
+        "topics",
+    )
 
-    throttle_time_ms: int
-    topics: list[ListOffsetsTopicResponse]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none. (v2+, dropped elsewhere)
+    topics: list[ListOffsetsTopicResponse]  # One entry a topic.
 
     def __init__(
         self,

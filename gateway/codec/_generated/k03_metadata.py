@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k03_metadata.kafka; do not edit.
-"""Metadata (key 3), versions 0-13."""
+"""Metadata (key 3), versions 0-13.
+
+Tells which brokers there are, and which of them leads each partition.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,19 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class MetadataRequestTopic(Struct):
-    __slots__ = ("topic_id", "name",)
+    __slots__ = (
+        "topic_id",
+        "name",
+    )
 
-    topic_id: UUID
-    name: str | None
+    topic_id: UUID  # Topic id; all zeros when the name is used. (v10+, dropped elsewhere)
+    name: str | None  # Topic name; null when the id is used.
 
     def __init__(
         self,
         *,
         topic_id: UUID = ZERO_UUID,
-        name: str | None = '',
+        name: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.topic_id = topic_id
@@ -28,12 +34,17 @@ class MetadataRequestTopic(Struct):
 
 
 class MetadataRequest(Struct):
-    __slots__ = ("topics", "allow_auto_topic_creation", "include_cluster_authorized_operations", "include_topic_authorized_operations",)
+    __slots__ = (
+        "topics",
+        "allow_auto_topic_creation",
+        "include_cluster_authorized_operations",
+        "include_topic_authorized_operations",
+    )
 
-    topics: list[MetadataRequestTopic] | None
-    allow_auto_topic_creation: bool
-    include_cluster_authorized_operations: bool
-    include_topic_authorized_operations: bool
+    topics: list[MetadataRequestTopic] | None  # Topics to tell about; null for all (version 0: empty for all).
+    allow_auto_topic_creation: bool  # Create topics that do not exist, if the broker is set to. (v4+, refused elsewhere)
+    include_cluster_authorized_operations: bool  # Also tell what the caller may do with the cluster. (v8-10, refused elsewhere)
+    include_topic_authorized_operations: bool  # Also tell what the caller may do with each topic. (v8+, refused elsewhere)
 
     def __init__(
         self,
@@ -52,18 +63,23 @@ class MetadataRequest(Struct):
 
 
 class MetadataResponseBroker(Struct):
-    __slots__ = ("node_id", "host", "port", "rack",)
+    __slots__ = (
+        "node_id",
+        "host",
+        "port",
+        "rack",
+    )
 
-    node_id: int
-    host: str
-    port: int
-    rack: str | None
+    node_id: int  # Broker id.
+    host: str  # Host name or address.
+    port: int  # TCP port.
+    rack: str | None  # Rack of the broker; null when none is set. (v1+, dropped elsewhere)
 
     def __init__(
         self,
         *,
         node_id: int = 0,
-        host: str = '',
+        host: str = "",
         port: int = 0,
         rack: str | None = None,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -76,15 +92,23 @@ class MetadataResponseBroker(Struct):
 
 
 class MetadataResponsePartition(Struct):
-    __slots__ = ("error_code", "partition_index", "leader_id", "leader_epoch", "replica_nodes", "isr_nodes", "offline_replicas",)
+    __slots__ = (
+        "error_code",
+        "partition_index",
+        "leader_id",
+        "leader_epoch",
+        "replica_nodes",
+        "isr_nodes",
+        "offline_replicas",
+    )
 
-    error_code: int
-    partition_index: int
-    leader_id: int
-    leader_epoch: int
-    replica_nodes: list[int]
-    isr_nodes: list[int]
-    offline_replicas: list[int]
+    error_code: int  # Error code; 0 for none.
+    partition_index: int  # Partition number.
+    leader_id: int  # Broker that leads; -1 when there is none or it is unknown.
+    leader_epoch: int  # Leader epoch; -1 when unknown. (v7+, dropped elsewhere)
+    replica_nodes: list[int]  # Brokers that hold the partition.
+    isr_nodes: list[int]  # Those of them that are in sync.
+    offline_replicas: list[int]  # Those of them that are not reachable. (v5+, dropped elsewhere)
 
     def __init__(
         self,
@@ -109,20 +133,27 @@ class MetadataResponsePartition(Struct):
 
 
 class MetadataResponseTopic(Struct):
-    __slots__ = ("error_code", "name", "topic_id", "is_internal", "partitions", "topic_authorized_operations",)
+    __slots__ = (
+        "error_code",
+        "name",
+        "topic_id",
+        "is_internal",
+        "partitions",
+        "topic_authorized_operations",
+    )
 
-    error_code: int
-    name: str | None
-    topic_id: UUID
-    is_internal: bool
-    partitions: list[MetadataResponsePartition]
-    topic_authorized_operations: int
+    error_code: int  # Error code; 0 for none.
+    name: str | None  # Topic name; null when the id is unknown.
+    topic_id: UUID  # Topic id; all zeros when the name is used. (v10+, dropped elsewhere)
+    is_internal: bool  # Whether the topic belongs to the broker itself. (v1+, dropped elsewhere)
+    partitions: list[MetadataResponsePartition]  # One entry a partition.
+    topic_authorized_operations: int  # Bit field of what the caller may do with the topic; the lowest int32 when not asked. (v8+, refused elsewhere)
 
     def __init__(
         self,
         *,
         error_code: int = 0,
-        name: str | None = '',
+        name: str | None = "",
         topic_id: UUID = ZERO_UUID,
         is_internal: bool = False,
         partitions: list[MetadataResponsePartition] = UNSET,
@@ -139,15 +170,23 @@ class MetadataResponseTopic(Struct):
 
 
 class MetadataResponse(Struct):
-    __slots__ = ("throttle_time_ms", "brokers", "cluster_id", "controller_id", "topics", "cluster_authorized_operations", "error_code",)
+    __slots__ = (
+        "throttle_time_ms",
+        "brokers",
+        "cluster_id",
+        "controller_id",
+        "topics",
+        "cluster_authorized_operations",
+        "error_code",
+    )
 
-    throttle_time_ms: int
-    brokers: list[MetadataResponseBroker]
-    cluster_id: str | None
-    controller_id: int
-    topics: list[MetadataResponseTopic]
-    cluster_authorized_operations: int
-    error_code: int
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none. (v3+, dropped elsewhere)
+    brokers: list[MetadataResponseBroker]  # The brokers.
+    cluster_id: str | None  # Cluster id; null when unknown. (v2+, dropped elsewhere)
+    controller_id: int  # Broker that takes controller requests; -1 when unknown. (v1+, dropped elsewhere)
+    topics: list[MetadataResponseTopic]  # One entry a topic.
+    cluster_authorized_operations: int  # Bit field of what the caller may do with the cluster; the lowest int32 when not asked. (v8-10, refused elsewhere)
+    error_code: int  # Error code; 0 for none. (v13+, dropped elsewhere)
 
     def __init__(
         self,

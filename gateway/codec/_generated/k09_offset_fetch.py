@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k09_offset_fetch.kafka; do not edit.
-"""OffsetFetch (key 9), versions 1-10."""
+"""OffsetFetch (key 9), versions 1-10.
+
+Reads back what OffsetCommit stored.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,18 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class OffsetFetchRequestTopic(Struct):
-    __slots__ = ("name", "partition_indexes",)
+    __slots__ = (
+        "name",
+        "partition_indexes",
+    )
 
-    name: str
-    partition_indexes: list[int]
+    name: str  # Topic name.
+    partition_indexes: list[int]  # Partition numbers.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partition_indexes: list[int] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -28,16 +34,20 @@ class OffsetFetchRequestTopic(Struct):
 
 
 class OffsetFetchRequestTopics(Struct):
-    __slots__ = ("name", "topic_id", "partition_indexes",)
+    __slots__ = (
+        "name",
+        "topic_id",
+        "partition_indexes",
+    )
 
-    name: str
-    topic_id: UUID
-    partition_indexes: list[int]
+    name: str  # Topic name. (v8-9, dropped elsewhere)
+    topic_id: UUID  # Topic id; all zeros when the name is used. (v10+, dropped elsewhere)
+    partition_indexes: list[int]  # Partition numbers.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         topic_id: UUID = ZERO_UUID,
         partition_indexes: list[int] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -49,17 +59,22 @@ class OffsetFetchRequestTopics(Struct):
 
 
 class OffsetFetchRequestGroup(Struct):
-    __slots__ = ("group_id", "member_id", "member_epoch", "topics",)
+    __slots__ = (
+        "group_id",
+        "member_id",
+        "member_epoch",
+        "topics",
+    )
 
-    group_id: str
-    member_id: str | None
-    member_epoch: int
-    topics: list[OffsetFetchRequestTopics] | None
+    group_id: str  # Group id.
+    member_id: str | None  # Member id of a KIP-848 group; null otherwise. (v9+, dropped elsewhere)
+    member_epoch: int  # Member epoch of a KIP-848 group; -1 otherwise. (v9+, dropped elsewhere)
+    topics: list[OffsetFetchRequestTopics] | None  # Topics to read; null for all that have offsets.
 
     def __init__(
         self,
         *,
-        group_id: str = '',
+        group_id: str = "",
         member_id: str | None = None,
         member_epoch: int = -1,
         topics: list[OffsetFetchRequestTopics] | None = UNSET,
@@ -73,17 +88,22 @@ class OffsetFetchRequestGroup(Struct):
 
 
 class OffsetFetchRequest(Struct):
-    __slots__ = ("group_id", "topics", "groups", "require_stable",)
+    __slots__ = (
+        "group_id",
+        "topics",
+        "groups",
+        "require_stable",
+    )
 
-    group_id: str
-    topics: list[OffsetFetchRequestTopic] | None
-    groups: list[OffsetFetchRequestGroup]
-    require_stable: bool
+    group_id: str  # Group id. (v1-7, refused elsewhere)
+    topics: list[OffsetFetchRequestTopic] | None  # Topics to read; null for all that have offsets. (v1-7, refused elsewhere)
+    groups: list[OffsetFetchRequestGroup]  # One entry a group. (v8+, refused elsewhere)
+    require_stable: bool  # Answer an error for offsets that an open transaction may still change. (v7+, refused elsewhere)
 
     def __init__(
         self,
         *,
-        group_id: str = '',
+        group_id: str = "",
         topics: list[OffsetFetchRequestTopic] | None = UNSET,
         groups: list[OffsetFetchRequestGroup] = UNSET,
         require_stable: bool = False,
@@ -97,13 +117,19 @@ class OffsetFetchRequest(Struct):
 
 
 class OffsetFetchResponsePartition(Struct):
-    __slots__ = ("partition_index", "committed_offset", "committed_leader_epoch", "metadata", "error_code",)
+    __slots__ = (
+        "partition_index",
+        "committed_offset",
+        "committed_leader_epoch",
+        "metadata",
+        "error_code",
+    )
 
-    partition_index: int
-    committed_offset: int
-    committed_leader_epoch: int
-    metadata: str | None
-    error_code: int
+    partition_index: int  # Partition number.
+    committed_offset: int  # Offset of the next record to read; -1 when none is stored.
+    committed_leader_epoch: int  # Leader epoch of the last record that was read; -1 when unknown. (v5+, dropped elsewhere)
+    metadata: str | None  # Free text kept beside the offset.
+    error_code: int  # Error code; 0 for none.
 
     def __init__(
         self,
@@ -111,7 +137,7 @@ class OffsetFetchResponsePartition(Struct):
         partition_index: int = 0,
         committed_offset: int = 0,
         committed_leader_epoch: int = -1,
-        metadata: str | None = '',
+        metadata: str | None = "",
         error_code: int = 0,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -124,15 +150,18 @@ class OffsetFetchResponsePartition(Struct):
 
 
 class OffsetFetchResponseTopic(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[OffsetFetchResponsePartition]
+    name: str  # Topic name.
+    partitions: list[OffsetFetchResponsePartition]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[OffsetFetchResponsePartition] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -142,13 +171,19 @@ class OffsetFetchResponseTopic(Struct):
 
 
 class OffsetFetchResponsePartitions(Struct):
-    __slots__ = ("partition_index", "committed_offset", "committed_leader_epoch", "metadata", "error_code",)
+    __slots__ = (
+        "partition_index",
+        "committed_offset",
+        "committed_leader_epoch",
+        "metadata",
+        "error_code",
+    )
 
-    partition_index: int
-    committed_offset: int
-    committed_leader_epoch: int
-    metadata: str | None
-    error_code: int
+    partition_index: int  # Partition number.
+    committed_offset: int  # Offset of the next record to read; -1 when none is stored.
+    committed_leader_epoch: int  # Leader epoch of the last record that was read; -1 when unknown.
+    metadata: str | None  # Free text kept beside the offset.
+    error_code: int  # Error code; 0 for none.
 
     def __init__(
         self,
@@ -156,7 +191,7 @@ class OffsetFetchResponsePartitions(Struct):
         partition_index: int = 0,
         committed_offset: int = 0,
         committed_leader_epoch: int = -1,
-        metadata: str | None = '',
+        metadata: str | None = "",
         error_code: int = 0,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -169,16 +204,20 @@ class OffsetFetchResponsePartitions(Struct):
 
 
 class OffsetFetchResponseTopics(Struct):
-    __slots__ = ("name", "topic_id", "partitions",)
+    __slots__ = (
+        "name",
+        "topic_id",
+        "partitions",
+    )
 
-    name: str
-    topic_id: UUID
-    partitions: list[OffsetFetchResponsePartitions]
+    name: str  # Topic name. (v8-9, dropped elsewhere)
+    topic_id: UUID  # Topic id; all zeros when the name is used. (v10+, dropped elsewhere)
+    partitions: list[OffsetFetchResponsePartitions]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         topic_id: UUID = ZERO_UUID,
         partitions: list[OffsetFetchResponsePartitions] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -190,16 +229,20 @@ class OffsetFetchResponseTopics(Struct):
 
 
 class OffsetFetchResponseGroup(Struct):
-    __slots__ = ("group_id", "topics", "error_code",)
+    __slots__ = (
+        "group_id",
+        "topics",
+        "error_code",
+    )
 
-    group_id: str
-    topics: list[OffsetFetchResponseTopics]
-    error_code: int
+    group_id: str  # Group id.
+    topics: list[OffsetFetchResponseTopics]  # Topics to read; null for all that have offsets.
+    error_code: int  # Error code; 0 for none.
 
     def __init__(
         self,
         *,
-        group_id: str = '',
+        group_id: str = "",
         topics: list[OffsetFetchResponseTopics] = UNSET,
         error_code: int = 0,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -211,12 +254,17 @@ class OffsetFetchResponseGroup(Struct):
 
 
 class OffsetFetchResponse(Struct):
-    __slots__ = ("throttle_time_ms", "topics", "error_code", "groups",)
+    __slots__ = (
+        "throttle_time_ms",
+        "topics",
+        "error_code",
+        "groups",
+    )
 
-    throttle_time_ms: int
-    topics: list[OffsetFetchResponseTopic]
-    error_code: int
-    groups: list[OffsetFetchResponseGroup]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none. (v3+, dropped elsewhere)
+    topics: list[OffsetFetchResponseTopic]  # One entry a topic. (v1-7, refused elsewhere)
+    error_code: int  # Error code; 0 for none. (v2-7, dropped elsewhere)
+    groups: list[OffsetFetchResponseGroup]  # One entry a group. (v8+, refused elsewhere)
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k10_find_coordinator.kafka; do not edit.
-"""FindCoordinator (key 10), versions 0-6."""
+"""FindCoordinator (key 10), versions 0-6.
+
+Finds the broker that coordinates a group or a transactional id.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,20 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class FindCoordinatorRequest(Struct):
-    __slots__ = ("key", "key_type", "coordinator_keys",)
+    __slots__ = (
+        "key",
+        "key_type",
+        "coordinator_keys",
+    )
 
-    key: str
-    key_type: int
-    coordinator_keys: list[str]
+    key: str  # Group or transactional id to look up. (v0-3, refused elsewhere)
+    key_type: int  # What the keys are: 0 group, 1 transactional id, 2 share group. (v1+, refused elsewhere)
+    coordinator_keys: list[str]  # Group or transactional ids to look up. (v4+, refused elsewhere)
 
     def __init__(
         self,
         *,
-        key: str = '',
+        key: str = "",
         key_type: int = 0,
         coordinator_keys: list[str] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -28,24 +35,31 @@ class FindCoordinatorRequest(Struct):
 
 
 class Coordinator(Struct):
-    __slots__ = ("key", "node_id", "host", "port", "error_code", "error_message",)
+    __slots__ = (
+        "key",
+        "node_id",
+        "host",
+        "port",
+        "error_code",
+        "error_message",
+    )
 
-    key: str
-    node_id: int
-    host: str
-    port: int
-    error_code: int
-    error_message: str | None
+    key: str  # Group or transactional id to look up.
+    node_id: int  # Broker id.
+    host: str  # Host name or address.
+    port: int  # TCP port.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
 
     def __init__(
         self,
         *,
-        key: str = '',
+        key: str = "",
         node_id: int = 0,
-        host: str = '',
+        host: str = "",
         port: int = 0,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.key = key
@@ -58,24 +72,32 @@ class Coordinator(Struct):
 
 
 class FindCoordinatorResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "error_message", "node_id", "host", "port", "coordinators",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "error_message",
+        "node_id",
+        "host",
+        "port",
+        "coordinators",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    error_message: str | None
-    node_id: int
-    host: str
-    port: int
-    coordinators: list[Coordinator]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none. (v1+, dropped elsewhere)
+    error_code: int  # Error code; 0 for none. (v0-3, refused elsewhere)
+    error_message: str | None  # What went wrong, for people; null when nothing did. (v1-3, dropped elsewhere)
+    node_id: int  # Broker id. (v0-3, refused elsewhere)
+    host: str  # Host name or address. (v0-3, refused elsewhere)
+    port: int  # TCP port. (v0-3, refused elsewhere)
+    coordinators: list[Coordinator]  # One entry a key. (v4+, refused elsewhere)
 
     def __init__(
         self,
         *,
         throttle_time_ms: int = 0,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         node_id: int = 0,
-        host: str = '',
+        host: str = "",
         port: int = 0,
         coordinators: list[Coordinator] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,

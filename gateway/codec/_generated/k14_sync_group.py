@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k14_sync_group.kafka; do not edit.
-"""SyncGroup (key 14), versions 0-5."""
+"""SyncGroup (key 14), versions 0-5.
+
+Hands the leader's assignment in, and each member's part of it out.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class SyncGroupRequestAssignment(Struct):
-    __slots__ = ("member_id", "assignment",)
+    __slots__ = (
+        "member_id",
+        "assignment",
+    )
 
-    member_id: str
-    assignment: bytes
+    member_id: str  # Id that the coordinator gave the member.
+    assignment: bytes  # The member's part, in the format of the group's protocol.
 
     def __init__(
         self,
         *,
-        member_id: str = '',
+        member_id: str = "",
         assignment: bytes = b"",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -25,22 +31,30 @@ class SyncGroupRequestAssignment(Struct):
 
 
 class SyncGroupRequest(Struct):
-    __slots__ = ("group_id", "generation_id", "member_id", "group_instance_id", "protocol_type", "protocol_name", "assignments",)
+    __slots__ = (
+        "group_id",
+        "generation_id",
+        "member_id",
+        "group_instance_id",
+        "protocol_type",
+        "protocol_name",
+        "assignments",
+    )
 
-    group_id: str
-    generation_id: int
-    member_id: str
-    group_instance_id: str | None
-    protocol_type: str | None
-    protocol_name: str | None
-    assignments: list[SyncGroupRequestAssignment]
+    group_id: str  # Group id.
+    generation_id: int  # Generation of the group that the member knows.
+    member_id: str  # Id that the coordinator gave the member.
+    group_instance_id: str | None  # Name that a static member keeps across restarts; null for a dynamic one. (v3+, refused elsewhere)
+    protocol_type: str | None  # Kind of group, such as consumer or connect. (v5+, dropped elsewhere)
+    protocol_name: str | None  # Assignment protocol that the member knows the group to use. (v5+, dropped elsewhere)
+    assignments: list[SyncGroupRequestAssignment]  # The assignment, one entry a member.
 
     def __init__(
         self,
         *,
-        group_id: str = '',
+        group_id: str = "",
         generation_id: int = 0,
-        member_id: str = '',
+        member_id: str = "",
         group_instance_id: str | None = None,
         protocol_type: str | None = None,
         protocol_name: str | None = None,
@@ -58,13 +72,19 @@ class SyncGroupRequest(Struct):
 
 
 class SyncGroupResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "protocol_type", "protocol_name", "assignment",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "protocol_type",
+        "protocol_name",
+        "assignment",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    protocol_type: str | None
-    protocol_name: str | None
-    assignment: bytes
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none. (v1+, dropped elsewhere)
+    error_code: int  # Error code; 0 for none.
+    protocol_type: str | None  # Kind of group, such as consumer or connect. (v5+, dropped elsewhere)
+    protocol_name: str | None  # Assignment protocol that the member knows the group to use. (v5+, dropped elsewhere)
+    assignment: bytes  # The member's part, in the format of the group's protocol.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k15_describe_groups.kafka; do not edit.
-"""DescribeGroups (key 15), versions 0-6."""
+"""DescribeGroups (key 15), versions 0-6.
+
+State and members of classic groups.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class DescribeGroupsRequest(Struct):
-    __slots__ = ("groups", "include_authorized_operations",)
+    __slots__ = (
+        "groups",
+        "include_authorized_operations",
+    )
 
-    groups: list[str]
-    include_authorized_operations: bool
+    groups: list[str]  # Groups to describe.
+    include_authorized_operations: bool  # Also tell what the caller may do. (v3+, refused elsewhere)
 
     def __init__(
         self,
@@ -25,22 +31,29 @@ class DescribeGroupsRequest(Struct):
 
 
 class DescribedGroupMember(Struct):
-    __slots__ = ("member_id", "group_instance_id", "client_id", "client_host", "member_metadata", "member_assignment",)
+    __slots__ = (
+        "member_id",
+        "group_instance_id",
+        "client_id",
+        "client_host",
+        "member_metadata",
+        "member_assignment",
+    )
 
-    member_id: str
-    group_instance_id: str | None
-    client_id: str
-    client_host: str
-    member_metadata: bytes
-    member_assignment: bytes
+    member_id: str  # Id that the coordinator gave the member.
+    group_instance_id: str | None  # Name that a static member keeps across restarts; null for a dynamic one. (v4+, dropped elsewhere)
+    client_id: str  # Client id of the member.
+    client_host: str  # Address of the member.
+    member_metadata: bytes  # What the member said on joining, in the format of its protocol.
+    member_assignment: bytes  # What the member was assigned, in the format of its protocol.
 
     def __init__(
         self,
         *,
-        member_id: str = '',
+        member_id: str = "",
         group_instance_id: str | None = None,
-        client_id: str = '',
-        client_host: str = '',
+        client_id: str = "",
+        client_host: str = "",
         member_metadata: bytes = b"",
         member_assignment: bytes = b"",
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -55,26 +68,35 @@ class DescribedGroupMember(Struct):
 
 
 class DescribedGroup(Struct):
-    __slots__ = ("error_code", "error_message", "group_id", "group_state", "protocol_type", "protocol_data", "members", "authorized_operations",)
+    __slots__ = (
+        "error_code",
+        "error_message",
+        "group_id",
+        "group_state",
+        "protocol_type",
+        "protocol_data",
+        "members",
+        "authorized_operations",
+    )
 
-    error_code: int
-    error_message: str | None
-    group_id: str
-    group_state: str
-    protocol_type: str
-    protocol_data: str
-    members: list[DescribedGroupMember]
-    authorized_operations: int
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did. (v6+, refused elsewhere)
+    group_id: str  # Group id.
+    group_state: str  # Name of the state.
+    protocol_type: str  # Kind of group, such as consumer or connect.
+    protocol_data: str  # Assignment protocol that the group chose.
+    members: list[DescribedGroupMember]  # One entry a member.
+    authorized_operations: int  # Bit field of what the caller may do with the group; the lowest int32 when not asked. (v3+, refused elsewhere)
 
     def __init__(
         self,
         *,
         error_code: int = 0,
         error_message: str | None = None,
-        group_id: str = '',
-        group_state: str = '',
-        protocol_type: str = '',
-        protocol_data: str = '',
+        group_id: str = "",
+        group_state: str = "",
+        protocol_type: str = "",
+        protocol_data: str = "",
         members: list[DescribedGroupMember] = UNSET,
         authorized_operations: int = -2147483648,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -91,10 +113,13 @@ class DescribedGroup(Struct):
 
 
 class DescribeGroupsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "groups",)
+    __slots__ = (
+        "throttle_time_ms",
+        "groups",
+    )
 
-    throttle_time_ms: int
-    groups: list[DescribedGroup]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none. (v1+, dropped elsewhere)
+    groups: list[DescribedGroup]  # One entry a group.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k16_list_groups.kafka; do not edit.
-"""ListGroups (key 16), versions 0-5."""
+"""ListGroups (key 16), versions 0-5.
+
+Groups that this broker coordinates.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class ListGroupsRequest(Struct):
-    __slots__ = ("states_filter", "types_filter",)
+    __slots__ = (
+        "states_filter",
+        "types_filter",
+    )
 
-    states_filter: list[str]
-    types_filter: list[str]
+    states_filter: list[str]  # States to list; empty for all. (v4+, refused elsewhere)
+    types_filter: list[str]  # Types to list; empty for all. (v5+, refused elsewhere)
 
     def __init__(
         self,
@@ -25,20 +31,25 @@ class ListGroupsRequest(Struct):
 
 
 class ListedGroup(Struct):
-    __slots__ = ("group_id", "protocol_type", "group_state", "group_type",)
+    __slots__ = (
+        "group_id",
+        "protocol_type",
+        "group_state",
+        "group_type",
+    )
 
-    group_id: str
-    protocol_type: str
-    group_state: str
-    group_type: str
+    group_id: str  # Group id.
+    protocol_type: str  # Kind of group, such as consumer or connect.
+    group_state: str  # Name of the state. (v4+, dropped elsewhere)
+    group_type: str  # classic, consumer, share or streams. (v5+, dropped elsewhere)
 
     def __init__(
         self,
         *,
-        group_id: str = '',
-        protocol_type: str = '',
-        group_state: str = '',
-        group_type: str = '',
+        group_id: str = "",
+        protocol_type: str = "",
+        group_state: str = "",
+        group_type: str = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.group_id = group_id
@@ -49,11 +60,15 @@ class ListedGroup(Struct):
 
 
 class ListGroupsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "groups",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "groups",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    groups: list[ListedGroup]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none. (v1+, dropped elsewhere)
+    error_code: int  # Error code; 0 for none.
+    groups: list[ListedGroup]  # One entry a group.
 
     def __init__(
         self,

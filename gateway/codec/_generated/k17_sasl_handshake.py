@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k17_sasl_handshake.kafka; do not edit.
-"""SaslHandshake (key 17), versions 0-1."""
+"""SaslHandshake (key 17), versions 0-1.
+
+Picks the SASL mechanism of a connection.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,16 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class SaslHandshakeRequest(Struct):
-    __slots__ = ("mechanism",)
+    __slots__ = (
+        "mechanism",
+    )
 
-    mechanism: str
+    mechanism: str  # Mechanism that the client picks.
 
     def __init__(
         self,
         *,
-        mechanism: str = '',
+        mechanism: str = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.mechanism = mechanism
@@ -22,10 +27,13 @@ class SaslHandshakeRequest(Struct):
 
 
 class SaslHandshakeResponse(Struct):
-    __slots__ = ("error_code", "mechanisms",)
+    __slots__ = (
+        "error_code",
+        "mechanisms",
+    )
 
-    error_code: int
-    mechanisms: list[str]
+    error_code: int  # Error code; 0 for none.
+    mechanisms: list[str]  # Mechanisms that the broker has.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k18_api_versions.kafka; do not edit.
-"""ApiVersions (key 18), versions 0-4."""
+"""ApiVersions (key 18), versions 0-4.
+
+Tells which APIs and versions the broker serves.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class ApiVersionsRequest(Struct):
-    __slots__ = ("client_software_name", "client_software_version",)
+    __slots__ = (
+        "client_software_name",
+        "client_software_version",
+    )
 
-    client_software_name: str
-    client_software_version: str
+    client_software_name: str  # Name of the client library. (v3+, dropped elsewhere)
+    client_software_version: str  # Version of the client library. (v3+, dropped elsewhere)
 
     def __init__(
         self,
         *,
-        client_software_name: str = '',
-        client_software_version: str = '',
+        client_software_name: str = "",
+        client_software_version: str = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.client_software_name = client_software_name
@@ -25,11 +31,15 @@ class ApiVersionsRequest(Struct):
 
 
 class ApiVersion(Struct):
-    __slots__ = ("api_key", "min_version", "max_version",)
+    __slots__ = (
+        "api_key",
+        "min_version",
+        "max_version",
+    )
 
-    api_key: int
-    min_version: int
-    max_version: int
+    api_key: int  # API key.
+    min_version: int  # Lowest version.
+    max_version: int  # Highest version.
 
     def __init__(
         self,
@@ -46,16 +56,20 @@ class ApiVersion(Struct):
 
 
 class SupportedFeatureKey(Struct):
-    __slots__ = ("name", "min_version", "max_version",)
+    __slots__ = (
+        "name",
+        "min_version",
+        "max_version",
+    )
 
-    name: str
-    min_version: int
-    max_version: int
+    name: str  # Feature name.
+    min_version: int  # Lowest version.
+    max_version: int  # Highest version.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         min_version: int = 0,
         max_version: int = 0,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -67,16 +81,20 @@ class SupportedFeatureKey(Struct):
 
 
 class FinalizedFeatureKey(Struct):
-    __slots__ = ("name", "max_version_level", "min_version_level",)
+    __slots__ = (
+        "name",
+        "max_version_level",
+        "min_version_level",
+    )
 
-    name: str
-    max_version_level: int
-    min_version_level: int
+    name: str  # Feature name.
+    max_version_level: int  # Highest level in use.
+    min_version_level: int  # Lowest level in use.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         max_version_level: int = 0,
         min_version_level: int = 0,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -88,15 +106,23 @@ class FinalizedFeatureKey(Struct):
 
 
 class ApiVersionsResponse(Struct):
-    __slots__ = ("error_code", "api_keys", "throttle_time_ms", "supported_features", "finalized_features_epoch", "finalized_features", "zk_migration_ready",)
+    __slots__ = (
+        "error_code",
+        "api_keys",
+        "throttle_time_ms",
+        "supported_features",
+        "finalized_features_epoch",
+        "finalized_features",
+        "zk_migration_ready",
+    )
 
-    error_code: int
-    api_keys: list[ApiVersion]
-    throttle_time_ms: int
-    supported_features: list[SupportedFeatureKey]
-    finalized_features_epoch: int
-    finalized_features: list[FinalizedFeatureKey]
-    zk_migration_ready: bool
+    error_code: int  # Error code; 0 for none.
+    api_keys: list[ApiVersion]  # One entry an API.
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none. (v1+, dropped elsewhere)
+    supported_features: list[SupportedFeatureKey]  # Features that the broker knows (KIP-584). (v3+, dropped elsewhere)
+    finalized_features_epoch: int  # Grows with each change of the finalized features; -1 when unknown. (v3+, dropped elsewhere)
+    finalized_features: list[FinalizedFeatureKey]  # Features in use in the whole cluster (KIP-584). (v3+, dropped elsewhere)
+    zk_migration_ready: bool  # From the time of ZooKeeper; always false here. (v3+, dropped elsewhere)
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k20_delete_topics.kafka; do not edit.
-"""DeleteTopics (key 20), versions 1-6."""
+"""DeleteTopics (key 20), versions 1-6.
+
+Deletes topics, by name or by id.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class DeleteTopicState(Struct):
-    __slots__ = ("name", "topic_id",)
+    __slots__ = (
+        "name",
+        "topic_id",
+    )
 
-    name: str | None
-    topic_id: UUID
+    name: str | None  # Topic name; null when the id is used.
+    topic_id: UUID  # Topic id; all zeros when the name is used.
 
     def __init__(
         self,
@@ -28,11 +34,15 @@ class DeleteTopicState(Struct):
 
 
 class DeleteTopicsRequest(Struct):
-    __slots__ = ("topics", "topic_names", "timeout_ms",)
+    __slots__ = (
+        "topics",
+        "topic_names",
+        "timeout_ms",
+    )
 
-    topics: list[DeleteTopicState]
-    topic_names: list[str]
-    timeout_ms: int
+    topics: list[DeleteTopicState]  # One entry a topic. (v6+, refused elsewhere)
+    topic_names: list[str]  # Topics to delete. (v1-5, dropped elsewhere)
+    timeout_ms: int  # Milliseconds the broker may take.
 
     def __init__(
         self,
@@ -49,17 +59,22 @@ class DeleteTopicsRequest(Struct):
 
 
 class DeletableTopicResult(Struct):
-    __slots__ = ("name", "topic_id", "error_code", "error_message",)
+    __slots__ = (
+        "name",
+        "topic_id",
+        "error_code",
+        "error_message",
+    )
 
-    name: str | None
-    topic_id: UUID
-    error_code: int
-    error_message: str | None
+    name: str | None  # Topic name; null when the id is unknown.
+    topic_id: UUID  # Topic id; all zeros when the name is used. (v6+, dropped elsewhere)
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did. (v5+, dropped elsewhere)
 
     def __init__(
         self,
         *,
-        name: str | None = '',
+        name: str | None = "",
         topic_id: UUID = ZERO_UUID,
         error_code: int = 0,
         error_message: str | None = None,
@@ -73,10 +88,13 @@ class DeletableTopicResult(Struct):
 
 
 class DeleteTopicsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "responses",)
+    __slots__ = (
+        "throttle_time_ms",
+        "responses",
+    )
 
-    throttle_time_ms: int
-    responses: list[DeletableTopicResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    responses: list[DeletableTopicResult]  # One entry a topic.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k21_delete_records.kafka; do not edit.
-"""DeleteRecords (key 21), versions 0-2."""
+"""DeleteRecords (key 21), versions 0-2.
+
+Moves the start of partitions forward.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ from sprawl.gateway.codec.message import UNSET, Records, Struct
 
 
 class DeleteRecordsPartition(Struct):
-    __slots__ = ("partition_index", "offset",)
+    __slots__ = (
+        "partition_index",
+        "offset",
+    )
 
-    partition_index: int
-    offset: int
+    partition_index: int  # Partition number.
+    offset: int  # First offset to keep; -1 for the high watermark.
 
     def __init__(
         self,
@@ -25,15 +31,18 @@ class DeleteRecordsPartition(Struct):
 
 
 class DeleteRecordsTopic(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[DeleteRecordsPartition]
+    name: str  # Topic name.
+    partitions: list[DeleteRecordsPartition]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[DeleteRecordsPartition] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -43,10 +52,13 @@ class DeleteRecordsTopic(Struct):
 
 
 class DeleteRecordsRequest(Struct):
-    __slots__ = ("topics", "timeout_ms",)
+    __slots__ = (
+        "topics",
+        "timeout_ms",
+    )
 
-    topics: list[DeleteRecordsTopic]
-    timeout_ms: int
+    topics: list[DeleteRecordsTopic]  # One entry a topic.
+    timeout_ms: int  # Milliseconds the broker may take.
 
     def __init__(
         self,
@@ -61,11 +73,15 @@ class DeleteRecordsRequest(Struct):
 
 
 class DeleteRecordsPartitionResult(Struct):
-    __slots__ = ("partition_index", "low_watermark", "error_code",)
+    __slots__ = (
+        "partition_index",
+        "low_watermark",
+        "error_code",
+    )
 
-    partition_index: int
-    low_watermark: int
-    error_code: int
+    partition_index: int  # Partition number.
+    low_watermark: int  # First offset that is left; -1 on an error.
+    error_code: int  # Error code; 0 for none.
 
     def __init__(
         self,
@@ -82,15 +98,18 @@ class DeleteRecordsPartitionResult(Struct):
 
 
 class DeleteRecordsTopicResult(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[DeleteRecordsPartitionResult]
+    name: str  # Topic name.
+    partitions: list[DeleteRecordsPartitionResult]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[DeleteRecordsPartitionResult] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -100,10 +119,13 @@ class DeleteRecordsTopicResult(Struct):
 
 
 class DeleteRecordsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "topics",)
+    __slots__ = (
+        "throttle_time_ms",
+        "topics",
+    )
 
-    throttle_time_ms: int
-    topics: list[DeleteRecordsTopicResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    topics: list[DeleteRecordsTopicResult]  # One entry a topic.
 
     def __init__(
         self,

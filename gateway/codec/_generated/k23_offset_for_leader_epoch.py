@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k23_offset_for_leader_epoch.kafka; do not edit.
-"""OffsetForLeaderEpoch (key 23), versions 2-4."""
+"""OffsetForLeaderEpoch (key 23), versions 2-4.
+
+Finds where a leader epoch ended, so that a reader sees a truncation (KIP-320).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class OffsetForLeaderPartition(Struct):
-    __slots__ = ("partition", "current_leader_epoch", "leader_epoch",)
+    __slots__ = (
+        "partition",
+        "current_leader_epoch",
+        "leader_epoch",
+    )
 
-    partition: int
-    current_leader_epoch: int
-    leader_epoch: int
+    partition: int  # Partition number.
+    current_leader_epoch: int  # Leader epoch that the client believes in, for fencing; -1 skips the check.
+    leader_epoch: int  # Leader epoch to look up.
 
     def __init__(
         self,
@@ -28,15 +35,18 @@ class OffsetForLeaderPartition(Struct):
 
 
 class OffsetForLeaderTopic(Struct):
-    __slots__ = ("topic", "partitions",)
+    __slots__ = (
+        "topic",
+        "partitions",
+    )
 
-    topic: str
-    partitions: list[OffsetForLeaderPartition]
+    topic: str  # Topic name.
+    partitions: list[OffsetForLeaderPartition]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        topic: str = '',
+        topic: str = "",
         partitions: list[OffsetForLeaderPartition] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -46,10 +56,13 @@ class OffsetForLeaderTopic(Struct):
 
 
 class OffsetForLeaderEpochRequest(Struct):
-    __slots__ = ("replica_id", "topics",)
+    __slots__ = (
+        "replica_id",
+        "topics",
+    )
 
-    replica_id: int
-    topics: list[OffsetForLeaderTopic]
+    replica_id: int  # Broker id of a follower; -1 for a consumer, -2 when unset. (v3+, dropped elsewhere)
+    topics: list[OffsetForLeaderTopic]  # One entry a topic.
 
     def __init__(
         self,
@@ -64,12 +77,17 @@ class OffsetForLeaderEpochRequest(Struct):
 
 
 class EpochEndOffset(Struct):
-    __slots__ = ("error_code", "partition", "leader_epoch", "end_offset",)
+    __slots__ = (
+        "error_code",
+        "partition",
+        "leader_epoch",
+        "end_offset",
+    )
 
-    error_code: int
-    partition: int
-    leader_epoch: int
-    end_offset: int
+    error_code: int  # Error code; 0 for none.
+    partition: int  # Partition number.
+    leader_epoch: int  # Largest leader epoch not above the one asked for; -1 when there is none.
+    end_offset: int  # Offset after the last one of the epoch; -1 when unset.
 
     def __init__(
         self,
@@ -88,15 +106,18 @@ class EpochEndOffset(Struct):
 
 
 class OffsetForLeaderTopicResult(Struct):
-    __slots__ = ("topic", "partitions",)
+    __slots__ = (
+        "topic",
+        "partitions",
+    )
 
-    topic: str
-    partitions: list[EpochEndOffset]
+    topic: str  # Topic name.
+    partitions: list[EpochEndOffset]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        topic: str = '',
+        topic: str = "",
         partitions: list[EpochEndOffset] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -106,10 +127,13 @@ class OffsetForLeaderTopicResult(Struct):
 
 
 class OffsetForLeaderEpochResponse(Struct):
-    __slots__ = ("throttle_time_ms", "topics",)
+    __slots__ = (
+        "throttle_time_ms",
+        "topics",
+    )
 
-    throttle_time_ms: int
-    topics: list[OffsetForLeaderTopicResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    topics: list[OffsetForLeaderTopicResult]  # One entry a topic.
 
     def __init__(
         self,

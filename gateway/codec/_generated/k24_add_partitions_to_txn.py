@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k24_add_partitions_to_txn.kafka; do not edit.
-"""AddPartitionsToTxn (key 24), versions 0-5."""
+"""AddPartitionsToTxn (key 24), versions 0-5.
+
+Enters partitions into a transaction.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class AddPartitionsToTxnTopic(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[int]
+    name: str  # Topic name.
+    partitions: list[int]  # Partition numbers.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[int] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -25,18 +31,24 @@ class AddPartitionsToTxnTopic(Struct):
 
 
 class AddPartitionsToTxnTransaction(Struct):
-    __slots__ = ("transactional_id", "producer_id", "producer_epoch", "verify_only", "topics",)
+    __slots__ = (
+        "transactional_id",
+        "producer_id",
+        "producer_epoch",
+        "verify_only",
+        "topics",
+    )
 
-    transactional_id: str
-    producer_id: int
-    producer_epoch: int
-    verify_only: bool
-    topics: list[AddPartitionsToTxnTopic]
+    transactional_id: str  # Transactional id.
+    producer_id: int  # Producer id.
+    producer_epoch: int  # Producer epoch.
+    verify_only: bool  # Only check that the partitions are in the transaction already.
+    topics: list[AddPartitionsToTxnTopic]  # One entry a topic.
 
     def __init__(
         self,
         *,
-        transactional_id: str = '',
+        transactional_id: str = "",
         producer_id: int = 0,
         producer_epoch: int = 0,
         verify_only: bool = False,
@@ -52,19 +64,25 @@ class AddPartitionsToTxnTransaction(Struct):
 
 
 class AddPartitionsToTxnRequest(Struct):
-    __slots__ = ("transactions", "v3_and_below_transactional_id", "v3_and_below_producer_id", "v3_and_below_producer_epoch", "v3_and_below_topics",)
+    __slots__ = (
+        "transactions",
+        "v3_and_below_transactional_id",
+        "v3_and_below_producer_id",
+        "v3_and_below_producer_epoch",
+        "v3_and_below_topics",
+    )
 
-    transactions: list[AddPartitionsToTxnTransaction]
-    v3_and_below_transactional_id: str
-    v3_and_below_producer_id: int
-    v3_and_below_producer_epoch: int
-    v3_and_below_topics: list[AddPartitionsToTxnTopic]
+    transactions: list[AddPartitionsToTxnTransaction]  # One entry a transaction. (v4+, refused elsewhere)
+    v3_and_below_transactional_id: str  # Transactional id, in the form before batches of transactions. (v0-3, refused elsewhere)
+    v3_and_below_producer_id: int  # Producer id, in the form before batches of transactions. (v0-3, refused elsewhere)
+    v3_and_below_producer_epoch: int  # Producer epoch, in the form before batches of transactions. (v0-3, refused elsewhere)
+    v3_and_below_topics: list[AddPartitionsToTxnTopic]  # Partitions to enter, in the form before batches of transactions. (v0-3, refused elsewhere)
 
     def __init__(
         self,
         *,
         transactions: list[AddPartitionsToTxnTransaction] = UNSET,
-        v3_and_below_transactional_id: str = '',
+        v3_and_below_transactional_id: str = "",
         v3_and_below_producer_id: int = 0,
         v3_and_below_producer_epoch: int = 0,
         v3_and_below_topics: list[AddPartitionsToTxnTopic] = UNSET,
@@ -79,10 +97,13 @@ class AddPartitionsToTxnRequest(Struct):
 
 
 class AddPartitionsToTxnPartitionResult(Struct):
-    __slots__ = ("partition_index", "partition_error_code",)
+    __slots__ = (
+        "partition_index",
+        "partition_error_code",
+    )
 
-    partition_index: int
-    partition_error_code: int
+    partition_index: int  # Partition number.
+    partition_error_code: int  # Error code; 0 for none.
 
     def __init__(
         self,
@@ -97,15 +118,18 @@ class AddPartitionsToTxnPartitionResult(Struct):
 
 
 class AddPartitionsToTxnTopicResult(Struct):
-    __slots__ = ("name", "results_by_partition",)
+    __slots__ = (
+        "name",
+        "results_by_partition",
+    )
 
-    name: str
-    results_by_partition: list[AddPartitionsToTxnPartitionResult]
+    name: str  # Topic name.
+    results_by_partition: list[AddPartitionsToTxnPartitionResult]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         results_by_partition: list[AddPartitionsToTxnPartitionResult] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -115,15 +139,18 @@ class AddPartitionsToTxnTopicResult(Struct):
 
 
 class AddPartitionsToTxnResult(Struct):
-    __slots__ = ("transactional_id", "topic_results",)
+    __slots__ = (
+        "transactional_id",
+        "topic_results",
+    )
 
-    transactional_id: str
-    topic_results: list[AddPartitionsToTxnTopicResult]
+    transactional_id: str  # Transactional id.
+    topic_results: list[AddPartitionsToTxnTopicResult]  # One entry a topic.
 
     def __init__(
         self,
         *,
-        transactional_id: str = '',
+        transactional_id: str = "",
         topic_results: list[AddPartitionsToTxnTopicResult] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -133,12 +160,17 @@ class AddPartitionsToTxnResult(Struct):
 
 
 class AddPartitionsToTxnResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "results_by_transaction", "results_by_topic_v3_and_below",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "results_by_transaction",
+        "results_by_topic_v3_and_below",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    results_by_transaction: list[AddPartitionsToTxnResult]
-    results_by_topic_v3_and_below: list[AddPartitionsToTxnTopicResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none. (v4+, dropped elsewhere)
+    results_by_transaction: list[AddPartitionsToTxnResult]  # One entry a transaction. (v4+, refused elsewhere)
+    results_by_topic_v3_and_below: list[AddPartitionsToTxnTopicResult]  # One entry a topic, in the form before batches of transactions. (v0-3, refused elsewhere)
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k25_add_offsets_to_txn.kafka; do not edit.
-"""AddOffsetsToTxn (key 25), versions 0-4."""
+"""AddOffsetsToTxn (key 25), versions 0-4.
+
+Enters a group's offsets into a transaction.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,25 @@ from sprawl.gateway.codec.message import Struct
 
 
 class AddOffsetsToTxnRequest(Struct):
-    __slots__ = ("transactional_id", "producer_id", "producer_epoch", "group_id",)
+    __slots__ = (
+        "transactional_id",
+        "producer_id",
+        "producer_epoch",
+        "group_id",
+    )
 
-    transactional_id: str
-    producer_id: int
-    producer_epoch: int
-    group_id: str
+    transactional_id: str  # Transactional id.
+    producer_id: int  # Producer id.
+    producer_epoch: int  # Producer epoch.
+    group_id: str  # Group id.
 
     def __init__(
         self,
         *,
-        transactional_id: str = '',
+        transactional_id: str = "",
         producer_id: int = 0,
         producer_epoch: int = 0,
-        group_id: str = '',
+        group_id: str = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.transactional_id = transactional_id
@@ -31,10 +39,13 @@ class AddOffsetsToTxnRequest(Struct):
 
 
 class AddOffsetsToTxnResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+    )
 
-    throttle_time_ms: int
-    error_code: int
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k26_end_txn.kafka; do not edit.
-"""EndTxn (key 26), versions 0-5."""
+"""EndTxn (key 26), versions 0-5.
+
+Commits or aborts a transaction.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,22 @@ from sprawl.gateway.codec.message import Struct
 
 
 class EndTxnRequest(Struct):
-    __slots__ = ("transactional_id", "producer_id", "producer_epoch", "committed",)
+    __slots__ = (
+        "transactional_id",
+        "producer_id",
+        "producer_epoch",
+        "committed",
+    )
 
-    transactional_id: str
-    producer_id: int
-    producer_epoch: int
-    committed: bool
+    transactional_id: str  # Transactional id.
+    producer_id: int  # Producer id.
+    producer_epoch: int  # Producer epoch.
+    committed: bool  # Commit when true, abort when false.
 
     def __init__(
         self,
         *,
-        transactional_id: str = '',
+        transactional_id: str = "",
         producer_id: int = 0,
         producer_epoch: int = 0,
         committed: bool = False,
@@ -31,12 +39,17 @@ class EndTxnRequest(Struct):
 
 
 class EndTxnResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "producer_id", "producer_epoch",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "producer_id",
+        "producer_epoch",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    producer_id: int
-    producer_epoch: int
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none.
+    producer_id: int  # Producer id to use from now on; -1 to keep the present one. (v5+, dropped elsewhere)
+    producer_epoch: int  # Producer epoch to use from now on; -1 to keep the present one. (v5+, dropped elsewhere)
 
     def __init__(
         self,

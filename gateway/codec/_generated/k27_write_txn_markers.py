@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k27_write_txn_markers.kafka; do not edit.
-"""WriteTxnMarkers (key 27), versions 1-2."""
+"""WriteTxnMarkers (key 27), versions 1-2.
+
+Writes the commit or abort markers of transactions into partitions.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class WritableTxnMarkerTopic(Struct):
-    __slots__ = ("name", "partition_indexes",)
+    __slots__ = (
+        "name",
+        "partition_indexes",
+    )
 
-    name: str
-    partition_indexes: list[int]
+    name: str  # Topic name.
+    partition_indexes: list[int]  # Partition numbers.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partition_indexes: list[int] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -25,14 +31,21 @@ class WritableTxnMarkerTopic(Struct):
 
 
 class WritableTxnMarker(Struct):
-    __slots__ = ("producer_id", "producer_epoch", "transaction_result", "topics", "coordinator_epoch", "transaction_version",)
+    __slots__ = (
+        "producer_id",
+        "producer_epoch",
+        "transaction_result",
+        "topics",
+        "coordinator_epoch",
+        "transaction_version",
+    )
 
-    producer_id: int
-    producer_epoch: int
-    transaction_result: bool
-    topics: list[WritableTxnMarkerTopic]
-    coordinator_epoch: int
-    transaction_version: int
+    producer_id: int  # Producer id.
+    producer_epoch: int  # Producer epoch.
+    transaction_result: bool  # Commit when true, abort when false.
+    topics: list[WritableTxnMarkerTopic]  # One entry a topic.
+    coordinator_epoch: int  # Epoch of the coordinator that sends this, to fence an older one.
+    transaction_version: int  # Transaction protocol that the markers follow. (v2+, dropped elsewhere)
 
     def __init__(
         self,
@@ -55,9 +68,11 @@ class WritableTxnMarker(Struct):
 
 
 class WriteTxnMarkersRequest(Struct):
-    __slots__ = ("markers",)
+    __slots__ = (
+        "markers",
+    )
 
-    markers: list[WritableTxnMarker]
+    markers: list[WritableTxnMarker]  # One entry a producer.
 
     def __init__(
         self,
@@ -70,10 +85,13 @@ class WriteTxnMarkersRequest(Struct):
 
 
 class WritableTxnMarkerPartitionResult(Struct):
-    __slots__ = ("partition_index", "error_code",)
+    __slots__ = (
+        "partition_index",
+        "error_code",
+    )
 
-    partition_index: int
-    error_code: int
+    partition_index: int  # Partition number.
+    error_code: int  # Error code; 0 for none.
 
     def __init__(
         self,
@@ -88,15 +106,18 @@ class WritableTxnMarkerPartitionResult(Struct):
 
 
 class WritableTxnMarkerTopicResult(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[WritableTxnMarkerPartitionResult]
+    name: str  # Topic name.
+    partitions: list[WritableTxnMarkerPartitionResult]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[WritableTxnMarkerPartitionResult] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -106,10 +127,13 @@ class WritableTxnMarkerTopicResult(Struct):
 
 
 class WritableTxnMarkerResult(Struct):
-    __slots__ = ("producer_id", "topics",)
+    __slots__ = (
+        "producer_id",
+        "topics",
+    )
 
-    producer_id: int
-    topics: list[WritableTxnMarkerTopicResult]
+    producer_id: int  # Producer id.
+    topics: list[WritableTxnMarkerTopicResult]  # One entry a topic.
 
     def __init__(
         self,
@@ -124,9 +148,11 @@ class WritableTxnMarkerResult(Struct):
 
 
 class WriteTxnMarkersResponse(Struct):
-    __slots__ = ("markers",)
+    __slots__ = (
+        "markers",
+    )
 
-    markers: list[WritableTxnMarkerResult]
+    markers: list[WritableTxnMarkerResult]  # One entry a producer.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k31_delete_acls.kafka; do not edit.
-"""DeleteAcls (key 31), versions 1-3."""
+"""DeleteAcls (key 31), versions 1-3.
+
+Removes the access rules that match filters.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,32 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class DeleteAclsFilter(Struct):
-    __slots__ = ("resource_type_filter", "resource_name_filter", "pattern_type_filter", "principal_filter", "host_filter", "operation", "permission_type",)
+    __slots__ = (
+        "resource_type_filter",
+        "resource_name_filter",
+        "pattern_type_filter",
+        "principal_filter",
+        "host_filter",
+        "operation",
+        "permission_type",
+    )
 
-    resource_type_filter: int
-    resource_name_filter: str | None
-    pattern_type_filter: int
-    principal_filter: str | None
-    host_filter: str | None
-    operation: int
-    permission_type: int
+    resource_type_filter: int  # Kind of resource to match.
+    resource_name_filter: str | None  # Resource name to match; null matches any.
+    pattern_type_filter: int  # Pattern type to match; 1 any, 2 what applies to the name, 3 literal, 4 prefix.
+    principal_filter: str | None  # User to match; null matches any.
+    host_filter: str | None  # Host to match; null matches any.
+    operation: int  # Operation to match; 1 any.
+    permission_type: int  # Permission to match; 1 any, 2 deny, 3 allow.
 
     def __init__(
         self,
         *,
         resource_type_filter: int = 0,
-        resource_name_filter: str | None = '',
+        resource_name_filter: str | None = "",
         pattern_type_filter: int = 3,
-        principal_filter: str | None = '',
-        host_filter: str | None = '',
+        principal_filter: str | None = "",
+        host_filter: str | None = "",
         operation: int = 0,
         permission_type: int = 0,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -40,9 +51,11 @@ class DeleteAclsFilter(Struct):
 
 
 class DeleteAclsRequest(Struct):
-    __slots__ = ("filters",)
+    __slots__ = (
+        "filters",
+    )
 
-    filters: list[DeleteAclsFilter]
+    filters: list[DeleteAclsFilter]  # Which rules to remove.
 
     def __init__(
         self,
@@ -55,28 +68,38 @@ class DeleteAclsRequest(Struct):
 
 
 class DeleteAclsMatchingAcl(Struct):
-    __slots__ = ("error_code", "error_message", "resource_type", "resource_name", "pattern_type", "principal", "host", "operation", "permission_type",)
+    __slots__ = (
+        "error_code",
+        "error_message",
+        "resource_type",
+        "resource_name",
+        "pattern_type",
+        "principal",
+        "host",
+        "operation",
+        "permission_type",
+    )
 
-    error_code: int
-    error_message: str | None
-    resource_type: int
-    resource_name: str
-    pattern_type: int
-    principal: str
-    host: str
-    operation: int
-    permission_type: int
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    resource_type: int  # Kind of resource.
+    resource_name: str  # Name of the resource.
+    pattern_type: int  # 3 for a literal name, 4 for a prefix.
+    principal: str  # User that the rule is about, as in User:alice.
+    host: str  # Address that the rule is about; * for any.
+    operation: int  # What is allowed or denied.
+    permission_type: int  # 2 denies, 3 allows.
 
     def __init__(
         self,
         *,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         resource_type: int = 0,
-        resource_name: str = '',
+        resource_name: str = "",
         pattern_type: int = 3,
-        principal: str = '',
-        host: str = '',
+        principal: str = "",
+        host: str = "",
         operation: int = 0,
         permission_type: int = 0,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -94,17 +117,21 @@ class DeleteAclsMatchingAcl(Struct):
 
 
 class DeleteAclsFilterResult(Struct):
-    __slots__ = ("error_code", "error_message", "matching_acls",)
+    __slots__ = (
+        "error_code",
+        "error_message",
+        "matching_acls",
+    )
 
-    error_code: int
-    error_message: str | None
-    matching_acls: list[DeleteAclsMatchingAcl]
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    matching_acls: list[DeleteAclsMatchingAcl]  # Rules that the filter removed.
 
     def __init__(
         self,
         *,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         matching_acls: list[DeleteAclsMatchingAcl] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -115,10 +142,13 @@ class DeleteAclsFilterResult(Struct):
 
 
 class DeleteAclsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "filter_results",)
+    __slots__ = (
+        "throttle_time_ms",
+        "filter_results",
+    )
 
-    throttle_time_ms: int
-    filter_results: list[DeleteAclsFilterResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    filter_results: list[DeleteAclsFilterResult]  # One entry a filter, in order.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k33_alter_configs.kafka; do not edit.
-"""AlterConfigs (key 33), versions 0-2."""
+"""AlterConfigs (key 33), versions 0-2.
+
+Replaces all overrides of a resource; IncrementalAlterConfigs is the better one.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class AlterableConfig(Struct):
-    __slots__ = ("name", "value",)
+    __slots__ = (
+        "name",
+        "value",
+    )
 
-    name: str
-    value: str | None
+    name: str  # Setting.
+    value: str | None  # New value; null for the default.
 
     def __init__(
         self,
         *,
-        name: str = '',
-        value: str | None = '',
+        name: str = "",
+        value: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.name = name
@@ -25,17 +31,21 @@ class AlterableConfig(Struct):
 
 
 class AlterConfigsResource(Struct):
-    __slots__ = ("resource_type", "resource_name", "configs",)
+    __slots__ = (
+        "resource_type",
+        "resource_name",
+        "configs",
+    )
 
-    resource_type: int
-    resource_name: str
-    configs: list[AlterableConfig]
+    resource_type: int  # 2 topic, 4 broker, 8 broker logger, 16 client metrics, 32 group.
+    resource_name: str  # Name of the resource.
+    configs: list[AlterableConfig]  # All overrides that the resource shall have.
 
     def __init__(
         self,
         *,
         resource_type: int = 0,
-        resource_name: str = '',
+        resource_name: str = "",
         configs: list[AlterableConfig] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -46,10 +56,13 @@ class AlterConfigsResource(Struct):
 
 
 class AlterConfigsRequest(Struct):
-    __slots__ = ("resources", "validate_only",)
+    __slots__ = (
+        "resources",
+        "validate_only",
+    )
 
-    resources: list[AlterConfigsResource]
-    validate_only: bool
+    resources: list[AlterConfigsResource]  # One entry a resource.
+    validate_only: bool  # Check the request and change nothing.
 
     def __init__(
         self,
@@ -64,20 +77,25 @@ class AlterConfigsRequest(Struct):
 
 
 class AlterConfigsResourceResponse(Struct):
-    __slots__ = ("error_code", "error_message", "resource_type", "resource_name",)
+    __slots__ = (
+        "error_code",
+        "error_message",
+        "resource_type",
+        "resource_name",
+    )
 
-    error_code: int
-    error_message: str | None
-    resource_type: int
-    resource_name: str
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    resource_type: int  # 2 topic, 4 broker, 8 broker logger, 16 client metrics, 32 group.
+    resource_name: str  # Name of the resource.
 
     def __init__(
         self,
         *,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         resource_type: int = 0,
-        resource_name: str = '',
+        resource_name: str = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.error_code = error_code
@@ -88,10 +106,13 @@ class AlterConfigsResourceResponse(Struct):
 
 
 class AlterConfigsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "responses",)
+    __slots__ = (
+        "throttle_time_ms",
+        "responses",
+    )
 
-    throttle_time_ms: int
-    responses: list[AlterConfigsResourceResponse]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    responses: list[AlterConfigsResourceResponse]  # One entry a resource.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k35_describe_log_dirs.kafka; do not edit.
-"""DescribeLogDirs (key 35), versions 1-5."""
+"""DescribeLogDirs (key 35), versions 1-5.
+
+Sizes of the partitions in each data directory.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class DescribableLogDirTopic(Struct):
-    __slots__ = ("topic", "partitions",)
+    __slots__ = (
+        "topic",
+        "partitions",
+    )
 
-    topic: str
-    partitions: list[int]
+    topic: str  # Topic name.
+    partitions: list[int]  # Partition numbers.
 
     def __init__(
         self,
         *,
-        topic: str = '',
+        topic: str = "",
         partitions: list[int] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -25,9 +31,11 @@ class DescribableLogDirTopic(Struct):
 
 
 class DescribeLogDirsRequest(Struct):
-    __slots__ = ("topics",)
+    __slots__ = (
+        "topics",
+    )
 
-    topics: list[DescribableLogDirTopic] | None
+    topics: list[DescribableLogDirTopic] | None  # Topics to tell about; null for all.
 
     def __init__(
         self,
@@ -40,12 +48,17 @@ class DescribeLogDirsRequest(Struct):
 
 
 class DescribeLogDirsPartition(Struct):
-    __slots__ = ("partition_index", "partition_size", "offset_lag", "is_future_key",)
+    __slots__ = (
+        "partition_index",
+        "partition_size",
+        "offset_lag",
+        "is_future_key",
+    )
 
-    partition_index: int
-    partition_size: int
-    offset_lag: int
-    is_future_key: bool
+    partition_index: int  # Partition number.
+    partition_size: int  # Bytes of its segments.
+    offset_lag: int  # Offsets that the replica is behind.
+    is_future_key: bool  # Whether the replica is on its way to this directory.
 
     def __init__(
         self,
@@ -64,15 +77,18 @@ class DescribeLogDirsPartition(Struct):
 
 
 class DescribeLogDirsTopic(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[DescribeLogDirsPartition]
+    name: str  # Topic name.
+    partitions: list[DescribeLogDirsPartition]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[DescribeLogDirsPartition] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -82,20 +98,27 @@ class DescribeLogDirsTopic(Struct):
 
 
 class DescribeLogDirsResult(Struct):
-    __slots__ = ("error_code", "log_dir", "topics", "total_bytes", "usable_bytes", "is_cordoned",)
+    __slots__ = (
+        "error_code",
+        "log_dir",
+        "topics",
+        "total_bytes",
+        "usable_bytes",
+        "is_cordoned",
+    )
 
-    error_code: int
-    log_dir: str
-    topics: list[DescribeLogDirsTopic]
-    total_bytes: int
-    usable_bytes: int
-    is_cordoned: bool
+    error_code: int  # Error code; 0 for none.
+    log_dir: str  # Path of the directory.
+    topics: list[DescribeLogDirsTopic]  # One entry a topic.
+    total_bytes: int  # Size of the volume in bytes; -1 when unknown. (v4+, dropped elsewhere)
+    usable_bytes: int  # Free bytes of the volume; -1 when unknown. (v4+, dropped elsewhere)
+    is_cordoned: bool  # Whether the directory takes no new partitions. (v5+, dropped elsewhere)
 
     def __init__(
         self,
         *,
         error_code: int = 0,
-        log_dir: str = '',
+        log_dir: str = "",
         topics: list[DescribeLogDirsTopic] = UNSET,
         total_bytes: int = -1,
         usable_bytes: int = -1,
@@ -112,11 +135,15 @@ class DescribeLogDirsResult(Struct):
 
 
 class DescribeLogDirsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "results",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "results",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    results: list[DescribeLogDirsResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none. (v3+, dropped elsewhere)
+    results: list[DescribeLogDirsResult]  # One entry a directory.
 
     def __init__(
         self,

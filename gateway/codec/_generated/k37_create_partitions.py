@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k37_create_partitions.kafka; do not edit.
-"""CreatePartitions (key 37), versions 0-3."""
+"""CreatePartitions (key 37), versions 0-3.
+
+Adds partitions to topics.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class CreatePartitionsAssignment(Struct):
-    __slots__ = ("broker_ids",)
+    __slots__ = (
+        "broker_ids",
+    )
 
-    broker_ids: list[int]
+    broker_ids: list[int]  # Replicas, the preferred leader first.
 
     def __init__(
         self,
@@ -22,16 +27,20 @@ class CreatePartitionsAssignment(Struct):
 
 
 class CreatePartitionsTopic(Struct):
-    __slots__ = ("name", "count", "assignments",)
+    __slots__ = (
+        "name",
+        "count",
+        "assignments",
+    )
 
-    name: str
-    count: int
-    assignments: list[CreatePartitionsAssignment] | None
+    name: str  # Topic name.
+    count: int  # Partitions that the topic shall have in all.
+    assignments: list[CreatePartitionsAssignment] | None  # Replicas of each new partition; null to let the broker choose.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         count: int = 0,
         assignments: list[CreatePartitionsAssignment] | None = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -43,11 +52,15 @@ class CreatePartitionsTopic(Struct):
 
 
 class CreatePartitionsRequest(Struct):
-    __slots__ = ("topics", "timeout_ms", "validate_only",)
+    __slots__ = (
+        "topics",
+        "timeout_ms",
+        "validate_only",
+    )
 
-    topics: list[CreatePartitionsTopic]
-    timeout_ms: int
-    validate_only: bool
+    topics: list[CreatePartitionsTopic]  # One entry a topic.
+    timeout_ms: int  # Milliseconds the broker may take.
+    validate_only: bool  # Check the request and change nothing.
 
     def __init__(
         self,
@@ -64,16 +77,20 @@ class CreatePartitionsRequest(Struct):
 
 
 class CreatePartitionsTopicResult(Struct):
-    __slots__ = ("name", "error_code", "error_message",)
+    __slots__ = (
+        "name",
+        "error_code",
+        "error_message",
+    )
 
-    name: str
-    error_code: int
-    error_message: str | None
+    name: str  # Topic name.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         error_code: int = 0,
         error_message: str | None = None,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -85,10 +102,13 @@ class CreatePartitionsTopicResult(Struct):
 
 
 class CreatePartitionsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "results",)
+    __slots__ = (
+        "throttle_time_ms",
+        "results",
+    )
 
-    throttle_time_ms: int
-    results: list[CreatePartitionsTopicResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    results: list[CreatePartitionsTopicResult]  # One entry a result, in the order of the request.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k42_delete_groups.kafka; do not edit.
-"""DeleteGroups (key 42), versions 0-2."""
+"""DeleteGroups (key 42), versions 0-2.
+
+Deletes empty groups.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class DeleteGroupsRequest(Struct):
-    __slots__ = ("groups_names",)
+    __slots__ = (
+        "groups_names",
+    )
 
-    groups_names: list[str]
+    groups_names: list[str]  # Groups to delete.
 
     def __init__(
         self,
@@ -22,15 +27,18 @@ class DeleteGroupsRequest(Struct):
 
 
 class DeletableGroupResult(Struct):
-    __slots__ = ("group_id", "error_code",)
+    __slots__ = (
+        "group_id",
+        "error_code",
+    )
 
-    group_id: str
-    error_code: int
+    group_id: str  # Group id.
+    error_code: int  # Error code; 0 for none.
 
     def __init__(
         self,
         *,
-        group_id: str = '',
+        group_id: str = "",
         error_code: int = 0,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -40,10 +48,13 @@ class DeletableGroupResult(Struct):
 
 
 class DeleteGroupsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "results",)
+    __slots__ = (
+        "throttle_time_ms",
+        "results",
+    )
 
-    throttle_time_ms: int
-    results: list[DeletableGroupResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    results: list[DeletableGroupResult]  # One entry a group.
 
     def __init__(
         self,

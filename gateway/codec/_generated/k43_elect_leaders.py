@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k43_elect_leaders.kafka; do not edit.
-"""ElectLeaders (key 43), versions 0-2."""
+"""ElectLeaders (key 43), versions 0-2.
+
+Asks for leader elections of partitions.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class TopicPartitions(Struct):
-    __slots__ = ("topic", "partitions",)
+    __slots__ = (
+        "topic",
+        "partitions",
+    )
 
-    topic: str
-    partitions: list[int]
+    topic: str  # Topic name.
+    partitions: list[int]  # Partition numbers.
 
     def __init__(
         self,
         *,
-        topic: str = '',
+        topic: str = "",
         partitions: list[int] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -25,11 +31,15 @@ class TopicPartitions(Struct):
 
 
 class ElectLeadersRequest(Struct):
-    __slots__ = ("election_type", "topic_partitions", "timeout_ms",)
+    __slots__ = (
+        "election_type",
+        "topic_partitions",
+        "timeout_ms",
+    )
 
-    election_type: int
-    topic_partitions: list[TopicPartitions] | None
-    timeout_ms: int
+    election_type: int  # 0 elects the preferred replica, 1 any replica when none in sync is left. (v1+, refused elsewhere)
+    topic_partitions: list[TopicPartitions] | None  # Partitions to elect leaders for; null for all.
+    timeout_ms: int  # Milliseconds the broker may take.
 
     def __init__(
         self,
@@ -46,18 +56,22 @@ class ElectLeadersRequest(Struct):
 
 
 class PartitionResult(Struct):
-    __slots__ = ("partition_id", "error_code", "error_message",)
+    __slots__ = (
+        "partition_id",
+        "error_code",
+        "error_message",
+    )
 
-    partition_id: int
-    error_code: int
-    error_message: str | None
+    partition_id: int  # Partition number.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
 
     def __init__(
         self,
         *,
         partition_id: int = 0,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.partition_id = partition_id
@@ -67,15 +81,18 @@ class PartitionResult(Struct):
 
 
 class ReplicaElectionResult(Struct):
-    __slots__ = ("topic", "partition_result",)
+    __slots__ = (
+        "topic",
+        "partition_result",
+    )
 
-    topic: str
-    partition_result: list[PartitionResult]
+    topic: str  # Topic name.
+    partition_result: list[PartitionResult]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        topic: str = '',
+        topic: str = "",
         partition_result: list[PartitionResult] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -85,11 +102,15 @@ class ReplicaElectionResult(Struct):
 
 
 class ElectLeadersResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "replica_election_results",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "replica_election_results",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    replica_election_results: list[ReplicaElectionResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none. (v1+, refused elsewhere)
+    replica_election_results: list[ReplicaElectionResult]  # One entry a topic.
 
     def __init__(
         self,

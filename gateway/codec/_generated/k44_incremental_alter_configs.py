@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k44_incremental_alter_configs.kafka; do not edit.
-"""IncrementalAlterConfigs (key 44), versions 0-1."""
+"""IncrementalAlterConfigs (key 44), versions 0-1.
+
+Sets, unsets, extends or shortens single settings (KIP-339).
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,22 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class AlterableConfig(Struct):
-    __slots__ = ("name", "config_operation", "value",)
+    __slots__ = (
+        "name",
+        "config_operation",
+        "value",
+    )
 
-    name: str
-    config_operation: int
-    value: str | None
+    name: str  # Setting.
+    config_operation: int  # 0 set, 1 unset, 2 append to a list, 3 take from a list.
+    value: str | None  # Operand of the operation; null when it needs none.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         config_operation: int = 0,
-        value: str | None = '',
+        value: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.name = name
@@ -28,17 +35,21 @@ class AlterableConfig(Struct):
 
 
 class AlterConfigsResource(Struct):
-    __slots__ = ("resource_type", "resource_name", "configs",)
+    __slots__ = (
+        "resource_type",
+        "resource_name",
+        "configs",
+    )
 
-    resource_type: int
-    resource_name: str
-    configs: list[AlterableConfig]
+    resource_type: int  # 2 topic, 4 broker, 8 broker logger, 16 client metrics, 32 group.
+    resource_name: str  # Name of the resource.
+    configs: list[AlterableConfig]  # One entry a setting.
 
     def __init__(
         self,
         *,
         resource_type: int = 0,
-        resource_name: str = '',
+        resource_name: str = "",
         configs: list[AlterableConfig] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -49,10 +60,13 @@ class AlterConfigsResource(Struct):
 
 
 class IncrementalAlterConfigsRequest(Struct):
-    __slots__ = ("resources", "validate_only",)
+    __slots__ = (
+        "resources",
+        "validate_only",
+    )
 
-    resources: list[AlterConfigsResource]
-    validate_only: bool
+    resources: list[AlterConfigsResource]  # One entry a resource.
+    validate_only: bool  # Check the request and change nothing.
 
     def __init__(
         self,
@@ -67,20 +81,25 @@ class IncrementalAlterConfigsRequest(Struct):
 
 
 class AlterConfigsResourceResponse(Struct):
-    __slots__ = ("error_code", "error_message", "resource_type", "resource_name",)
+    __slots__ = (
+        "error_code",
+        "error_message",
+        "resource_type",
+        "resource_name",
+    )
 
-    error_code: int
-    error_message: str | None
-    resource_type: int
-    resource_name: str
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    resource_type: int  # 2 topic, 4 broker, 8 broker logger, 16 client metrics, 32 group.
+    resource_name: str  # Name of the resource.
 
     def __init__(
         self,
         *,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         resource_type: int = 0,
-        resource_name: str = '',
+        resource_name: str = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.error_code = error_code
@@ -91,10 +110,13 @@ class AlterConfigsResourceResponse(Struct):
 
 
 class IncrementalAlterConfigsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "responses",)
+    __slots__ = (
+        "throttle_time_ms",
+        "responses",
+    )
 
-    throttle_time_ms: int
-    responses: list[AlterConfigsResourceResponse]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    responses: list[AlterConfigsResourceResponse]  # One entry a resource.
 
     def __init__(
         self,

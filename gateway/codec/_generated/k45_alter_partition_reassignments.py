@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k45_alter_partition_reassignments.kafka; do not edit.
-"""AlterPartitionReassignments (key 45), versions 0-1."""
+"""AlterPartitionReassignments (key 45), versions 0-1.
+
+Moves partitions to other brokers, or stops moving them (KIP-455).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class ReassignablePartition(Struct):
-    __slots__ = ("partition_index", "replicas",)
+    __slots__ = (
+        "partition_index",
+        "replicas",
+    )
 
-    partition_index: int
-    replicas: list[int] | None
+    partition_index: int  # Partition number.
+    replicas: list[int] | None  # Replicas to move to; null stops a move.
 
     def __init__(
         self,
@@ -25,15 +31,18 @@ class ReassignablePartition(Struct):
 
 
 class ReassignableTopic(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[ReassignablePartition]
+    name: str  # Topic name.
+    partitions: list[ReassignablePartition]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[ReassignablePartition] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -43,11 +52,15 @@ class ReassignableTopic(Struct):
 
 
 class AlterPartitionReassignmentsRequest(Struct):
-    __slots__ = ("timeout_ms", "allow_replication_factor_change", "topics",)
+    __slots__ = (
+        "timeout_ms",
+        "allow_replication_factor_change",
+        "topics",
+    )
 
-    timeout_ms: int
-    allow_replication_factor_change: bool
-    topics: list[ReassignableTopic]
+    timeout_ms: int  # Milliseconds the broker may take.
+    allow_replication_factor_change: bool  # Whether the number of replicas may change. (v1+, refused elsewhere)
+    topics: list[ReassignableTopic]  # One entry a topic.
 
     def __init__(
         self,
@@ -64,18 +77,22 @@ class AlterPartitionReassignmentsRequest(Struct):
 
 
 class ReassignablePartitionResponse(Struct):
-    __slots__ = ("partition_index", "error_code", "error_message",)
+    __slots__ = (
+        "partition_index",
+        "error_code",
+        "error_message",
+    )
 
-    partition_index: int
-    error_code: int
-    error_message: str | None
+    partition_index: int  # Partition number.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
 
     def __init__(
         self,
         *,
         partition_index: int = 0,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.partition_index = partition_index
@@ -85,15 +102,18 @@ class ReassignablePartitionResponse(Struct):
 
 
 class ReassignableTopicResponse(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[ReassignablePartitionResponse]
+    name: str  # Topic name.
+    partitions: list[ReassignablePartitionResponse]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[ReassignablePartitionResponse] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -103,13 +123,19 @@ class ReassignableTopicResponse(Struct):
 
 
 class AlterPartitionReassignmentsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "allow_replication_factor_change", "error_code", "error_message", "responses",)
+    __slots__ = (
+        "throttle_time_ms",
+        "allow_replication_factor_change",
+        "error_code",
+        "error_message",
+        "responses",
+    )
 
-    throttle_time_ms: int
-    allow_replication_factor_change: bool
-    error_code: int
-    error_message: str | None
-    responses: list[ReassignableTopicResponse]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    allow_replication_factor_change: bool  # Whether the number of replicas may change. (v1+, dropped elsewhere)
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    responses: list[ReassignableTopicResponse]  # One entry a topic.
 
     def __init__(
         self,
@@ -117,7 +143,7 @@ class AlterPartitionReassignmentsResponse(Struct):
         throttle_time_ms: int = 0,
         allow_replication_factor_change: bool = True,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         responses: list[ReassignableTopicResponse] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:

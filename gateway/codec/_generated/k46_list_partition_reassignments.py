@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k46_list_partition_reassignments.kafka; do not edit.
-"""ListPartitionReassignments (key 46), versions 0-0."""
+"""ListPartitionReassignments (key 46), versions 0-0.
+
+Partitions that are being moved (KIP-455).
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class ListPartitionReassignmentsTopics(Struct):
-    __slots__ = ("name", "partition_indexes",)
+    __slots__ = (
+        "name",
+        "partition_indexes",
+    )
 
-    name: str
-    partition_indexes: list[int]
+    name: str  # Topic name.
+    partition_indexes: list[int]  # Partition numbers.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partition_indexes: list[int] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -25,10 +31,13 @@ class ListPartitionReassignmentsTopics(Struct):
 
 
 class ListPartitionReassignmentsRequest(Struct):
-    __slots__ = ("timeout_ms", "topics",)
+    __slots__ = (
+        "timeout_ms",
+        "topics",
+    )
 
-    timeout_ms: int
-    topics: list[ListPartitionReassignmentsTopics] | None
+    timeout_ms: int  # Milliseconds the broker may take.
+    topics: list[ListPartitionReassignmentsTopics] | None  # Topics to look at; null for all.
 
     def __init__(
         self,
@@ -43,12 +52,17 @@ class ListPartitionReassignmentsRequest(Struct):
 
 
 class OngoingPartitionReassignment(Struct):
-    __slots__ = ("partition_index", "replicas", "adding_replicas", "removing_replicas",)
+    __slots__ = (
+        "partition_index",
+        "replicas",
+        "adding_replicas",
+        "removing_replicas",
+    )
 
-    partition_index: int
-    replicas: list[int]
-    adding_replicas: list[int]
-    removing_replicas: list[int]
+    partition_index: int  # Partition number.
+    replicas: list[int]  # The replicas.
+    adding_replicas: list[int]  # Replicas that are being added.
+    removing_replicas: list[int]  # Replicas that are being removed.
 
     def __init__(
         self,
@@ -67,15 +81,18 @@ class OngoingPartitionReassignment(Struct):
 
 
 class OngoingTopicReassignment(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[OngoingPartitionReassignment]
+    name: str  # Topic name.
+    partitions: list[OngoingPartitionReassignment]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[OngoingPartitionReassignment] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -85,19 +102,24 @@ class OngoingTopicReassignment(Struct):
 
 
 class ListPartitionReassignmentsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "error_message", "topics",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "error_message",
+        "topics",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    error_message: str | None
-    topics: list[OngoingTopicReassignment]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    topics: list[OngoingTopicReassignment]  # One entry a topic.
 
     def __init__(
         self,
         *,
         throttle_time_ms: int = 0,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         topics: list[OngoingTopicReassignment] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:

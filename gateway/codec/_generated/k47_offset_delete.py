@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k47_offset_delete.kafka; do not edit.
-"""OffsetDelete (key 47), versions 0-0."""
+"""OffsetDelete (key 47), versions 0-0.
+
+Deletes offsets that a group has committed (KIP-496).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class OffsetDeleteRequestPartition(Struct):
-    __slots__ = ("partition_index",)
+    __slots__ = (
+        "partition_index",
+    )
 
-    partition_index: int
+    partition_index: int  # Partition number.
 
     def __init__(
         self,
@@ -22,15 +27,18 @@ class OffsetDeleteRequestPartition(Struct):
 
 
 class OffsetDeleteRequestTopic(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[OffsetDeleteRequestPartition]
+    name: str  # Topic name.
+    partitions: list[OffsetDeleteRequestPartition]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[OffsetDeleteRequestPartition] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -40,15 +48,18 @@ class OffsetDeleteRequestTopic(Struct):
 
 
 class OffsetDeleteRequest(Struct):
-    __slots__ = ("group_id", "topics",)
+    __slots__ = (
+        "group_id",
+        "topics",
+    )
 
-    group_id: str
-    topics: list[OffsetDeleteRequestTopic]
+    group_id: str  # Group id.
+    topics: list[OffsetDeleteRequestTopic]  # One entry a topic.
 
     def __init__(
         self,
         *,
-        group_id: str = '',
+        group_id: str = "",
         topics: list[OffsetDeleteRequestTopic] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -58,10 +69,13 @@ class OffsetDeleteRequest(Struct):
 
 
 class OffsetDeleteResponsePartition(Struct):
-    __slots__ = ("partition_index", "error_code",)
+    __slots__ = (
+        "partition_index",
+        "error_code",
+    )
 
-    partition_index: int
-    error_code: int
+    partition_index: int  # Partition number.
+    error_code: int  # Error code; 0 for none.
 
     def __init__(
         self,
@@ -76,15 +90,18 @@ class OffsetDeleteResponsePartition(Struct):
 
 
 class OffsetDeleteResponseTopic(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[OffsetDeleteResponsePartition]
+    name: str  # Topic name.
+    partitions: list[OffsetDeleteResponsePartition]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[OffsetDeleteResponsePartition] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -94,11 +111,15 @@ class OffsetDeleteResponseTopic(Struct):
 
 
 class OffsetDeleteResponse(Struct):
-    __slots__ = ("error_code", "throttle_time_ms", "topics",)
+    __slots__ = (
+        "error_code",
+        "throttle_time_ms",
+        "topics",
+    )
 
-    error_code: int
-    throttle_time_ms: int
-    topics: list[OffsetDeleteResponseTopic]
+    error_code: int  # Error code; 0 for none.
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    topics: list[OffsetDeleteResponseTopic]  # One entry a topic.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k48_describe_client_quotas.kafka; do not edit.
-"""DescribeClientQuotas (key 48), versions 0-1."""
+"""DescribeClientQuotas (key 48), versions 0-1.
+
+Quotas that match a filter (KIP-546).
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,22 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class ComponentData(Struct):
-    __slots__ = ("entity_type", "match_type", "match",)
+    __slots__ = (
+        "entity_type",
+        "match_type",
+        "match",
+    )
 
-    entity_type: str
-    match_type: int
-    match: str | None
+    entity_type: str  # user, client-id or ip.
+    match_type: int  # 0 this name, 1 the default, 2 any name.
+    match: str | None  # Name to match, for match type 0.
 
     def __init__(
         self,
         *,
-        entity_type: str = '',
+        entity_type: str = "",
         match_type: int = 0,
-        match: str | None = '',
+        match: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.entity_type = entity_type
@@ -28,10 +35,13 @@ class ComponentData(Struct):
 
 
 class DescribeClientQuotasRequest(Struct):
-    __slots__ = ("components", "strict",)
+    __slots__ = (
+        "components",
+        "strict",
+    )
 
-    components: list[ComponentData]
-    strict: bool
+    components: list[ComponentData]  # What the entity of a quota must match.
+    strict: bool  # Leave out quotas that have parts which the filter does not name.
 
     def __init__(
         self,
@@ -46,16 +56,19 @@ class DescribeClientQuotasRequest(Struct):
 
 
 class EntityData(Struct):
-    __slots__ = ("entity_type", "entity_name",)
+    __slots__ = (
+        "entity_type",
+        "entity_name",
+    )
 
-    entity_type: str
-    entity_name: str | None
+    entity_type: str  # user, client-id or ip.
+    entity_name: str | None  # Name of the entity; null for the default of its type.
 
     def __init__(
         self,
         *,
-        entity_type: str = '',
-        entity_name: str | None = '',
+        entity_type: str = "",
+        entity_name: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.entity_type = entity_type
@@ -64,15 +77,18 @@ class EntityData(Struct):
 
 
 class ValueData(Struct):
-    __slots__ = ("key", "value",)
+    __slots__ = (
+        "key",
+        "value",
+    )
 
-    key: str
-    value: float
+    key: str  # Name of the quota.
+    value: float  # The quota.
 
     def __init__(
         self,
         *,
-        key: str = '',
+        key: str = "",
         value: float = 0.0,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -82,10 +98,13 @@ class ValueData(Struct):
 
 
 class EntryData(Struct):
-    __slots__ = ("entity", "values",)
+    __slots__ = (
+        "entity",
+        "values",
+    )
 
-    entity: list[EntityData]
-    values: list[ValueData]
+    entity: list[EntityData]  # What the quota is for, one part an entry.
+    values: list[ValueData]  # Quotas of the entity.
 
     def __init__(
         self,
@@ -100,19 +119,24 @@ class EntryData(Struct):
 
 
 class DescribeClientQuotasResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "error_message", "entries",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "error_message",
+        "entries",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    error_message: str | None
-    entries: list[EntryData] | None
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    entries: list[EntryData] | None  # One entry an entity; null on an error.
 
     def __init__(
         self,
         *,
         throttle_time_ms: int = 0,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         entries: list[EntryData] | None = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k49_alter_client_quotas.kafka; do not edit.
-"""AlterClientQuotas (key 49), versions 0-1."""
+"""AlterClientQuotas (key 49), versions 0-1.
+
+Changes quotas (KIP-546).
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class RequestEntityData(Struct):
-    __slots__ = ("entity_type", "entity_name",)
+    __slots__ = (
+        "entity_type",
+        "entity_name",
+    )
 
-    entity_type: str
-    entity_name: str | None
+    entity_type: str  # user, client-id or ip.
+    entity_name: str | None  # Name of the entity; null for the default of its type.
 
     def __init__(
         self,
         *,
-        entity_type: str = '',
-        entity_name: str | None = '',
+        entity_type: str = "",
+        entity_name: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.entity_type = entity_type
@@ -25,16 +31,20 @@ class RequestEntityData(Struct):
 
 
 class OpData(Struct):
-    __slots__ = ("key", "value", "remove",)
+    __slots__ = (
+        "key",
+        "value",
+        "remove",
+    )
 
-    key: str
-    value: float
-    remove: bool
+    key: str  # Name of the quota.
+    value: float  # The quota to set.
+    remove: bool  # Remove the quota instead of setting it.
 
     def __init__(
         self,
         *,
-        key: str = '',
+        key: str = "",
         value: float = 0.0,
         remove: bool = False,
         unknown_tagged_fields: dict[int, bytes] | None = None,
@@ -46,10 +56,13 @@ class OpData(Struct):
 
 
 class RequestEntryData(Struct):
-    __slots__ = ("entity", "ops",)
+    __slots__ = (
+        "entity",
+        "ops",
+    )
 
-    entity: list[RequestEntityData]
-    ops: list[OpData]
+    entity: list[RequestEntityData]  # What the quota is for, one part an entry.
+    ops: list[OpData]  # Changes to its quotas.
 
     def __init__(
         self,
@@ -64,10 +77,13 @@ class RequestEntryData(Struct):
 
 
 class AlterClientQuotasRequest(Struct):
-    __slots__ = ("entries", "validate_only",)
+    __slots__ = (
+        "entries",
+        "validate_only",
+    )
 
-    entries: list[RequestEntryData]
-    validate_only: bool
+    entries: list[RequestEntryData]  # One entry an entity.
+    validate_only: bool  # Check the request and change nothing.
 
     def __init__(
         self,
@@ -82,16 +98,19 @@ class AlterClientQuotasRequest(Struct):
 
 
 class ResponseEntityData(Struct):
-    __slots__ = ("entity_type", "entity_name",)
+    __slots__ = (
+        "entity_type",
+        "entity_name",
+    )
 
-    entity_type: str
-    entity_name: str | None
+    entity_type: str  # user, client-id or ip.
+    entity_name: str | None  # Name of the entity; null for the default of its type.
 
     def __init__(
         self,
         *,
-        entity_type: str = '',
-        entity_name: str | None = '',
+        entity_type: str = "",
+        entity_name: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.entity_type = entity_type
@@ -100,17 +119,21 @@ class ResponseEntityData(Struct):
 
 
 class ResponseEntryData(Struct):
-    __slots__ = ("error_code", "error_message", "entity",)
+    __slots__ = (
+        "error_code",
+        "error_message",
+        "entity",
+    )
 
-    error_code: int
-    error_message: str | None
-    entity: list[ResponseEntityData]
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    entity: list[ResponseEntityData]  # What the quota is for, one part an entry.
 
     def __init__(
         self,
         *,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         entity: list[ResponseEntityData] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -121,10 +144,13 @@ class ResponseEntryData(Struct):
 
 
 class AlterClientQuotasResponse(Struct):
-    __slots__ = ("throttle_time_ms", "entries",)
+    __slots__ = (
+        "throttle_time_ms",
+        "entries",
+    )
 
-    throttle_time_ms: int
-    entries: list[ResponseEntryData]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    entries: list[ResponseEntryData]  # One entry an entity.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k50_describe_user_scram_credentials.kafka; do not edit.
-"""DescribeUserScramCredentials (key 50), versions 0-0."""
+"""DescribeUserScramCredentials (key 50), versions 0-0.
+
+Which SCRAM credentials users have, without their secrets (KIP-554).
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,16 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class UserName(Struct):
-    __slots__ = ("name",)
+    __slots__ = (
+        "name",
+    )
 
-    name: str
+    name: str  # User name.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.name = name
@@ -22,9 +27,11 @@ class UserName(Struct):
 
 
 class DescribeUserScramCredentialsRequest(Struct):
-    __slots__ = ("users",)
+    __slots__ = (
+        "users",
+    )
 
-    users: list[UserName] | None
+    users: list[UserName] | None  # Users to describe; null or empty for all.
 
     def __init__(
         self,
@@ -37,10 +44,13 @@ class DescribeUserScramCredentialsRequest(Struct):
 
 
 class CredentialInfo(Struct):
-    __slots__ = ("mechanism", "iterations",)
+    __slots__ = (
+        "mechanism",
+        "iterations",
+    )
 
-    mechanism: int
-    iterations: int
+    mechanism: int  # SCRAM mechanism: 1 for SHA-256, 2 for SHA-512.
+    iterations: int  # Rounds of the key derivation.
 
     def __init__(
         self,
@@ -55,19 +65,24 @@ class CredentialInfo(Struct):
 
 
 class DescribeUserScramCredentialsResult(Struct):
-    __slots__ = ("user", "error_code", "error_message", "credential_infos",)
+    __slots__ = (
+        "user",
+        "error_code",
+        "error_message",
+        "credential_infos",
+    )
 
-    user: str
-    error_code: int
-    error_message: str | None
-    credential_infos: list[CredentialInfo]
+    user: str  # User name.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    credential_infos: list[CredentialInfo]  # Credentials of the user.
 
     def __init__(
         self,
         *,
-        user: str = '',
+        user: str = "",
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         credential_infos: list[CredentialInfo] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -79,19 +94,24 @@ class DescribeUserScramCredentialsResult(Struct):
 
 
 class DescribeUserScramCredentialsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "error_message", "results",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "error_message",
+        "results",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    error_message: str | None
-    results: list[DescribeUserScramCredentialsResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    results: list[DescribeUserScramCredentialsResult]  # One entry a user.
 
     def __init__(
         self,
         *,
         throttle_time_ms: int = 0,
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         results: list[DescribeUserScramCredentialsResult] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:

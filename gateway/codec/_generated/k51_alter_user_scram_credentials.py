@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k51_alter_user_scram_credentials.kafka; do not edit.
-"""AlterUserScramCredentials (key 51), versions 0-0."""
+"""AlterUserScramCredentials (key 51), versions 0-0.
+
+Sets and deletes SCRAM credentials (KIP-554).
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class ScramCredentialDeletion(Struct):
-    __slots__ = ("name", "mechanism",)
+    __slots__ = (
+        "name",
+        "mechanism",
+    )
 
-    name: str
-    mechanism: int
+    name: str  # User name.
+    mechanism: int  # SCRAM mechanism: 1 for SHA-256, 2 for SHA-512.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         mechanism: int = 0,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -25,18 +31,24 @@ class ScramCredentialDeletion(Struct):
 
 
 class ScramCredentialUpsertion(Struct):
-    __slots__ = ("name", "mechanism", "iterations", "salt", "salted_password",)
+    __slots__ = (
+        "name",
+        "mechanism",
+        "iterations",
+        "salt",
+        "salted_password",
+    )
 
-    name: str
-    mechanism: int
-    iterations: int
-    salt: bytes
-    salted_password: bytes
+    name: str  # User name.
+    mechanism: int  # SCRAM mechanism: 1 for SHA-256, 2 for SHA-512.
+    iterations: int  # Rounds of the key derivation.
+    salt: bytes  # Random salt, made by the client.
+    salted_password: bytes  # Password after salt and iterations.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         mechanism: int = 0,
         iterations: int = 0,
         salt: bytes = b"",
@@ -52,10 +64,13 @@ class ScramCredentialUpsertion(Struct):
 
 
 class AlterUserScramCredentialsRequest(Struct):
-    __slots__ = ("deletions", "upsertions",)
+    __slots__ = (
+        "deletions",
+        "upsertions",
+    )
 
-    deletions: list[ScramCredentialDeletion]
-    upsertions: list[ScramCredentialUpsertion]
+    deletions: list[ScramCredentialDeletion]  # Credentials to delete.
+    upsertions: list[ScramCredentialUpsertion]  # Credentials to set.
 
     def __init__(
         self,
@@ -70,18 +85,22 @@ class AlterUserScramCredentialsRequest(Struct):
 
 
 class AlterUserScramCredentialsResult(Struct):
-    __slots__ = ("user", "error_code", "error_message",)
+    __slots__ = (
+        "user",
+        "error_code",
+        "error_message",
+    )
 
-    user: str
-    error_code: int
-    error_message: str | None
+    user: str  # User name.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
 
     def __init__(
         self,
         *,
-        user: str = '',
+        user: str = "",
         error_code: int = 0,
-        error_message: str | None = '',
+        error_message: str | None = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.user = user
@@ -91,10 +110,13 @@ class AlterUserScramCredentialsResult(Struct):
 
 
 class AlterUserScramCredentialsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "results",)
+    __slots__ = (
+        "throttle_time_ms",
+        "results",
+    )
 
-    throttle_time_ms: int
-    results: list[AlterUserScramCredentialsResult]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    results: list[AlterUserScramCredentialsResult]  # One entry a user.
 
     def __init__(
         self,

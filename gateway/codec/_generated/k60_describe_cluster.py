@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k60_describe_cluster.kafka; do not edit.
-"""DescribeCluster (key 60), versions 0-2."""
+"""DescribeCluster (key 60), versions 0-2.
+
+Cluster id, controller and brokers (KIP-700).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class DescribeClusterRequest(Struct):
-    __slots__ = ("include_cluster_authorized_operations", "endpoint_type", "include_fenced_brokers",)
+    __slots__ = (
+        "include_cluster_authorized_operations",
+        "endpoint_type",
+        "include_fenced_brokers",
+    )
 
-    include_cluster_authorized_operations: bool
-    endpoint_type: int
-    include_fenced_brokers: bool
+    include_cluster_authorized_operations: bool  # Also tell what the caller may do with the cluster.
+    endpoint_type: int  # 1 for brokers, 2 for controllers. (v1+, refused elsewhere)
+    include_fenced_brokers: bool  # Also list brokers that are fenced. (v2+, refused elsewhere)
 
     def __init__(
         self,
@@ -28,19 +35,25 @@ class DescribeClusterRequest(Struct):
 
 
 class DescribeClusterBroker(Struct):
-    __slots__ = ("broker_id", "host", "port", "rack", "is_fenced",)
+    __slots__ = (
+        "broker_id",
+        "host",
+        "port",
+        "rack",
+        "is_fenced",
+    )
 
-    broker_id: int
-    host: str
-    port: int
-    rack: str | None
-    is_fenced: bool
+    broker_id: int  # Broker id.
+    host: str  # Host name or address.
+    port: int  # TCP port.
+    rack: str | None  # Rack of the broker; null when none is set.
+    is_fenced: bool  # Whether the broker is fenced, which means alive but not in service. (v2+, refused elsewhere)
 
     def __init__(
         self,
         *,
         broker_id: int = 0,
-        host: str = '',
+        host: str = "",
         port: int = 0,
         rack: str | None = None,
         is_fenced: bool = False,
@@ -55,16 +68,25 @@ class DescribeClusterBroker(Struct):
 
 
 class DescribeClusterResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "error_message", "endpoint_type", "cluster_id", "controller_id", "brokers", "cluster_authorized_operations",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "error_message",
+        "endpoint_type",
+        "cluster_id",
+        "controller_id",
+        "brokers",
+        "cluster_authorized_operations",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    error_message: str | None
-    endpoint_type: int
-    cluster_id: str
-    controller_id: int
-    brokers: list[DescribeClusterBroker]
-    cluster_authorized_operations: int
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    endpoint_type: int  # 1 for brokers, 2 for controllers. (v1+, refused elsewhere)
+    cluster_id: str  # Cluster id.
+    controller_id: int  # Broker that takes controller requests; -1 when unknown.
+    brokers: list[DescribeClusterBroker]  # The brokers.
+    cluster_authorized_operations: int  # Bit field of what the caller may do with the cluster; the lowest int32 when not asked.
 
     def __init__(
         self,
@@ -73,7 +95,7 @@ class DescribeClusterResponse(Struct):
         error_code: int = 0,
         error_message: str | None = None,
         endpoint_type: int = 1,
-        cluster_id: str = '',
+        cluster_id: str = "",
         controller_id: int = -1,
         brokers: list[DescribeClusterBroker] = UNSET,
         cluster_authorized_operations: int = -2147483648,

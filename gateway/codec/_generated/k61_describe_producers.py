@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k61_describe_producers.kafka; do not edit.
-"""DescribeProducers (key 61), versions 0-0."""
+"""DescribeProducers (key 61), versions 0-0.
+
+Producers that are writing to partitions (KIP-664).
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class TopicRequest(Struct):
-    __slots__ = ("name", "partition_indexes",)
+    __slots__ = (
+        "name",
+        "partition_indexes",
+    )
 
-    name: str
-    partition_indexes: list[int]
+    name: str  # Topic name.
+    partition_indexes: list[int]  # Partition numbers.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partition_indexes: list[int] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -25,9 +31,11 @@ class TopicRequest(Struct):
 
 
 class DescribeProducersRequest(Struct):
-    __slots__ = ("topics",)
+    __slots__ = (
+        "topics",
+    )
 
-    topics: list[TopicRequest]
+    topics: list[TopicRequest]  # One entry a topic.
 
     def __init__(
         self,
@@ -40,14 +48,21 @@ class DescribeProducersRequest(Struct):
 
 
 class ProducerState(Struct):
-    __slots__ = ("producer_id", "producer_epoch", "last_sequence", "last_timestamp", "coordinator_epoch", "current_txn_start_offset",)
+    __slots__ = (
+        "producer_id",
+        "producer_epoch",
+        "last_sequence",
+        "last_timestamp",
+        "coordinator_epoch",
+        "current_txn_start_offset",
+    )
 
-    producer_id: int
-    producer_epoch: int
-    last_sequence: int
-    last_timestamp: int
-    coordinator_epoch: int
-    current_txn_start_offset: int
+    producer_id: int  # Producer id.
+    producer_epoch: int  # Producer epoch.
+    last_sequence: int  # Sequence number of its last record; -1 when unknown.
+    last_timestamp: int  # When it last wrote, milliseconds since the epoch; -1 when unknown.
+    coordinator_epoch: int  # Epoch of the transaction coordinator.
+    current_txn_start_offset: int  # First offset of its open transaction; -1 for none.
 
     def __init__(
         self,
@@ -70,12 +85,17 @@ class ProducerState(Struct):
 
 
 class PartitionResponse(Struct):
-    __slots__ = ("partition_index", "error_code", "error_message", "active_producers",)
+    __slots__ = (
+        "partition_index",
+        "error_code",
+        "error_message",
+        "active_producers",
+    )
 
-    partition_index: int
-    error_code: int
-    error_message: str | None
-    active_producers: list[ProducerState]
+    partition_index: int  # Partition number.
+    error_code: int  # Error code; 0 for none.
+    error_message: str | None  # What went wrong, for people; null when nothing did.
+    active_producers: list[ProducerState]  # One entry a producer.
 
     def __init__(
         self,
@@ -94,15 +114,18 @@ class PartitionResponse(Struct):
 
 
 class TopicResponse(Struct):
-    __slots__ = ("name", "partitions",)
+    __slots__ = (
+        "name",
+        "partitions",
+    )
 
-    name: str
-    partitions: list[PartitionResponse]
+    name: str  # Topic name.
+    partitions: list[PartitionResponse]  # One entry a partition.
 
     def __init__(
         self,
         *,
-        name: str = '',
+        name: str = "",
         partitions: list[PartitionResponse] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -112,10 +135,13 @@ class TopicResponse(Struct):
 
 
 class DescribeProducersResponse(Struct):
-    __slots__ = ("throttle_time_ms", "topics",)
+    __slots__ = (
+        "throttle_time_ms",
+        "topics",
+    )
 
-    throttle_time_ms: int
-    topics: list[TopicResponse]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    topics: list[TopicResponse]  # One entry a topic.
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k65_describe_transactions.kafka; do not edit.
-"""DescribeTransactions (key 65), versions 0-0."""
+"""DescribeTransactions (key 65), versions 0-0.
+
+State of transactions by transactional id (KIP-664).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class DescribeTransactionsRequest(Struct):
-    __slots__ = ("transactional_ids",)
+    __slots__ = (
+        "transactional_ids",
+    )
 
-    transactional_ids: list[str]
+    transactional_ids: list[str]  # Transactions to describe.
 
     def __init__(
         self,
@@ -22,15 +27,18 @@ class DescribeTransactionsRequest(Struct):
 
 
 class TopicData(Struct):
-    __slots__ = ("topic", "partitions",)
+    __slots__ = (
+        "topic",
+        "partitions",
+    )
 
-    topic: str
-    partitions: list[int]
+    topic: str  # Topic name.
+    partitions: list[int]  # Partition numbers.
 
     def __init__(
         self,
         *,
-        topic: str = '',
+        topic: str = "",
         partitions: list[int] = UNSET,
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
@@ -40,23 +48,32 @@ class TopicData(Struct):
 
 
 class TransactionState(Struct):
-    __slots__ = ("error_code", "transactional_id", "transaction_state", "transaction_timeout_ms", "transaction_start_time_ms", "producer_id", "producer_epoch", "topics",)
+    __slots__ = (
+        "error_code",
+        "transactional_id",
+        "transaction_state",
+        "transaction_timeout_ms",
+        "transaction_start_time_ms",
+        "producer_id",
+        "producer_epoch",
+        "topics",
+    )
 
-    error_code: int
-    transactional_id: str
-    transaction_state: str
-    transaction_timeout_ms: int
-    transaction_start_time_ms: int
-    producer_id: int
-    producer_epoch: int
-    topics: list[TopicData]
+    error_code: int  # Error code; 0 for none.
+    transactional_id: str  # Transactional id.
+    transaction_state: str  # Name of the state.
+    transaction_timeout_ms: int  # Milliseconds a transaction may take before the coordinator aborts it.
+    transaction_start_time_ms: int  # When it began, milliseconds since the epoch; -1 when it has not.
+    producer_id: int  # Producer id.
+    producer_epoch: int  # Producer epoch.
+    topics: list[TopicData]  # Partitions in the transaction.
 
     def __init__(
         self,
         *,
         error_code: int = 0,
-        transactional_id: str = '',
-        transaction_state: str = '',
+        transactional_id: str = "",
+        transaction_state: str = "",
         transaction_timeout_ms: int = 0,
         transaction_start_time_ms: int = 0,
         producer_id: int = 0,
@@ -76,10 +93,13 @@ class TransactionState(Struct):
 
 
 class DescribeTransactionsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "transaction_states",)
+    __slots__ = (
+        "throttle_time_ms",
+        "transaction_states",
+    )
 
-    throttle_time_ms: int
-    transaction_states: list[TransactionState]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    transaction_states: list[TransactionState]  # One entry a transaction.
 
     def __init__(
         self,

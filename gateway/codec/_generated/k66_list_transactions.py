@@ -1,5 +1,8 @@
 # Written by `python -m sprawl.gateway.codec.generate` from schemas/k66_list_transactions.kafka; do not edit.
-"""ListTransactions (key 66), versions 0-2."""
+"""ListTransactions (key 66), versions 0-2.
+
+Transactions that this broker coordinates (KIP-664).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,17 @@ from sprawl.gateway.codec.message import UNSET, Struct
 
 
 class ListTransactionsRequest(Struct):
-    __slots__ = ("state_filters", "producer_id_filters", "duration_filter", "transactional_id_pattern",)
+    __slots__ = (
+        "state_filters",
+        "producer_id_filters",
+        "duration_filter",
+        "transactional_id_pattern",
+    )
 
-    state_filters: list[str]
-    producer_id_filters: list[int]
-    duration_filter: int
-    transactional_id_pattern: str | None
+    state_filters: list[str]  # States to list; empty for all.
+    producer_id_filters: list[int]  # Producer ids to list; empty for all.
+    duration_filter: int  # Only transactions older than this many milliseconds; negative for all. (v1+, refused elsewhere)
+    transactional_id_pattern: str | None  # Regular expression over transactional ids; null or empty for all. (v2+, refused elsewhere)
 
     def __init__(
         self,
@@ -31,18 +39,22 @@ class ListTransactionsRequest(Struct):
 
 
 class TransactionState(Struct):
-    __slots__ = ("transactional_id", "producer_id", "transaction_state",)
+    __slots__ = (
+        "transactional_id",
+        "producer_id",
+        "transaction_state",
+    )
 
-    transactional_id: str
-    producer_id: int
-    transaction_state: str
+    transactional_id: str  # Transactional id.
+    producer_id: int  # Producer id.
+    transaction_state: str  # Name of the state.
 
     def __init__(
         self,
         *,
-        transactional_id: str = '',
+        transactional_id: str = "",
         producer_id: int = 0,
-        transaction_state: str = '',
+        transaction_state: str = "",
         unknown_tagged_fields: dict[int, bytes] | None = None,
     ) -> None:
         self.transactional_id = transactional_id
@@ -52,12 +64,17 @@ class TransactionState(Struct):
 
 
 class ListTransactionsResponse(Struct):
-    __slots__ = ("throttle_time_ms", "error_code", "unknown_state_filters", "transaction_states",)
+    __slots__ = (
+        "throttle_time_ms",
+        "error_code",
+        "unknown_state_filters",
+        "transaction_states",
+    )
 
-    throttle_time_ms: int
-    error_code: int
-    unknown_state_filters: list[str]
-    transaction_states: list[TransactionState]
+    throttle_time_ms: int  # Milliseconds the client should stay quiet because of a quota; 0 for none.
+    error_code: int  # Error code; 0 for none.
+    unknown_state_filters: list[str]  # Names among the filters that are no state.
+    transaction_states: list[TransactionState]  # One entry a transaction.
 
     def __init__(
         self,
