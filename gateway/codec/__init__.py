@@ -60,6 +60,7 @@ _REQUEST_PREFIX: Final = struct.Struct(">hhih")
 _SIZED_REQUEST_PREFIX: Final = struct.Struct(">ihhih")
 _RESPONSE_PREFIX: Final = struct.Struct(">ii")
 _SIZE: Final = struct.Struct(">i")
+_UNSUPPORTED_VERSION: Final = ErrorCode.UNSUPPORTED_VERSION.to_bytes(2, "big")
 
 _decoders: dict[tuple[int, int, bool], Decoder] = {}
 _encoders: dict[tuple[int, int, bool], Encoder] = {}
@@ -111,6 +112,8 @@ def decode_request(frame: memoryview) -> tuple[RequestHeader, Struct]:
 def decode_response(api_key: int, version: int, frame: memoryview) -> tuple[int, Struct]:
     """Read a whole response to a request of this API and version.
 
+    An ApiVersions response that says UNSUPPORTED_VERSION has a version 0 body, whatever was asked.
+
     Returns: (correlation id, body).
     Raises: PeerFault when the response is malformed.
     """
@@ -118,6 +121,8 @@ def decode_response(api_key: int, version: int, frame: memoryview) -> tuple[int,
     if len(frame) < 4:
         raise PeerFault(f"a response of {len(frame)} bytes has no correlation id")
     (correlation_id,) = _SIZE.unpack_from(frame)
+    if api_key == API_VERSIONS_KEY and frame[4:6] == _UNSUPPORTED_VERSION:
+        version = 0
     pos = _skip_tags(frame, 4) if _has_flexible_response_header(api_key, version) else 4
     return correlation_id, _decode(api_key, version, frame, pos, is_request=False)
 

@@ -90,6 +90,10 @@ def test_an_api_versions_response_never_has_tagged_fields_in_its_header() -> Non
 def test_the_fallback_of_api_versions_is_a_version_0_body() -> None:
     written = joined(codec.encode_api_versions_fallback(9, 0, 4))
     assert written == bytes.fromhex("00000010 00000009 0023 00000001 0012 0000 0004")
+    correlation_id, body = codec.decode_response(18, 3, written[4:])
+    assert correlation_id == 9
+    assert isinstance(body, ApiVersionsResponse)
+    assert body.api_keys == [ApiVersion(api_key=18, min_version=0, max_version=4)]
 
 
 def test_a_request_of_an_unknown_version_keeps_a_readable_header() -> None:
