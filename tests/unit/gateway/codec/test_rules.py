@@ -22,6 +22,7 @@ from sprawl.gateway.codec._generated.k01_fetch import (
     PartitionData,
 )
 from sprawl.gateway.codec._generated.k03_metadata import MetadataRequest, MetadataRequestTopic
+from sprawl.gateway.codec._generated.k09_offset_fetch import OffsetFetchRequest
 from sprawl.gateway.codec._generated.k10_find_coordinator import FindCoordinatorRequest
 from sprawl.gateway.codec._generated.k12_heartbeat import HeartbeatRequest
 from sprawl.gateway.codec._generated.k18_api_versions import ApiVersionsRequest, ApiVersionsResponse
@@ -167,6 +168,13 @@ def test_null_where_the_version_forbids_it_is_the_peers_fault(
         codec.decode_request_body(key, version, memoryview(bytes.fromhex(body)), 0)
 
 
+def test_null_is_a_value_that_the_version_lacks_where_empty_is_the_default() -> None:
+    """OffsetFetch 8 has no top-level topics; null there means "all", not "none" (KIP-709)."""
+    with pytest.raises(ValueError, match=r"OffsetFetchRequest\.topics is set"):
+        codec.encode_body(9, 8, True, OffsetFetchRequest(topics=None))
+    codec.encode_body(9, 8, True, OffsetFetchRequest())
+
+
 # --- values --------------------------------------------------------------------------------------
 
 
@@ -284,6 +292,27 @@ def test_a_count_or_length_that_the_frame_cannot_hold_allocates_nothing(
     assert peak_bytes < 100_000
 
 
+@pytest.mark.parametrize(
+    ("key", "version", "body", "error"),
+    [
+        (3, 0, "00000004 0000 0000 0000", r"MetadataRequest\.topics announces 4 elements"),
+        (3, 9, "04 0200 00 00 00", r"MetadataRequest\.topics announces 3 elements"),
+        (61, 0, "02 02 61 04 00000000 00000000", "partition_indexes announces 3 elements"),
+        (18, 3, "01 01 02 00 00", "tagged fields of ApiVersionsRequest announces 2 elements"),
+        (18, 3, "01 01 01 00 02 00", "tagged field 0 of ApiVersionsRequest"),
+        (12, 0, "0003 6162", "group_id has the length 3"),
+        (12, 4, "04 6162", "group_id has the length 4"),
+        (36, 0, "00000003 6162", "auth_bytes has the length 3"),
+        (36, 2, "04 6162", "auth_bytes has the length 4"),
+        (12, 0, "0001 61 0000", "HeartbeatRequest v0 ends after 5 bytes"),
+    ],
+)
+def test_a_fault_names_the_field(key: int, version: int, body: str, error: str) -> None:
+    """Caught where it is announced, before the elements are read."""
+    with pytest.raises(PeerFault, match=error):
+        codec.decode_request_body(key, version, memoryview(bytes.fromhex(body)), 0)
+
+
 def test_elements_of_all_levels_count_against_one_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module("sprawl.gateway.codec._generated.k61_describe_producers")
     topics = [module.TopicRequest(name="t", partition_indexes=[1, 2, 3]) for _ in range(4)]
@@ -293,6 +322,13 @@ def test_elements_of_all_levels_count_against_one_limit(monkeypatch: pytest.Monk
     monkeypatch.setattr(codec, "REQUEST_ELEMENTS_MAX", 15)
     with pytest.raises(PeerFault, match="partition_indexes announces 3 elements"):
         codec.decode_request_body(61, 0, memoryview(body), 0)
+
+
+def test_unknown_tagged_fields_count_against_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = memoryview(bytes.fromhex("01 01 02 05 01 aa 03 02 bbcc"))
+    monkeypatch.setattr(codec, "REQUEST_ELEMENTS_MAX", 1)
+    with pytest.raises(PeerFault, match="tagged fields of ApiVersionsRequest announces 2"):
+        codec.decode_request_body(18, 3, body, 0)
 
 
 def test_a_real_frame_of_too_many_elements_is_refused() -> None:
