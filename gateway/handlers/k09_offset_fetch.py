@@ -1,0 +1,166 @@
+"""OffsetFetch (key 9) v1-10
+
+Behaviour:
+- Answers the committed offset, leader epoch and metadata of each partition; offset -1 and no error
+  where nothing is committed, the topic or group unknown included.
+- Topics null: every offset of the group.
+- `require_stable`: a partition whose commit is still on its way to the log gets
+  UNSTABLE_OFFSET_COMMIT, and the client asks again.
+
+Version notes:
+- 2: null topics, and an error for the group as a whole. 5: leader epochs. 7: `require_stable`.
+- 8: many groups in one request. 9: member id and epoch, which classic groups do not check.
+- 10: topic ids instead of names. An unknown id gets UNKNOWN_TOPIC_ID; with null topics, offsets of
+  topics that no longer exist are left out, as they have no id.
+
+Not implemented:
+- Member epochs of the consumer protocol (KIP-848).
+
+Source: KIP-88, KIP-320, KIP-447, KIP-709, KIP-848.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sprawl.core.errors import ErrorCode
+from sprawl.core.groups.model import FetchedOffset
+from sprawl.core.ids import ZERO_UUID
+from sprawl.gateway.codec._generated.k09_offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchResponse,
+    OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition,
+    OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
+)
+from sprawl.gateway.dispatch import HandlerSpec
+
+if TYPE_CHECKING:
+    from sprawl.gateway.dispatch import RequestContext
+
+_GROUP_ERROR_FROM_VERSION = 2
+_GROUPS_FROM_VERSION = 8
+_TOPIC_IDS_FROM_VERSION = 10
+
+
+def handle(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchResponse:
+    """Read committed offsets of one group (up to v7) or of several."""
+    if ctx.api_version < _GROUPS_FROM_VERSION:
+        return _fetch_one_group(ctx, request)
+    return OffsetFetchResponse(
+        groups=[_fetch_group(ctx, group, request.require_stable) for group in request.groups]
+    )
+
+
+def _fetch_one_group(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchResponse:
+    groups = ctx.broker.groups
+    error = groups.availability()
+    if error and ctx.api_version >= _GROUP_ERROR_FROM_VERSION:
+        return OffsetFetchResponse(error_code=error)
+    if request.topics is None:
+        found = groups.fetch_all(request.group_id, require_stable=request.require_stable)
+    else:
+        found = [
+            (
+                topic.name,
+                [FetchedOffset(index, error=error) for index in topic.partition_indexes]
+                if error
+                else groups.fetch(
+                    request.group_id,
+                    topic.name,
+                    topic.partition_indexes,
+                    require_stable=request.require_stable,
+                ),
+            )
+            for topic in request.topics
+        ]
+    return OffsetFetchResponse(
+        topics=[
+            OffsetFetchResponseTopic(
+                name=name,
+                partitions=[
+                    OffsetFetchResponsePartition(
+                        partition_index=fetched.partition,
+                        committed_offset=fetched.offset,
+                        committed_leader_epoch=fetched.leader_epoch,
+                        metadata=fetched.metadata,
+                        error_code=fetched.error,
+                    )
+                    for fetched in partitions
+                ],
+            )
+            for name, partitions in found
+        ]
+    )
+
+
+def _fetch_group(
+    ctx: RequestContext, group: OffsetFetchRequestGroup, require_stable: bool
+) -> OffsetFetchResponseGroup:
+    groups = ctx.broker.groups
+    error = groups.availability()
+    if error:
+        return OffsetFetchResponseGroup(group_id=group.group_id, error_code=error)
+    if group.topics is None:
+        return _fetch_whole_group(ctx, group.group_id, require_stable)
+    by_id = ctx.api_version >= _TOPIC_IDS_FROM_VERSION
+    topics = []
+    for topic in group.topics:
+        name: str | None = topic.name
+        if by_id:
+            info = ctx.broker.controller.by_id.get(topic.topic_id)
+            name = None if info is None else info.name
+        if name is None:
+            found = [
+                FetchedOffset(index, error=ErrorCode.UNKNOWN_TOPIC_ID)
+                for index in topic.partition_indexes
+            ]
+        else:
+            found = groups.fetch(
+                group.group_id, name, topic.partition_indexes, require_stable=require_stable
+            )
+        topics.append(
+            OffsetFetchResponseTopics(
+                name=topic.name, topic_id=topic.topic_id, partitions=_partitions(found)
+            )
+        )
+    return OffsetFetchResponseGroup(group_id=group.group_id, topics=topics)
+
+
+def _fetch_whole_group(
+    ctx: RequestContext, group_id: str, require_stable: bool
+) -> OffsetFetchResponseGroup:
+    by_id = ctx.api_version >= _TOPIC_IDS_FROM_VERSION
+    known = ctx.broker.controller.topics
+    topics = []
+    for name, found in ctx.broker.groups.fetch_all(group_id, require_stable=require_stable):
+        info = known.get(name)
+        if by_id and info is None:
+            continue
+        topics.append(
+            OffsetFetchResponseTopics(
+                name=name,
+                topic_id=ZERO_UUID if info is None else info.id,
+                partitions=_partitions(found),
+            )
+        )
+    return OffsetFetchResponseGroup(group_id=group_id, topics=topics)
+
+
+def _partitions(found: list[FetchedOffset]) -> list[OffsetFetchResponsePartitions]:
+    return [
+        OffsetFetchResponsePartitions(
+            partition_index=fetched.partition,
+            committed_offset=fetched.offset,
+            committed_leader_epoch=fetched.leader_epoch,
+            metadata=fetched.metadata,
+            error_code=fetched.error,
+        )
+        for fetched in found
+    ]
+
+
+HANDLER = HandlerSpec(9, 1, 10, handle)
