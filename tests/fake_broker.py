@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Self
 
+from sprawl.core.errors import ErrorCode
 from sprawl.gateway.codec import RequestHeader, decode_request, encode_response
 from sprawl.gateway.codec._generated.k18_api_versions import ApiVersion, ApiVersionsResponse
 from sprawl.gateway.codec.message import Struct
@@ -43,8 +44,8 @@ class FakeBroker:
 
     async def __aexit__(self, *reason: object) -> None:
         self._server.close()
-        for writer in self._writers:
-            writer.close()
+        self.drop_connections()
+        await asyncio.gather(*(w.wait_closed() for w in self._writers), return_exceptions=True)
         await self._server.wait_closed()
 
     def drop_connections(self) -> None:
@@ -60,10 +61,10 @@ class FakeBroker:
                 self.seen.append((header, body))
                 answer = self._answer(header, body)
                 if answer is not None:
+                    refused = getattr(answer, "error_code", 0) == ErrorCode.UNSUPPORTED_VERSION
+                    version = 0 if refused else header.api_version
                     writer.writelines(
-                        encode_response(
-                            header.api_key, header.api_version, header.correlation_id, answer
-                        )
+                        encode_response(header.api_key, version, header.correlation_id, answer)
                     )
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()

@@ -139,11 +139,12 @@ class Connection:
 
     async def close(self) -> None:
         """Closes; requests still waiting fail with Unreachable."""
-        if self._writer is not None:
-            self._writer.close()
         if self._reader_task is not None:
             self._reader_task.cancel()
             await asyncio.gather(self._reader_task, return_exceptions=True)
+        if self._writer is not None:
+            self._writer.close()
+            await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
         self._fail_waiting("the connection was closed")
 
     async def _exchange(
@@ -210,12 +211,7 @@ class Connection:
         if entry is None:
             return
         api_key, version, future = entry
-        try:
-            _, body = decode_response(api_key, version, frame)
-        except PeerFault:
-            if api_key != API_VERSIONS or version == 0:
-                raise
-            _, body = decode_response(api_key, 0, frame)
+        _, body = decode_response(api_key, version, frame)
         if not future.done():
             future.set_result(body)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sprawl.client.cluster import RETRY_WAIT_S, Cluster, TopicView
 from sprawl.client.faults import Refused, raise_for
-from sprawl.core.errors import ErrorCode
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.records.batch import iter_batches
 from sprawl.core.records.record import Record, decode_records
 from sprawl.gateway.codec._generated.k01_fetch import (
@@ -187,16 +187,26 @@ class Reader:
             return taken
         if not isinstance(buffer, bytes | bytearray | memoryview):
             raise Refused(ErrorCode.CORRUPT_MESSAGE, f"topic {self._topic.name}")
-        view = memoryview(buffer)
-        for at, header in iter_batches(view):
-            if header.last_offset < position:
-                continue
-            if not header.is_control:
-                taken.extend(
-                    Fetched(partition=answer.partition_index, record=record)
-                    for record in decode_records(view, at)
-                    if record.offset >= position
-                )
-            position = header.last_offset + 1
+        try:
+            for record, next_offset in _records(memoryview(buffer), position):
+                if record is not None:
+                    taken.append(Fetched(partition=answer.partition_index, record=record))
+                position = next_offset
+        except KafkaFault as fault:
+            what = f"topic {self._topic.name}-{answer.partition_index} at offset {position}"
+            raise Refused(fault.code, what, fault.message) from fault
         self.positions[answer.partition_index] = position
         return taken
+
+
+def _records(view: memoryview, position: int) -> Iterator[tuple[Record | None, int]]:
+    """Each record from `position` on and the offset that follows it; None ends a batch, whose
+    last offset may lie beyond its last record after a compaction."""
+    for at, header in iter_batches(view):
+        if header.last_offset < position:
+            continue
+        if not header.is_control:
+            for record in decode_records(view, at):
+                if record.offset >= position:
+                    yield record, record.offset + 1
+        yield None, header.last_offset + 1
