@@ -439,4 +439,6 @@ class CoordinatorState:
 
 def _log_failed_expiry(_turn: Turn, error: ErrorCode) -> None:
     if error:
-        logger.warning("forgetting an expired group failed, the next pass tries again: %s", error)
+        logger.warning(
+            "forgetting an expired group failed, the next pass tries again: %s", error.name
+        )

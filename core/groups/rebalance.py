@@ -222,7 +222,9 @@ class Rebalance:
                 return  # another rebalance began meanwhile and has answered everyone
             if error:
                 self._reset_assignments(later, group, error)
-                self.prepare_or_complete(later, group, f"storing the assignment failed: {error}")
+                self.prepare_or_complete(
+                    later, group, f"storing the assignment failed: {error.name}"
+                )
             else:
                 self._set_assignments(later, group, assignments)
 
@@ -367,11 +369,11 @@ def joined(group: ClassicGroup, member_id: str) -> JoinResult:
 
 
 def _ignore_outcome(group_id: str) -> Done:
-    """An empty generation that is not stored only means that the one before it comes back after a
-    restart, where its members time out."""
+    """A memberless state that is not stored only means that the state before it comes back after a
+    restart: nothing, or a generation whose members then time out."""
 
     def done(_turn: Turn, error: ErrorCode) -> None:
         if error:
-            logger.warning("group %s: storing its empty generation failed: %s", group_id, error)
+            logger.warning("group %s: storing it without members failed: %s", group_id, error.name)
 
     return done

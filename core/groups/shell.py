@@ -207,7 +207,7 @@ class GroupCoordinator:
     def join(self, request: JoinRequest) -> Answer[JoinResult]:
         """JoinGroup: waits until the join phase ends, unless it is answered at once."""
         if self._phase is not Phase.ACTIVE:
-            return JoinResult(error=self._phase.value, member_id=request.member_id)
+            return JoinResult(error=self.availability(), member_id=request.member_id)
         if not self.is_ready():
             return self._when_ready(
                 lambda: self.join(request),
@@ -222,7 +222,7 @@ class GroupCoordinator:
     def sync(self, request: SyncRequest) -> Answer[SyncResult]:
         """SyncGroup: waits for the leader's assignment."""
         if self._phase is not Phase.ACTIVE:
-            return SyncResult(error=self._phase.value)
+            return SyncResult(error=self.availability())
         token = self._ask()
         return cast(
             "Answer[SyncResult]",
@@ -234,14 +234,14 @@ class GroupCoordinator:
         if self._phase is Phase.LOADING:
             return ErrorCode.NONE
         if self._phase is not Phase.ACTIVE:
-            return self._phase.value
+            return self.availability()
         token = self._ask()
         error = self._submit(token, self._state.heartbeat(token, request, self._now()))
         return ErrorCode(cast("int", error))
 
     def leave(self, group_id: str, members: tuple[LeavingMember, ...]) -> LeaveResult:
         if self._phase is not Phase.ACTIVE:
-            return LeaveResult(error=self._phase.value)
+            return LeaveResult(error=self.availability())
         token = self._ask()
         return cast(
             "LeaveResult",
@@ -251,7 +251,7 @@ class GroupCoordinator:
     def commit(self, request: CommitRequest) -> Answer[CommitResult]:
         """OffsetCommit: answered when the offsets are committed to the log."""
         if self._phase is not Phase.ACTIVE:
-            return CommitResult(error=self._phase.value)
+            return CommitResult(error=self.availability())
         if not self.is_ready():
             return self._when_ready(
                 lambda: self.commit(request), lambda error: CommitResult(error=error)
@@ -267,7 +267,7 @@ class GroupCoordinator:
     ) -> Answer[CommitResult]:
         """OffsetDelete: one error a partition, in order."""
         if self._phase is not Phase.ACTIVE:
-            return CommitResult(error=self._phase.value)
+            return CommitResult(error=self.availability())
         token = self._ask()
         return cast(
             "Answer[CommitResult]",
@@ -279,7 +279,7 @@ class GroupCoordinator:
     def delete_groups(self, group_ids: Sequence[str]) -> Answer[list[ErrorCode]]:
         """DeleteGroups: one error a group, in order."""
         if self._phase is not Phase.ACTIVE:
-            return [self._phase.value] * len(group_ids)
+            return [self.availability()] * len(group_ids)
         token = self._ask()
         return cast(
             "Answer[list[ErrorCode]]",
