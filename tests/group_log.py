@@ -1,4 +1,4 @@
-"""A __consumer_offsets in memory and a clock to turn, for tests of the group coordinator's shell."""
+"""A __consumer_offsets in memory and a clock to turn, for tests of the coordinator's shell."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, NewType
+from typing import NamedTuple, NewType, Protocol
 
 from sprawl.core.errors import ErrorCode
 
@@ -57,6 +57,25 @@ class Append(NamedTuple):
 Effect = Reply | Append
 
 
+class BrokerSettings(Protocol):
+    """The broker configs of the coordinator, as core/config has them."""
+
+    @property
+    def group_min_session_timeout_ms(self) -> int: ...
+    @property
+    def group_max_session_timeout_ms(self) -> int: ...
+    @property
+    def group_initial_rebalance_delay_ms(self) -> int: ...
+    @property
+    def group_max_size(self) -> int: ...
+    @property
+    def offsets_retention_minutes(self) -> int: ...
+    @property
+    def offsets_retention_check_interval_ms(self) -> int: ...
+    @property
+    def offset_metadata_max_bytes(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupConfig:
     """Broker settings of the coordinator, by Kafka's names and with Kafka's defaults.
@@ -83,6 +102,19 @@ class GroupConfig:
     offsets_retention_ms: int = 7 * 24 * 60 * 60 * 1000
     offsets_retention_check_interval_ms: int = 600_000
     offset_metadata_max_bytes: int = 4_096
+
+    @classmethod
+    def from_broker(cls, settings: BrokerSettings) -> GroupConfig:
+        """The settings as the broker is configured now."""
+        return cls(
+            group_min_session_timeout_ms=settings.group_min_session_timeout_ms,
+            group_max_session_timeout_ms=settings.group_max_session_timeout_ms,
+            group_initial_rebalance_delay_ms=settings.group_initial_rebalance_delay_ms,
+            group_max_size=settings.group_max_size,
+            offsets_retention_ms=settings.offsets_retention_minutes * 60_000,
+            offsets_retention_check_interval_ms=settings.offsets_retention_check_interval_ms,
+            offset_metadata_max_bytes=settings.offset_metadata_max_bytes,
+        )
 
 
 Protocols = tuple[tuple[str, bytes], ...]

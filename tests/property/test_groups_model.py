@@ -247,7 +247,7 @@ class GroupLife(RuleBasedStateMachine):
         if group is None:
             return
         assert_counts(group)
-        assert len(group.members) <= 6
+        assert group.awaiting_join_count <= 6
         waiting = {m.join_token for m in group.members.values() if m.join_token is not None}
         assert group.state is GroupState.PREPARING_REBALANCE or not waiting or self.h.held
         self.every_member_has_a_future(group)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from group_world import CONFIG, DELAY_MS, SESSION_MS, Harness, subscription
 
 from sprawl.core.errors import ErrorCode
-from sprawl.core.groups.model import LeavingMember, OffsetToCommit
+from sprawl.core.groups.model import GroupConfig, LeavingMember, OffsetToCommit
 from sprawl.core.groups.records import encode_offset_key
 
 
@@ -191,3 +191,24 @@ def test_new_settings_apply_to_what_happens_next() -> None:
     _, token = h.join_new()
     h.advance(0)
     assert h.answers[token].generation_id == 1
+
+
+def test_settings_come_from_the_broker_configs() -> None:
+    class Settings:
+        group_min_session_timeout_ms = 1
+        group_max_session_timeout_ms = 2
+        group_initial_rebalance_delay_ms = 3
+        group_max_size = 4
+        offsets_retention_minutes = 5
+        offsets_retention_check_interval_ms = 6
+        offset_metadata_max_bytes = 7
+
+    assert GroupConfig.from_broker(Settings()) == GroupConfig(
+        group_min_session_timeout_ms=1,
+        group_max_session_timeout_ms=2,
+        group_initial_rebalance_delay_ms=3,
+        group_max_size=4,
+        offsets_retention_ms=300_000,
+        offsets_retention_check_interval_ms=6,
+        offset_metadata_max_bytes=7,
+    )
