@@ -20,6 +20,9 @@ RESPONSE_ELEMENTS_MAX = 8_000_000
 DECOMPRESSED_BYTES_MAX = 268_435_456
 """Largest decompressed size of one batch that the broker itself looks into: 256 MiB. Clients cap
 a batch near 1 MiB by default; this stops a decompression bomb, not a user."""
+COMPACTION_KEYS_MAX = 250_000
+"""Keys that one compaction pass remembers: about 50 MiB while it runs. A log with more dirty keys
+is compacted in several passes, as Kafka does with log.cleaner.dedupe.buffer.size."""
 
 # --- core/log ------------------------------------------------------------------------------------
 MEMORY_TAIL_BYTES_MAX = 16_777_216

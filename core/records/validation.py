@@ -287,7 +287,8 @@ def _refused(errors: list[RecordError], is_timestamp_wrong: bool) -> InvalidReco
     first = errors[0]
     return InvalidRecords(
         ErrorCode.INVALID_TIMESTAMP if is_timestamp_wrong else ErrorCode.INVALID_RECORD,
-        f"{len(errors)} records are not valid; the first is number {first.batch_index}: {first.message}",
+        f"{len(errors)} records are not valid;"
+        f" the first is number {first.batch_index}: {first.message}",
         errors,
     )
 
