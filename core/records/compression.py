@@ -9,8 +9,8 @@
 | 4 | zstd | one frame | frames one after the other, frames without content size |
 
 A codec's library is loaded when a batch needs it. Decompression stops at `limit` bytes: a claimed
-size is checked before anything of that size is allocated, and a stream without one is taken in
-steps.
+size is checked before anything of that size is allocated, and where nothing is claimed the output
+is taken in steps (gzip, lz4) or its bound read off the block headers (zstd).
 
 Source: KIP-110 (zstd), KIP-390 and KIP-780 (levels), xerial snappy-java's stream format, RFC 1952.
 """
@@ -45,8 +45,9 @@ _SNAPPY_EXPANSION_MAX: Final = 22
 """A copy of three bytes makes at most 64: no raw block grows more than this."""
 _INT32: Final = struct.Struct(">i")
 _STEP_BYTES: Final = 1_048_576
-_ZSTD_INPUT_STEP_BYTES: Final = 1_024
-"""A zstd block of 4 bytes can make 128 KiB, so one step makes at most 32 MiB."""
+_ZSTD_BLOCK_BYTES_MAX: Final = 131_072
+_ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
+"""Last three bytes of the magic of a frame that holds no data; the first is 0x50 to 0x5F."""
 
 
 def compress(codec: int, data: Readable, level: int | None = None) -> bytes:
@@ -233,35 +234,50 @@ def _compress_zstd(data: Readable, level: int) -> bytes:
 def _decompress_zstd(data: Readable, limit: int) -> bytes:
     import zstandard
 
-    decompressor = zstandard.ZstdDecompressor()
+    view = memoryview(data)
+    out = bytearray()
+    pos = 0
     try:
-        size = zstandard.frame_content_size(data)
-        if size > limit:
-            raise _too_large(limit)
-        if size >= 0:
-            try:
-                return decompressor.decompress(data, allow_extra_data=False)
-            except zstandard.ZstdError:
-                # Frames in a row, or damage: the steps below tell which.
-                pass
-        view = memoryview(data)
-        out = bytearray()
-        stream = decompressor.decompressobj()
-        pos = 0
-        while pos < len(view):
-            step = view[pos : pos + _ZSTD_INPUT_STEP_BYTES]
-            pos += len(step)
-            out += stream.decompress(step)
-            if len(out) > limit:
+        while pos < len(view) or not pos:
+            if bytes(view[pos + 1 : pos + 4]) == _ZSTD_SKIPPABLE and view[pos] >> 4 == 5:
+                pos += 8 + int.from_bytes(view[pos + 4 : pos + 8], "little")
+                continue
+            end, size_max = _zstd_frame_end(view, pos, zstandard.frame_header_size(view[pos:]))
+            frame = view[pos:end]
+            left = limit - len(out)
+            size = zstandard.frame_content_size(frame)
+            if size > left:
                 raise _too_large(limit)
-            if stream.eof:
-                pos -= len(stream.unused_data)
-                if pos == len(view):
-                    return bytes(out)
-                stream = decompressor.decompressobj()
+            if size > size_max:
+                raise _damaged(ZSTD, f"{len(frame)} bytes cannot hold {size}")
+            bound = max(1, min(size_max, left))
+            out += zstandard.ZstdDecompressor().decompress(frame, max_output_size=bound)
+            pos = end
+        if pos > len(view):
+            raise IndexError
     except zstandard.ZstdError as error:
         raise _damaged(ZSTD, error) from None
-    raise _damaged(ZSTD, "it ends early")
+    except IndexError:
+        raise _damaged(ZSTD, "it ends early") from None
+    return bytes(out)
+
+
+def _zstd_frame_end(view: memoryview, start: int, header_bytes: int) -> tuple[int, int]:
+    """Walk a frame's blocks (RFC 8878, 3.1.1): where it ends, and the most that it can make."""
+    pos = start + header_bytes
+    size_max = 0
+    is_last = False
+    while not is_last:
+        block = view[pos] | view[pos + 1] << 8 | view[pos + 2] << 16
+        is_last = bool(block & 1)
+        is_run = (block >> 1) & 3 == 1
+        size_max += block >> 3 if (block >> 1) & 3 <= 1 else _ZSTD_BLOCK_BYTES_MAX
+        pos += 3 + (1 if is_run else block >> 3)
+    has_checksum = view[start + 4] & 4
+    pos += 4 if has_checksum else 0
+    if pos > len(view):
+        raise IndexError
+    return pos, size_max
 
 
 _COMPRESSORS: Final[dict[int, Callable[[Readable, int], bytes]]] = {
