@@ -48,7 +48,7 @@ def test_keys_come_back(group_id: str, topic: str, partition: int) -> None:
     assert parse_key(encode_group_key(group_id)) == GroupKey(group_id)
 
 
-@given(st.builds(CommittedOffset, INT64, INT32, TEXT, INT64))
+@given(st.builds(CommittedOffset, INT64, INT32, TEXT, INT64, st.none()))
 def test_offsets_come_back(committed: CommittedOffset) -> None:
     assert parse_offset_value(encode_offset_value(committed)) == committed
 
