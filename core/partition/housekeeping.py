@@ -1,0 +1,100 @@
+"""Background work over all partitions: retention, compaction, expiry of idle producers.
+
+Three loops of one task group; a partition that fails is reported and the others go on. Requests are
+served between any two partitions. `flush.ms` needs no loop: the replication of each partition sets
+its own timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from sprawl.core.errors import KafkaFault
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sprawl.core.clock import Clock
+    from sprawl.core.partition.partition import Partition
+    from sprawl.core.partition.registry import Partitions
+    from sprawl.core.partition.settings import PartitionSettings
+
+_log = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """The loops, as one task that ends with `stop`.
+
+    Each round is also a method, so that a test or a simulation can run one when it likes.
+    """
+
+    def __init__(self, partitions: Partitions, clock: Clock, settings: PartitionSettings) -> None:
+        self._partitions = partitions
+        self._clock = clock
+        self._settings = settings
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; the first rounds come after their intervals."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="housekeeping")
+
+    async def stop(self) -> None:
+        """Cancel and wait until nothing runs any more."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._task = None
+
+    async def _run(self) -> None:
+        settings = self._settings
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(_every(settings.retention_check_interval_ms, self.retain))
+            loops.create_task(
+                _every(settings.producer_id_expiration_check_interval_ms, self.expire_producers)
+            )
+            if settings.cleaner_enable:
+                loops.create_task(_every(settings.cleaner_backoff_ms, self.compact))
+
+    async def retain(self) -> None:
+        """Delete what `retention.ms`, `retention.bytes` and DeleteRecords leave no use for."""
+        await self._each("retention", self._retain_one)
+
+    async def compact(self) -> None:
+        """Compact the logs that are dirty enough."""
+        await self._each("compaction", self._compact_one)
+
+    async def expire_producers(self) -> None:
+        """Forget producers that have been idle for `producer.id.expiration.ms`."""
+        await self._each("producer expiry", self._expire_one)
+
+    async def _each(self, what: str, job: Callable[[Partition], Awaitable[None]]) -> None:
+        for partition in list(self._partitions.opened()):
+            if partition.is_closed:
+                continue
+            try:
+                await job(partition)
+            except (KafkaFault, OSError) as failure:
+                _log.error("%s: %s failed, next try follows: %s", partition.tp, what, failure)
+            await asyncio.sleep(0)
+
+    async def _retain_one(self, partition: Partition) -> None:
+        partition.log.delete_old_segments(self._clock.now_ms())
+
+    async def _compact_one(self, partition: Partition) -> None:
+        if "compact" in partition.log.config.cleanup_policy:
+            now_ms = self._clock.now_ms()
+            await self._partitions.run_blocking(lambda: partition.log.compact(now_ms))
+
+    async def _expire_one(self, partition: Partition) -> None:
+        partition.log.producers.expire(
+            self._clock.now_ms(), self._settings.producer_id_expiration_ms
+        )
+
+
+async def _every(interval_ms: int, job: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(interval_ms / 1_000)
+        await job()

@@ -1,0 +1,92 @@
+"""An internal topic as its coordinators use it: append records, read everything back at start.
+
+`InternalTopic` over `__consumer_offsets` is the group coordinator's `OffsetsLog`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sprawl.core.errors import KafkaFault
+from sprawl.core.ids import Offset, TopicName
+from sprawl.core.partition.partition import Isolation
+from sprawl.core.records.batch import iter_batches
+from sprawl.core.records.record import decode_records, encode_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Sequence
+
+    from sprawl.core.clock import Clock
+    from sprawl.core.partition.partition import Partition, ProduceOutcome
+    from sprawl.core.partition.registry import Partitions
+    from sprawl.core.records.record import Record
+
+_READ_BYTES = 1_048_576
+
+
+class InternalTopic:
+    """The partitions of one internal topic hosted by this node.
+
+    Args:
+        partitions: where they are hosted.
+        topic: its name, such as `__consumer_offsets`.
+        clock: stamps the records.
+    """
+
+    def __init__(self, partitions: Partitions, topic: TopicName, clock: Clock) -> None:
+        self._partitions = partitions
+        self._topic = topic
+        self._clock = clock
+
+    @property
+    def partition_count(self) -> int:
+        """How many partitions the topic has; 0 before it was created."""
+        return self._partitions.partition_count(self._topic)
+
+    def append(
+        self, partition: int, records: Sequence[tuple[bytes, bytes | None]]
+    ) -> Coroutine[None, None, Offset]:
+        """Append (key, value) records as one batch; value None is a tombstone.
+
+        The batch is in the log when this returns, so calls keep their order; what it returns
+        completes when the batch is committed.
+
+        Returns:
+            The offset of the first record.
+
+        Raises:
+            KafkaFault: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR; by the awaitable also
+                NOT_LEADER_OR_FOLLOWER.
+        """
+        now_ms = self._clock.now_ms()
+        batch = encode_batch([(now_ms, key, value, []) for key, value in records])
+        return _committed(self._find(partition).append_internal(batch, now_ms=now_ms))
+
+    def read_all(self, partition: int) -> Iterator[Record]:
+        """Every record from the log start to the high watermark, oldest first.
+
+        Reads from disk as it goes: drive it in a thread when the topic may be large.
+        """
+        source = self._find(partition)
+        offset = source.log_start_offset
+        end_offset = source.end_offset(Isolation.READ_UNCOMMITTED)
+        while offset < end_offset:
+            read = source.log.read_blocking(
+                offset, _READ_BYTES, up_to_offset=end_offset, min_one=True
+            )
+            for buf in read.buffers:
+                for pos, header in iter_batches(buf):
+                    if not header.is_control:
+                        yield from (r for r in decode_records(buf, pos) if r.offset >= offset)
+            offset = read.next_offset
+
+    def _find(self, partition: int) -> Partition:
+        return self._partitions.find(self._topic, partition)
+
+
+async def _committed(outcome: ProduceOutcome) -> Offset:
+    if outcome.commit is not None:
+        fault = await outcome.commit
+        if fault is not None:
+            raise KafkaFault(fault.code, fault.message)
+    return outcome.base_offset

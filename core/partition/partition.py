@@ -1,0 +1,431 @@
+"""One partition as its leader serves it: appends, reads and look-ups over a `PartitionLog`.
+
+Rules:
+
+1. The event loop owns a partition: every change happens there. What may block (a sync, a read of
+   cold data, a compaction) runs in the thread pool and reports back.
+2. `log_start_offset <= last_stable_offset <= high_watermark <= log_end_offset`, and none of them
+   moves back while the partition is open. Consumers see nothing at or beyond the high watermark.
+3. A batch is checked completely (format, producer state) before a byte of it is written.
+4. A duplicate of a batch that is not committed yet waits for the original's commit: answering
+   sooner would promise an offset that may still be lost.
+5. `leader_epoch` is the term of the log's owner; it is stamped into every batch.
+
+Source: KIP-98 (idempotence), KIP-101/320 (epochs), KIP-107 (delete records), KIP-207.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import LeaderEpoch, Offset
+from sprawl.core.partition.replication import SingleReplica
+from sprawl.core.records.batch import parse_header
+from sprawl.core.records.validation import conform_to_topic, validate_produced
+
+if TYPE_CHECKING:
+    from sprawl.core.ids import Term, TopicId, TopicPartition
+    from sprawl.core.log.partition_log import LogRead, PartitionLog
+    from sprawl.core.partition.replication import Commit, Replication, RunBlocking
+    from sprawl.core.partition.waiters import FetchWaiter
+    from sprawl.core.records.producers import Duplicate
+
+NO_TIMESTAMP = -1
+UNKNOWN_OFFSET = -1
+UNDEFINED_EPOCH = -1
+
+# ListOffsets' special timestamps.
+LATEST = -1
+EARLIEST = -2
+MAX_TIMESTAMP = -3
+EARLIEST_LOCAL = -4
+LATEST_TIERED = -5
+EARLIEST_PENDING_UPLOAD = -6
+
+
+class Isolation(enum.IntEnum):
+    """How far a reader may see. The first two are the protocol's `isolation_level`."""
+
+    READ_UNCOMMITTED = 0
+    READ_COMMITTED = 1
+    LOG_END = 2
+
+
+class ProduceOutcome(NamedTuple):
+    """What became of one produced batch.
+
+    `log_append_time_ms` is -1 unless the topic stamps records itself. `commit` is None when the
+    batch is committed already.
+    """
+
+    base_offset: Offset
+    log_append_time_ms: int
+    log_start_offset: Offset
+    commit: Commit | None
+
+
+class ListedOffset(NamedTuple):
+    """The answer to a ListOffsets query; -1 in a field means that there is none."""
+
+    offset: int
+    timestamp_ms: int
+    leader_epoch: int
+
+
+NOT_FOUND = ListedOffset(UNKNOWN_OFFSET, NO_TIMESTAMP, UNDEFINED_EPOCH)
+
+
+class Partition:
+    """The leader's side of one partition.
+
+    Args:
+        log: the partition's open log; the partition owns it.
+        topic_id: of the topic the log belongs to.
+        term: the term this leader serves in; Kafka's leader epoch.
+        run_blocking: the way into the thread pool.
+    """
+
+    __slots__ = (
+        "_replication",
+        "_uncommitted_bytes",
+        "_waiters",
+        "high_watermark",
+        "is_closed",
+        "log",
+        "term",
+        "topic_id",
+        "tp",
+    )
+
+    def __init__(
+        self, log: PartitionLog, *, topic_id: TopicId, term: Term, run_blocking: RunBlocking
+    ) -> None:
+        self.log = log
+        self.tp: TopicPartition = log.tp
+        self.topic_id = topic_id
+        self.term = term
+        self.high_watermark = log.log_end_offset
+        self.is_closed = False
+        self._uncommitted_bytes = 0
+        self._waiters: set[FetchWaiter] = set()
+        self._replication: Replication = SingleReplica(log, self._commit_to, run_blocking)
+
+    # --- where things stand ---------------------------------------------------------------------
+
+    @property
+    def leader_epoch(self) -> LeaderEpoch:
+        return LeaderEpoch(self.term)
+
+    @property
+    def log_start_offset(self) -> Offset:
+        return self.log.log_start_offset
+
+    @property
+    def log_end_offset(self) -> Offset:
+        return self.log.log_end_offset
+
+    @property
+    def last_stable_offset(self) -> Offset:
+        """The offset below which every transaction is decided, at most the high watermark."""
+        high_watermark = self.high_watermark
+        unstable = self.log.producers.first_unstable_offset(high_watermark)
+        return high_watermark if unstable is None else Offset(min(unstable, high_watermark))
+
+    def end_offset(self, isolation: Isolation) -> Offset:
+        """The offset at which a reader of this isolation must stop."""
+        match isolation:
+            case Isolation.READ_UNCOMMITTED:
+                return self.high_watermark
+            case Isolation.READ_COMMITTED:
+                return self.last_stable_offset
+            case Isolation.LOG_END:
+                return self.log.log_end_offset
+
+    def check_leader_epoch(self, claimed: int) -> None:
+        """Compare the leader epoch a client knows with ours (KIP-320).
+
+        Args:
+            claimed: the client's; -1 when it does not know one.
+
+        Raises:
+            KafkaFault: FENCED_LEADER_EPOCH when the client is behind, UNKNOWN_LEADER_EPOCH when
+                we are.
+        """
+        if claimed < 0 or claimed == self.leader_epoch:
+            return
+        if claimed < self.leader_epoch:
+            raise KafkaFault(
+                ErrorCode.FENCED_LEADER_EPOCH,
+                f"Leader epoch {claimed} is older than the current one, {self.leader_epoch}.",
+            )
+        raise KafkaFault(
+            ErrorCode.UNKNOWN_LEADER_EPOCH,
+            f"Leader epoch {claimed} is newer than the one known here, {self.leader_epoch}.",
+        )
+
+    # --- appending ------------------------------------------------------------------------------
+
+    def append_produced(
+        self, buf: memoryview, *, produce_version: int, now_ms: int
+    ) -> ProduceOutcome:
+        """Check and append one batch of a producer.
+
+        Args:
+            buf: the batch, writable; base offset and leader epoch are written into it.
+            produce_version: of the request, on which some rules depend.
+            now_ms: wall time.
+
+        Raises:
+            KafkaFault: INVALID_RECORD, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, INVALID_TIMESTAMP,
+                UNSUPPORTED_COMPRESSION_TYPE, OUT_OF_ORDER_SEQUENCE_NUMBER,
+                INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, KAFKA_STORAGE_ERROR; nothing was
+                appended then.
+        """
+        log = self.log
+        self._replication.check_writable()
+        header = validate_produced(
+            buf, config=log.config, now_ms=now_ms, produce_version=produce_version
+        )
+        if header.is_transactional:
+            raise KafkaFault(
+                ErrorCode.INVALID_TXN_STATE, "The producer has no transaction in progress."
+            )
+        if header.producer_id >= 0:
+            duplicate = log.producers.check(header)
+            if duplicate is not None:
+                return self._duplicate(duplicate)
+        buf, header = conform_to_topic(buf, header, config=log.config, now_ms=now_ms)
+        result = log.append_batch(buf, header, term=self.term, now_ms=now_ms)
+        return ProduceOutcome(
+            result.first_offset,
+            self._append_time(header.max_timestamp),
+            log.log_start_offset,
+            self._appended(header.size_bytes),
+        )
+
+    def append_internal(self, batch: bytearray, *, now_ms: int) -> ProduceOutcome:
+        """Append a batch that the broker itself made, such as a coordinator's records.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR; nothing was appended then.
+        """
+        self._replication.check_writable()
+        buf = memoryview(batch)
+        header = parse_header(buf)
+        result = self.log.append_batch(buf, header, term=self.term, now_ms=now_ms)
+        return ProduceOutcome(
+            result.first_offset,
+            NO_TIMESTAMP,
+            self.log.log_start_offset,
+            self._appended(header.size_bytes),
+        )
+
+    def _appended(self, size_bytes: int) -> Commit | None:
+        self._uncommitted_bytes += size_bytes
+        return self._replication.appended()
+
+    def _duplicate(self, original: Duplicate) -> ProduceOutcome:
+        end_offset = Offset(original.last_offset + 1)
+        committed = end_offset <= self.high_watermark
+        return ProduceOutcome(
+            Offset(original.first_offset),
+            self._append_time(original.timestamp_ms),
+            self.log.log_start_offset,
+            None if committed else self._replication.wait_for(end_offset),
+        )
+
+    def _append_time(self, timestamp_ms: int) -> int:
+        """What a producer is told: the broker's stamp, or -1 where producers stamp records."""
+        stamps = self.log.config.message_timestamp_type == "LogAppendTime"
+        return timestamp_ms if stamps else NO_TIMESTAMP
+
+    def _commit_to(self, end_offset: Offset) -> None:
+        """Raise the high watermark and tell those who wait for data."""
+        if end_offset <= self.high_watermark:
+            return
+        self.high_watermark = end_offset
+        added_bytes = self._uncommitted_bytes
+        self._uncommitted_bytes = 0
+        for waiter in self._waiters:
+            waiter.committed(added_bytes)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def check_fetch(
+        self, offset: int, *, current_leader_epoch: int, last_fetched_epoch: int
+    ) -> tuple[int, int] | None:
+        """Decide whether a fetch at `offset` makes sense.
+
+        Args:
+            offset: the first one wanted.
+            current_leader_epoch: what the client takes for the leader epoch, or -1.
+            last_fetched_epoch: epoch of the record before `offset` in the client's copy, or -1.
+
+        Returns:
+            None, or (epoch, end offset) from where the client's copy differs from this log.
+
+        Raises:
+            KafkaFault: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, OFFSET_OUT_OF_RANGE.
+        """
+        self.check_leader_epoch(current_leader_epoch)
+        log = self.log
+        diverging = None
+        if last_fetched_epoch >= 0:
+            epoch, end_offset = self.end_offset_for_epoch(last_fetched_epoch)
+            if epoch < 0 or end_offset < 0:
+                raise KafkaFault(
+                    ErrorCode.OFFSET_OUT_OF_RANGE,
+                    f"The end of epoch {last_fetched_epoch} is not known here.",
+                )
+            if epoch < last_fetched_epoch or end_offset < offset:
+                diverging = (epoch, end_offset)
+        in_range = log.log_start_offset <= offset <= log.log_end_offset
+        if offset < log.log_start_offset or not (in_range or diverging):
+            raise KafkaFault(
+                ErrorCode.OFFSET_OUT_OF_RANGE,
+                f"Offset {offset} is not within"
+                f" [{log.log_start_offset}, {log.log_end_offset}] of {self.tp}.",
+            )
+        return diverging
+
+    def read(
+        self, offset: Offset, max_bytes: int, *, isolation: Isolation, min_one: bool
+    ) -> LogRead | None:
+        """Whole batches from the one that holds `offset`, as the buffers the log keeps.
+
+        Args:
+            max_bytes: bound of the total size.
+            min_one: return the first batch even when it is larger than `max_bytes` (KIP-74).
+
+        Returns:
+            The batches, or None when they have to be read from disk: use `read_blocking`.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE.
+        """
+        return self.log.read(
+            offset, max_bytes, up_to_offset=self.end_offset(isolation), min_one=min_one
+        )
+
+    def read_blocking(
+        self, offset: Offset, max_bytes: int, *, up_to_offset: Offset, min_one: bool
+    ) -> LogRead:
+        """The same, from disk. Runs in the thread pool."""
+        return self.log.read_blocking(offset, max_bytes, up_to_offset=up_to_offset, min_one=min_one)
+
+    def aborted_transactions(self, offset: Offset, end_offset: Offset) -> list[tuple[int, int]]:
+        """(producer id, first offset) of the aborted transactions that touch a range."""
+        return [
+            (aborted.producer_id, aborted.first_offset)
+            for aborted in self.log.producers.aborted_transactions(offset, end_offset)
+        ]
+
+    # --- look-ups -------------------------------------------------------------------------------
+
+    def end_offset_for_epoch(self, epoch: int) -> tuple[int, int]:
+        """Where the largest epoch that is at most `epoch` ends (KIP-101).
+
+        Returns:
+            (epoch, end offset); (-1, -1) when `epoch` is newer than any this log knows.
+        """
+        end_offset = self.log.log_end_offset
+        if epoch == self.leader_epoch:
+            return (epoch, end_offset)
+        if epoch < 0 or epoch > self.leader_epoch:
+            return (UNDEFINED_EPOCH, UNKNOWN_OFFSET)
+        if epoch >= self.log.last_term:
+            # Nothing was appended since: our own epoch starts where the log ends.
+            return (max(self.log.last_term, 0), end_offset)
+        return self.log.epoch_end_offset(epoch)
+
+    def list_offset(self, timestamp: int, isolation: Isolation) -> ListedOffset:
+        """Find an offset by time; a special timestamp is answered without touching the disk.
+
+        Args:
+            timestamp: milliseconds since the epoch, or one of the special values above.
+        """
+        log = self.log
+        end_offset = self.end_offset(isolation)
+        if timestamp == LATEST:
+            return ListedOffset(end_offset, NO_TIMESTAMP, self.leader_epoch)
+        if timestamp in (EARLIEST, EARLIEST_LOCAL):
+            start_offset = log.log_start_offset
+            return ListedOffset(start_offset, NO_TIMESTAMP, self._epoch_of(start_offset))
+        if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
+            return NOT_FOUND
+        if timestamp == MAX_TIMESTAMP:
+            found = log.max_timestamp_offset(end_offset)
+        else:
+            found = log.offset_for_timestamp(timestamp, end_offset)
+        if found is None:
+            return NOT_FOUND
+        offset, timestamp_ms = found
+        return ListedOffset(offset, timestamp_ms, self._epoch_of(offset))
+
+    def _epoch_of(self, offset: Offset) -> int:
+        """The leader epoch in which the record at `offset` was, or will be, written."""
+        if offset >= self.log.log_end_offset:
+            return self.leader_epoch
+        return self.log.epoch_of_offset(offset)
+
+    # --- changes besides appends ----------------------------------------------------------------
+
+    def delete_records(self, offset: int) -> Offset:
+        """Hide everything below `offset`; -1 stands for the high watermark.
+
+        Returns:
+            The log start offset afterwards.
+
+        Raises:
+            KafkaFault: POLICY_VIOLATION, OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR.
+        """
+        log = self.log
+        if "delete" not in log.config.cleanup_policy:
+            raise KafkaFault(
+                ErrorCode.POLICY_VIOLATION,
+                f"The cleanup policy of {self.tp.topic} does not allow deleting records.",
+            )
+        wanted = self.high_watermark if offset == -1 else offset
+        if not 0 <= wanted <= self.high_watermark:
+            raise KafkaFault(
+                ErrorCode.OFFSET_OUT_OF_RANGE,
+                f"Offset {offset} is not within [0, {self.high_watermark}] of {self.tp}.",
+            )
+        if wanted > log.log_start_offset:
+            log.set_log_start(Offset(wanted))
+        return log.log_start_offset
+
+    def sync(self) -> Commit | None:
+        """Bring everything appended so far to disk; None when it is there."""
+        return self._replication.sync()
+
+    # --- waiting --------------------------------------------------------------------------------
+
+    def add_waiter(self, waiter: FetchWaiter) -> None:
+        """Have a long poll count what is committed from now on."""
+        if self.is_closed:
+            waiter.wake()
+        else:
+            self._waiters.add(waiter)
+
+    @property
+    def waiter_count(self) -> int:
+        """How many long polls wait for this partition."""
+        return len(self._waiters)
+
+    def remove_waiter(self, waiter: FetchWaiter) -> None:
+        """Forget a long poll; nothing happens when it is not here."""
+        self._waiters.discard(waiter)
+
+    def close(self, fault: KafkaFault) -> None:
+        """Stop serving: appends that wait get `fault`, long polls look again and find nothing.
+
+        The log itself is closed or deleted by whoever owns the registry.
+        """
+        self.is_closed = True
+        self._replication.close(fault)
+        for waiter in self._waiters:
+            waiter.wake()
+        self._waiters.clear()

@@ -1,0 +1,304 @@
+"""All partitions of this node: opened when first used, looked after in the background, closed once.
+
+Rules:
+
+1. The controller decides which topics exist; `add_topic`, `update_config` and `remove_topic` carry
+   its decisions out. A topic that was not added is unknown here, whatever lies on the disk.
+2. A log is opened by the first request for it. After an unclean stop all logs are opened, and so
+   recovered, before the node serves: in the thread pool, so that the event loop lives meanwhile.
+3. The marker of a clean stop is removed before the first log is opened for writing and put back
+   after the last one was closed. While it is absent the next start treats the stop as unclean.
+4. What may block runs in one thread pool of a few threads, shared by all partitions.
+
+Runs in the event loop's thread; `run_blocking` is the way out of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from uuid import UUID
+
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import LeaderEpoch, PartitionId, TopicId, TopicName, TopicPartition
+from sprawl.core.partition.housekeeping import Housekeeping
+from sprawl.core.partition.partition import Partition
+from sprawl.core.partition.settings import PartitionSettings
+from sprawl.core.partition.terms import LogKey, Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sprawl.core.clock import Clock
+    from sprawl.core.log.config import LogConfig
+    from sprawl.core.log.partition_log import PartitionLog
+    from sprawl.core.storage.port import KeyValueStore
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+_STATE = b"partitions/state"
+_OPEN = b"open"
+_CLEAN = b"clean"
+
+
+class HostedTopic:
+    """A topic of which this node hosts partitions.
+
+    `partitions` holds one place for each partition: None until it is opened.
+    """
+
+    __slots__ = ("config", "name", "partitions", "topic_id")
+
+    def __init__(
+        self, name: TopicName, topic_id: TopicId, partition_count: int, config: LogConfig
+    ) -> None:
+        self.name = name
+        self.topic_id = topic_id
+        self.config = config
+        self.partitions: list[Partition | None] = [None] * partition_count
+
+
+class Usage(NamedTuple):
+    """Disk space one partition takes (DescribeLogDirs)."""
+
+    tp: TopicPartition
+    size_bytes: int
+
+
+class LogOpener(Protocol):
+    """Opens, or creates, the log of a partition in whatever storage the node uses."""
+
+    def __call__(
+        self, *, tp: TopicPartition, topic_id: TopicId, config: LogConfig, clean_shutdown: bool
+    ) -> PartitionLog: ...
+
+
+class Partitions:
+    """The partitions of one node.
+
+    Args:
+        open_log: the storage.
+        kv: where terms and the marker of a clean stop are kept.
+        clock: wall time for retention and producer expiry.
+        settings: intervals and thread count.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_log: LogOpener,
+        kv: KeyValueStore,
+        clock: Clock,
+        settings: PartitionSettings,
+    ) -> None:
+        self._open_log = open_log
+        self._kv = kv
+        self._clock = clock
+        self._settings = settings
+        self._terms = Terms(kv)
+        # A topic stands here twice: by name and by id.
+        self._topics: dict[str | UUID, HostedTopic] = {}
+        self._pool = ThreadPoolExecutor(settings.io_threads, thread_name_prefix="sprawl-io")
+        self.housekeeping = Housekeeping(self, clock, settings)
+        # A store without the entry is a new one.
+        self._was_clean = kv.get(_STATE) in (None, _CLEAN)
+        self._is_closed = False
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Recover after an unclean stop, then begin background work.
+
+        Call it once the topics the controller knows were added, before the node serves.
+        """
+        self._kv.put(_STATE, _OPEN, sync=True)
+        if not self._was_clean:
+            await self._recover()
+        self.housekeeping.start()
+
+    async def close(self) -> None:
+        """Stop serving, close every log and leave the marker of a clean stop."""
+        await self.housekeeping.stop()
+        closings = [self._close(partition) for partition in self.opened()]
+        self._topics.clear()
+        all_closed = all(await asyncio.gather(*closings))
+        self._pool.shutdown()
+        if all_closed:
+            self._kv.put(_STATE, _CLEAN, sync=True)
+
+    async def _recover(self) -> None:
+        """Open every log, and begin a new term everywhere (see terms.py)."""
+        places = [
+            (topic, index) for topic in self.topics() for index in range(len(topic.partitions))
+        ]
+        self._terms.raise_all(LogKey(topic.topic_id, index) for topic, index in places)
+        at_once = self._settings.io_threads
+        for start in range(0, len(places), at_once):
+            batch = places[start : start + at_once]
+            logs = await asyncio.gather(
+                *(self.run_blocking(partial(self._open_log_of, *place)) for place in batch),
+                return_exceptions=True,
+            )
+            for (topic, index), log in zip(batch, logs, strict=True):
+                if isinstance(log, BaseException):
+                    _log.error(
+                        "%s-%d: recovery failed, the partition is offline: %s",
+                        topic.name,
+                        index,
+                        log,
+                    )
+                else:
+                    self._serve(topic, index, log)
+
+    async def _close(self, partition: Partition) -> bool:
+        """Close one log; was everything saved?"""
+        saving = partition.sync()
+        fault = None if saving is None else await saving
+        partition.close(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, "The node is stopping."))
+        try:
+            await self.run_blocking(partial(partition.log.close, clean=fault is None))
+        except (KafkaFault, OSError) as failure:
+            _log.error("%s: closing the log failed: %s", partition.tp, failure)
+            return False
+        return fault is None
+
+    # --- topics, as the controller decides --------------------------------------------------------
+
+    def add_topic(
+        self, name: TopicName, topic_id: TopicId, partition_count: int, config: LogConfig
+    ) -> None:
+        """Host a topic, or more partitions of one that is hosted already."""
+        topic = self._topics.get(topic_id)
+        if topic is None:
+            topic = HostedTopic(name, topic_id, 0, config)
+            self._topics[name] = self._topics[topic_id] = topic
+        missing = partition_count - len(topic.partitions)
+        topic.partitions.extend([None] * missing)
+
+    def update_config(self, name: TopicName, config: LogConfig) -> None:
+        """Apply changed topic configs from the next operation on."""
+        topic = self._topics[name]
+        topic.config = config
+        for partition in topic.partitions:
+            if partition is not None:
+                partition.log.update_config(config)
+
+    def remove_topic(self, topic_id: TopicId) -> None:
+        """Stop serving a deleted topic and delete its data; its long polls learn of it at once."""
+        topic = self._topics.pop(topic_id, None)
+        if topic is None:
+            return
+        del self._topics[topic.name]
+        fault = KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The topic was deleted.")
+        for index, opened in enumerate(topic.partitions):
+            partition = opened or self._open(topic, index)
+            partition.close(fault)
+            partition.log.delete()
+        self._terms.forget(LogKey(topic_id, index) for index in range(len(topic.partitions)))
+
+    # --- finding --------------------------------------------------------------------------------
+
+    def find(self, topic: str | UUID, index: int) -> Partition:
+        """The partition a client asks for, by topic name or id; opened if it was not.
+
+        Raises:
+            KafkaFault: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, KAFKA_STORAGE_ERROR.
+        """
+        hosted = self._topics.get(topic)
+        if hosted is None:
+            if isinstance(topic, UUID):
+                raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_ID)
+            raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        if not 0 <= index < len(hosted.partitions):
+            raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return hosted.partitions[index] or self._open(hosted, index)
+
+    def get(self, tp: TopicPartition) -> Partition | None:
+        """The partition, opened if it was not; None when it is not hosted here."""
+        hosted = self._topics.get(tp.topic)
+        if hosted is None or not 0 <= tp.partition < len(hosted.partitions):
+            return None
+        return hosted.partitions[tp.partition] or self._open(hosted, tp.partition)
+
+    def get_by_id(self, topic_id: TopicId, index: int) -> Partition | None:
+        """The same by topic id."""
+        hosted = self._topics.get(topic_id)
+        if hosted is None or not 0 <= index < len(hosted.partitions):
+            return None
+        return hosted.partitions[index] or self._open(hosted, index)
+
+    def leader_epoch(self, tp: TopicPartition) -> LeaderEpoch:
+        """A hosted partition's leader epoch, without opening its log; 0 for others."""
+        hosted = self._topics.get(tp.topic)
+        if hosted is None or not 0 <= tp.partition < len(hosted.partitions):
+            return LeaderEpoch(0)
+        opened = hosted.partitions[tp.partition]
+        if opened is not None:
+            return opened.leader_epoch
+        return LeaderEpoch(self._terms.of(LogKey(hosted.topic_id, tp.partition)))
+
+    def partition_count(self, name: TopicName) -> int:
+        """How many partitions of a topic are hosted; 0 for an unknown one."""
+        hosted = self._topics.get(name)
+        return 0 if hosted is None else len(hosted.partitions)
+
+    def opened(self) -> Iterator[Partition]:
+        """The partitions whose logs are open."""
+        for hosted in self.topics():
+            for partition in hosted.partitions:
+                if partition is not None:
+                    yield partition
+
+    def topics(self) -> Iterator[HostedTopic]:
+        """Every hosted topic."""
+        return (topic for key, topic in self._topics.items() if isinstance(key, UUID))
+
+    def usage(self) -> list[Usage]:
+        """Disk space of every hosted partition; opens their logs."""
+        return [
+            Usage(partition.tp, partition.log.size_bytes)
+            for topic in self.topics()
+            for partition in (
+                opened or self._open(topic, index) for index, opened in enumerate(topic.partitions)
+            )
+        ]
+
+    # --- threads --------------------------------------------------------------------------------
+
+    def run_blocking(self, job: Callable[[], _T]) -> asyncio.Future[_T]:
+        """Run `job` in the thread pool; the future completes on the event loop."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, job)
+
+    # --- opening --------------------------------------------------------------------------------
+
+    def _open(self, topic: HostedTopic, index: int) -> Partition:
+        try:
+            log = self._open_log_of(topic, index)
+        except OSError as failure:
+            _log.error("%s-%d: the log cannot be opened: %s", topic.name, index, failure)
+            raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, f"Cannot open: {failure}") from failure
+        return self._serve(topic, index, log)
+
+    def _open_log_of(self, topic: HostedTopic, index: int) -> PartitionLog:
+        return self._open_log(
+            tp=TopicPartition(topic.name, PartitionId(index)),
+            topic_id=topic.topic_id,
+            config=topic.config,
+            clean_shutdown=self._was_clean,
+        )
+
+    def _serve(self, topic: HostedTopic, index: int, log: PartitionLog) -> Partition:
+        key = LogKey(topic.topic_id, index)
+        self._terms.raise_to(key, log.last_term)
+        partition = Partition(
+            log,
+            topic_id=topic.topic_id,
+            term=self._terms.of(key),
+            run_blocking=self.run_blocking,
+        )
+        topic.partitions[index] = partition
+        return partition

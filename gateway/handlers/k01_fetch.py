@@ -1,0 +1,406 @@
+"""Fetch (key 1) v4-18
+
+Behaviour:
+- Long poll: the answer waits for `min_bytes` of new data or `max_wait_ms`, whichever comes first;
+  an error or a diverging epoch in any partition is answered at once. Commits to any partition of
+  the request count towards `min_bytes` (core/partition/waiters.py).
+- `max_bytes` (at most the broker's `fetch.max.bytes`) is shared in partition order, each partition
+  taking at most its `partition_max_bytes`; the first batch found is returned whatever its size
+  (KIP-74). Only whole batches are returned, as the buffers the log keeps, never copied.
+- Fairness: a session moves partitions that returned data to the end of its order. Outside a
+  session the order is the client's, which rotates it itself (version 3 made the order count).
+- OFFSET_OUT_OF_RANGE outside [log start offset, log end offset]; from the high watermark (or, with
+  read_committed, the last stable offset) to the log's end there is nothing to see yet.
+- Data that is neither in memory nor in the page cache is read in the thread pool.
+- A deleted topic wakes its long polls with UNKNOWN_TOPIC_OR_PARTITION (UNKNOWN_TOPIC_ID from v13).
+- `rack_id` changes nothing: one replica has no nearer copy, so `preferred_read_replica` is -1.
+
+Version notes:
+- 7: sessions (gateway/fetch_session.py). 9: `current_leader_epoch`: FENCED_LEADER_EPOCH and
+  UNKNOWN_LEADER_EPOCH. 12: `last_fetched_epoch` and `diverging_epoch`, leader hints.
+- 13: topics by id. 15: replica id in `replica_state`. 16: `node_endpoints`.
+
+Not implemented:
+- Fetches of other brokers: a replica id >= 0 gets NOT_LEADER_OR_FOLLOWER, as it does from any
+  leader whose replica it is not.
+
+Source: KIP-74, KIP-98, KIP-227, KIP-320, KIP-392, KIP-516, KIP-595, KIP-903, KIP-951.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
+
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import Offset
+from sprawl.core.partition.partition import Isolation
+from sprawl.core.partition.waiters import FetchWaiter
+from sprawl.gateway.codec._generated.k01_fetch import (
+    AbortedTransaction,
+    EpochEndOffset,
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    LeaderIdAndEpoch,
+    NodeEndpoint,
+    PartitionData,
+    SnapshotId,
+)
+from sprawl.gateway.dispatch import HandlerSpec
+from sprawl.gateway.fetch_session import Answer, FetchKey, FetchSessions, PartitionFetch
+from sprawl.gateway.leader_hint import MOVED, this_node
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator, Iterable, Sequence
+
+    from sprawl.core.log.partition_log import LogRead
+    from sprawl.core.partition.partition import Partition
+    from sprawl.core.partition.registry import Partitions
+    from sprawl.gateway.dispatch import RequestContext
+    from sprawl.gateway.fetch_session import FetchContext
+
+_TOPIC_IDS_FROM_VERSION = 13
+_REPLICA_STATE_FROM_VERSION = 15
+_LEADER_FROM_VERSION = 12
+_ENDPOINTS_FROM_VERSION = 16
+
+# Shared by all answers that have nothing to say there: nobody changes them.
+_NO_EPOCH_END = EpochEndOffset()
+_NO_LEADER = LeaderIdAndEpoch()
+_NO_SNAPSHOT = SnapshotId()
+
+_SESSIONS: WeakKeyDictionary[Partitions, FetchSessions] = WeakKeyDictionary()
+"""The session cache of each broker in this process, by the object that stands for its data."""
+
+
+class _Seen(NamedTuple):
+    """A partition that was read, and where its readable part ended then."""
+
+    partition: Partition
+    end_offset: Offset
+
+
+class _Reading(NamedTuple):
+    """The result of one pass over all wanted partitions."""
+
+    answers: list[Answer]
+    seen: list[_Seen]
+    total_bytes: int
+    is_urgent: bool
+
+
+class _ColdRead(NamedTuple):
+    """A read for the thread pool."""
+
+    partition: Partition
+    offset: Offset
+    max_bytes: int
+    up_to_offset: Offset
+    min_one: bool
+
+
+def sessions_of(partitions: Partitions) -> FetchSessions:
+    """The session cache of the broker that serves `partitions`."""
+    sessions = _SESSIONS.get(partitions)
+    if sessions is None:
+        sessions = _SESSIONS[partitions] = FetchSessions()
+    return sessions
+
+
+def handle(
+    ctx: RequestContext, request: FetchRequest
+) -> FetchResponse | Coroutine[None, None, FetchResponse]:
+    """Read what is there; an awaitable when data must be waited for or comes from disk."""
+    wanted = _wanted(ctx, request)
+    replica_id = (
+        request.replica_id
+        if ctx.api_version < _REPLICA_STATE_FROM_VERSION
+        else request.replica_state.replica_id
+    )
+    if replica_id >= 0:
+        return _refuse_all(ctx, wanted, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+    if request.isolation_level not in (Isolation.READ_UNCOMMITTED, Isolation.READ_COMMITTED):
+        return _refuse_all(ctx, wanted, ErrorCode.INVALID_REQUEST)
+    try:
+        context = sessions_of(ctx.broker.partitions).open_context(
+            session_id=request.session_id,
+            session_epoch=request.session_epoch,
+            uses_topic_ids=ctx.api_version >= _TOPIC_IDS_FROM_VERSION,
+            wanted=wanted,
+            forgotten=_forgotten(ctx, request),
+            now_ms=ctx.broker.clock.monotonic_ms(),
+        )
+    except KafkaFault as fault:
+        return FetchResponse(error_code=fault.code)
+    fetch = _Fetch(ctx, request, context)
+    passing = fetch.read()
+    try:
+        cold = next(passing)
+    except StopIteration as stop:
+        reading: _Reading = stop.value
+        if fetch.is_enough(reading):
+            return fetch.response(reading)
+        return fetch.wait(reading)
+    return fetch.resume(passing, cold)
+
+
+class _Fetch:
+    """One request being served."""
+
+    __slots__ = ("_context", "_ctx", "_isolation", "_max_bytes", "_max_wait_ms", "_min_bytes")
+
+    def __init__(self, ctx: RequestContext, request: FetchRequest, context: FetchContext) -> None:
+        self._ctx = ctx
+        self._context = context
+        self._isolation = Isolation(request.isolation_level)
+        self._max_bytes = max(0, min(request.max_bytes, ctx.broker.config.fetch_max_bytes))
+        self._min_bytes = min(request.min_bytes, self._max_bytes)
+        self._max_wait_ms = request.max_wait_ms
+
+    def read(self) -> Generator[_ColdRead, LogRead, _Reading]:
+        """One pass over the wanted partitions; yields what must be read in the thread pool."""
+        answers: list[Answer] = []
+        seen: list[_Seen] = []
+        left_bytes = self._max_bytes
+        total_bytes = 0
+        is_urgent = False
+        for key, wish in self._context.wanted:
+            data = _empty(key.partition)
+            size_bytes = 0
+            partition = None
+            try:
+                partition = self._ctx.broker.partitions.find(key.topic, key.partition)
+                seen.append(_Seen(partition, partition.end_offset(self._isolation)))
+                cold = self._start(partition, wish, data, left_bytes, min_one=total_bytes == 0)
+                if isinstance(cold, _ColdRead):
+                    cold = yield cold
+                if cold is not None:
+                    size_bytes = self._fill(partition, wish, data, cold)
+            except KafkaFault as fault:
+                self._fail(data, fault.code, partition)
+            answers.append(Answer(key, data, size_bytes))
+            total_bytes += size_bytes
+            left_bytes = max(0, left_bytes - size_bytes)
+            is_urgent |= data.error_code != ErrorCode.NONE or data.diverging_epoch.epoch >= 0
+        return _Reading(answers, seen, total_bytes, is_urgent)
+
+    def _start(
+        self,
+        partition: Partition,
+        wish: PartitionFetch,
+        data: PartitionData,
+        left_bytes: int,
+        *,
+        min_one: bool,
+    ) -> LogRead | _ColdRead | None:
+        """Check one partition's wish and read it if that needs no disk; None: nothing to read."""
+        diverging = partition.check_fetch(
+            wish.fetch_offset,
+            current_leader_epoch=wish.current_leader_epoch,
+            last_fetched_epoch=wish.last_fetched_epoch,
+        )
+        data.high_watermark = partition.high_watermark
+        data.last_stable_offset = partition.last_stable_offset
+        data.log_start_offset = partition.log_start_offset
+        if self._isolation is Isolation.READ_COMMITTED:
+            data.aborted_transactions = []
+        if diverging is not None:
+            data.diverging_epoch = EpochEndOffset(epoch=diverging[0], end_offset=diverging[1])
+            return None
+        offset = Offset(wish.fetch_offset)
+        max_bytes = max(0, min(left_bytes, wish.partition_max_bytes))
+        up_to_offset = partition.end_offset(self._isolation)
+        if offset >= up_to_offset or (max_bytes == 0 and not min_one):
+            return None
+        read = partition.log.read(offset, max_bytes, up_to_offset=up_to_offset, min_one=min_one)
+        if read is None:
+            return _ColdRead(partition, offset, max_bytes, up_to_offset, min_one)
+        return read
+
+    def _fill(
+        self, partition: Partition, wish: PartitionFetch, data: PartitionData, read: LogRead
+    ) -> int:
+        """Put what was read into the answer; its size in bytes."""
+        data.records = read.buffers
+        if self._isolation is Isolation.READ_COMMITTED:
+            data.aborted_transactions = [
+                AbortedTransaction(producer_id=producer_id, first_offset=first_offset)
+                for producer_id, first_offset in partition.aborted_transactions(
+                    Offset(wish.fetch_offset), read.next_offset
+                )
+            ]
+        return sum(map(len, read.buffers))
+
+    def _fail(self, data: PartitionData, code: ErrorCode, partition: Partition | None) -> None:
+        data.error_code = code
+        data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
+        data.aborted_transactions = None
+        if (
+            partition is not None
+            and code in MOVED
+            and self._ctx.api_version >= _LEADER_FROM_VERSION
+        ):
+            data.current_leader = LeaderIdAndEpoch(
+                leader_id=self._ctx.broker.node_id, leader_epoch=partition.leader_epoch
+            )
+
+    def is_enough(self, reading: _Reading) -> bool:
+        """Is this worth an answer now, or is there time to wait for more?"""
+        return (
+            reading.total_bytes >= self._min_bytes
+            or reading.is_urgent
+            or self._max_wait_ms <= 0
+            or not reading.answers
+        )
+
+    async def resume(
+        self, passing: Generator[_ColdRead, LogRead, _Reading], cold: _ColdRead
+    ) -> FetchResponse:
+        """Go on with a pass that met cold data."""
+        return await self.wait(await self._run(passing, cold))
+
+    async def wait(self, reading: _Reading) -> FetchResponse:
+        """Answer once there is enough, or the time has run out."""
+        deadline = asyncio.get_running_loop().time() + self._max_wait_ms / 1_000
+        in_time = True
+        while in_time and not self.is_enough(reading):
+            # A pass that read from disk took time: more may have been committed behind its back.
+            if all(
+                at.partition.end_offset(self._isolation) == at.end_offset for at in reading.seen
+            ):
+                waiter = FetchWaiter(self._min_bytes - reading.total_bytes)
+                partitions = [at.partition for at in reading.seen]
+                in_time = await waiter.wait(partitions, deadline)
+            passing = self.read()
+            try:
+                cold = next(passing)
+            except StopIteration as stop:
+                reading = stop.value
+            else:
+                reading = await self._run(passing, cold)
+        return self.response(reading)
+
+    async def _run(
+        self, passing: Generator[_ColdRead, LogRead, _Reading], cold: _ColdRead
+    ) -> _Reading:
+        """Drive a pass to its end, reading cold data in the thread pool."""
+        run_blocking = self._ctx.broker.partitions.run_blocking
+        while True:
+            partition, offset, max_bytes, up_to_offset, min_one = cold
+            job = partial(
+                partition.log.read_blocking,
+                offset,
+                max_bytes,
+                up_to_offset=up_to_offset,
+                min_one=min_one,
+            )
+            try:
+                try:
+                    read = await run_blocking(job)
+                except KafkaFault as fault:
+                    cold = passing.throw(fault)
+                else:
+                    cold = passing.send(read)
+            except StopIteration as stop:
+                reading: _Reading = stop.value
+                return reading
+
+    def response(self, reading: _Reading) -> FetchResponse:
+        """The answer, with what the session leaves out left out."""
+        broker = self._ctx.broker
+        selection = self._context.select(
+            reading.answers, now_ms=broker.clock.monotonic_ms(), rng=broker.rng
+        )
+        return FetchResponse(
+            error_code=selection.error_code,
+            session_id=selection.session_id,
+            responses=_by_topic(selection.answers),
+            node_endpoints=_node_endpoints(self._ctx, selection.answers),
+        )
+
+
+def _wanted(ctx: RequestContext, request: FetchRequest) -> list[tuple[FetchKey, PartitionFetch]]:
+    by_id = ctx.api_version >= _TOPIC_IDS_FROM_VERSION
+    return [
+        (
+            FetchKey(topic.topic_id if by_id else topic.topic, wish.partition),
+            PartitionFetch(
+                wish.fetch_offset,
+                wish.partition_max_bytes,
+                wish.current_leader_epoch,
+                wish.last_fetched_epoch,
+            ),
+        )
+        for topic in request.topics
+        for wish in topic.partitions
+    ]
+
+
+def _forgotten(ctx: RequestContext, request: FetchRequest) -> list[FetchKey]:
+    by_id = ctx.api_version >= _TOPIC_IDS_FROM_VERSION
+    return [
+        FetchKey(topic.topic_id if by_id else topic.topic, partition)
+        for topic in request.forgotten_topics_data
+        for partition in topic.partitions
+    ]
+
+
+def _empty(partition: int) -> PartitionData:
+    """An answer that says nothing yet."""
+    return PartitionData(
+        partition_index=partition,
+        high_watermark=-1,
+        diverging_epoch=_NO_EPOCH_END,
+        current_leader=_NO_LEADER,
+        snapshot_id=_NO_SNAPSHOT,
+        aborted_transactions=None,
+        records=b"",
+    )
+
+
+def _refuse_all(
+    ctx: RequestContext, wanted: Iterable[tuple[FetchKey, PartitionFetch]], code: ErrorCode
+) -> FetchResponse:
+    """Every partition of the request gets the same error, outside any session."""
+    answers = []
+    for key, _ in wanted:
+        data = _empty(key.partition)
+        data.error_code = code
+        answers.append(Answer(key, data, 0))
+    return FetchResponse(responses=_by_topic(answers), node_endpoints=_node_endpoints(ctx, answers))
+
+
+def _by_topic(answers: Iterable[Answer]) -> list[FetchableTopicResponse]:
+    """Group answers by topic; their order stays, so a topic may come up more than once."""
+    topics: list[FetchableTopicResponse] = []
+    previous: object = None
+    for key, data, _ in answers:
+        if key.topic != previous:
+            previous = key.topic
+            topics.append(
+                FetchableTopicResponse(topic=key.topic)
+                if isinstance(key.topic, str)
+                else FetchableTopicResponse(topic_id=key.topic)
+            )
+        topics[-1].partitions.append(data)
+    return topics
+
+
+def _node_endpoints(ctx: RequestContext, answers: Sequence[Answer]) -> list[NodeEndpoint]:
+    """The leader's address when some partition says that the client should look for it."""
+    if ctx.api_version < _ENDPOINTS_FROM_VERSION:
+        return []
+    if not any(answer.data.current_leader.leader_id >= 0 for answer in answers):
+        return []
+    leader = this_node(ctx)
+    if leader is None:
+        return []
+    return [
+        NodeEndpoint(node_id=leader.node_id, host=leader.host, port=leader.port, rack=leader.rack)
+    ]
+
+
+HANDLER = HandlerSpec(1, 4, 18, handle)
