@@ -28,3 +28,20 @@ is compacted in several passes, as Kafka does with log.cleaner.dedupe.buffer.siz
 MEMORY_TAIL_BYTES_MAX = 16_777_216
 """Recently appended batches that the node keeps in memory for tail readers, over all partitions:
 16 MiB, small beside the 60 MiB budget of an idle node; the page cache serves what is older."""
+
+# --- gateway -------------------------------------------------------------------------------------
+IN_FLIGHT_REQUESTS_MAX = 64
+"""Produce requests of one connection under way at once. Clients send 5 by default
+(max.in.flight.requests.per.connection); librdkafka allows more when not idempotent."""
+WAITING_REQUEST_BYTES_MAX = 1_048_576
+"""Bytes of requests a connection may have waiting their turn before we stop reading from it."""
+SCRATCH_BYTES = 262_144
+"""The receive buffer that all connections of a listener share: one read takes at most this much."""
+WRITE_BUFFER_BYTES_MAX = 4_194_304
+"""Unsent answer bytes of a connection beyond which none of its requests is started."""
+STUCK_WRITE_MS_MAX = 120_000
+"""A client that leaves more than WRITE_BUFFER_BYTES_MAX unread this long is disconnected."""
+WARNED_NETWORKS_MAX = 256
+"""Client networks remembered so that a warning about an unreachable address is given once each."""
+HTTP_REQUEST_BYTES_MAX = 8_192
+"""Largest request head on the HTTP port, Tomcat's default."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 ANONYMOUS = "User:ANONYMOUS"
 """Kafka's principal of an unauthenticated connection."""
 
+LONG_POLLS = frozenset({1, 11, 14})
+"""Fetch, JoinGroup and SyncGroup wait for what others do; a node that stops ends them early."""
+
 Handle = Callable[["RequestContext", Any], Any | Awaitable[Any]]
 
 
