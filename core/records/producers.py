@@ -244,15 +244,13 @@ class ProducerTable:
             offset: the base offset it got.
             now_ms: wall time, for expiry. A replay passes the time of the replay: the log cannot
                 tell when a producer was last here, only what timestamps it claimed.
-            marker: of a control batch; None in one that compaction emptied.
+            marker: of a control batch. Compaction empties one to keep its epoch only: None.
 
         Returns:
             The transaction that the batch aborted, if any.
         """
         producer_id = header.producer_id
         if producer_id == NO_PRODUCER_ID:
-            return None
-        if header.is_control and marker is None:
             return None
         producer = self._producers.get(producer_id)
         if producer is None:
@@ -262,6 +260,8 @@ class ProducerTable:
         producer.last_timestamp_ms = header.max_timestamp
         producer.changed_at_offset = last_offset
         producer.set_epoch(header.producer_epoch)
+        if header.is_control and marker is None:
+            return None
         if marker is not None:
             producer.coordinator_epoch = marker.coordinator_epoch
             return self._end_transaction(producer_id, producer, last_offset, marker)

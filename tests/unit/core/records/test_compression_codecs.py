@@ -41,6 +41,10 @@ def streamed_zstd(data: bytes) -> bytes:
     return frame
 
 
+def checksummed_zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(write_checksum=True).compress(data)
+
+
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("data", SIZES, ids=len)
 def test_there_and_back(codec, data):
