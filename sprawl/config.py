@@ -304,7 +304,7 @@ def resolve(
 
 def broker_keys() -> list[BrokerKey]:
     """Every broker config that can be set by its Kafka name."""
-    from sprawl.core.config.broker import BROKER_CONFIGS
+    from sprawl.core.config.broker_keys import BROKER_CONFIGS
 
     return [
         BrokerKey(
