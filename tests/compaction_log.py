@@ -22,7 +22,6 @@ class CompactedLog:
         self.batches: list[bytes] = []
         self.end_offset = 0
         self.table = ProducerTable()
-        self.aborted: list[AbortedTransaction] = []
         self.cleaned_to = 0
         self.unreadable_batch_count = 0
 
@@ -64,9 +63,11 @@ class CompactedLog:
         assert header.base_offset == self.end_offset
         self.batches.append(bytes(batch))
         self.end_offset = header.last_offset + 1
-        aborted = self.table.replay(batch, 0, header, 0)
-        if aborted is not None:
-            self.aborted.append(aborted)
+        self.table.replay(batch, 0, header, 0)
+
+    @property
+    def aborted(self) -> list[AbortedTransaction]:
+        return self.table.aborted_transactions(0, self.end_offset)
 
     @property
     def stable_offset(self) -> int:
@@ -94,6 +95,7 @@ class CompactedLog:
         )
         self.batches = [bytes(each) for each in compact(self.batches, compactor)]
         self.cleaned_to = offset_map.end_offset
+        self.table.forget_cleaned(self.cleaned_to, compactor.aborted)
         self.unreadable_batch_count = compactor.unreadable_batch_count
         return is_whole
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault
@@ -343,6 +343,18 @@ class ProducerTable:
         """
         gone = bisect_left(self._aborted, log_start_offset, key=lambda each: each.last_offset)
         del self._aborted[:gone]
+
+    def forget_cleaned(self, end_offset: int, remaining: Iterable[AbortedTransaction]) -> None:
+        """Follow a compaction pass, which may have removed all data of aborted transactions.
+
+        Args:
+            end_offset: where the pass ended.
+            remaining: `Compactor.aborted` after it.
+        """
+        kept = frozenset(remaining)
+        self._aborted = [
+            each for each in self._aborted if each.last_offset >= end_offset or each in kept
+        ]
 
     # --- housekeeping ---------------------------------------------------------------------------
 

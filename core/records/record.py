@@ -30,7 +30,7 @@ from sprawl.core.records.batch import (
 )
 from sprawl.core.records.compression import compress, decompress
 from sprawl.core.records.crc import Readable
-from sprawl.core.records.varint import SHORT_VARINTS, append_varint, read_varint
+from sprawl.core.records.varint import append_varint, read_varint
 
 RecordHeaders = Sequence[tuple[str, bytes | None]]
 NewRecord = tuple[int, bytes | None, bytes | None, RecordHeaders]
@@ -116,8 +116,6 @@ def walk_records(section: bytes, record_count: int) -> Iterator[RawRecord]:
 
 
 def _read_record(data: bytes, start: int, section_end: int) -> RawRecord:
-    # Most varints are one byte: the table answers those without a call.
-    short = SHORT_VARINTS
     length, pos = read_varint(data, start, 5)
     end = pos + length
     # The smallest record: attributes, two deltas, two lengths, a header count.
@@ -127,10 +125,7 @@ def _read_record(data: bytes, start: int, section_end: int) -> RawRecord:
     timestamp_delta, rest_start = read_varint(data, deltas_start, 10)
     offset_delta, pos = read_varint(data, rest_start, 5)
     key = None
-    key_length = short[data[pos]]
-    pos += 1
-    if key_length is None:
-        key_length, pos = read_varint(data, pos - 1, 5)
+    key_length, pos = read_varint(data, pos, 5)
     if key_length >= 0:
         key = data[pos : pos + key_length]
         pos += key_length

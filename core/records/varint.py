@@ -5,12 +5,6 @@ Source: Kafka record format v2; the same as Protocol Buffers' sint32 and sint64.
 
 from __future__ import annotations
 
-SHORT_VARINTS: tuple[int | None, ...] = (
-    *((byte >> 1) ^ -(byte & 1) for byte in range(0x80)),
-    *(None for _ in range(0x80)),
-)
-"""Value by first byte of a varint of one byte; None when it goes on."""
-
 
 def append_varint(out: bytearray, value: int) -> None:
     """Append `value`, an int32 or int64; small magnitudes take few bytes."""

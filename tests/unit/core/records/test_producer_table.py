@@ -256,6 +256,16 @@ def test_aborted_transactions_are_found_by_range():
     assert find(0, 17) == [third]
 
 
+def test_compaction_may_leave_nothing_of_an_aborted_transaction():
+    log = Log()
+    aborted = []
+    for at in range(4):
+        log.append(in_transaction(at))
+        aborted.append(log.mark(1, commit=False))
+    log.table.forget_cleaned(5, aborted[:1])
+    assert log.table.aborted_transactions(0, 8) == [aborted[0], aborted[2], aborted[3]]
+
+
 def test_a_marker_without_data_aborts_nothing():
     log = Log()
     assert log.mark(1, commit=False, epoch=3) is None
