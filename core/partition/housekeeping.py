@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from sprawl.core.errors import KafkaFault
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from sprawl.core.clock import Clock
+    from sprawl.core.log.config import LogConfig
     from sprawl.core.partition.partition import Partition
     from sprawl.core.partition.registry import Partitions
     from sprawl.core.partition.settings import PartitionSettings
@@ -60,18 +61,23 @@ class Housekeeping:
 
     async def retain(self) -> None:
         """Delete what `retention.ms`, `retention.bytes` and DeleteRecords leave no use for."""
-        await self._each("retention", self._retain_one)
+        await self._each("retention", self._partitions.every(_may_shrink), self._retain_one)
 
     async def compact(self) -> None:
         """Compact the logs that are dirty enough."""
-        await self._each("compaction", self._compact_one)
+        await self._each("compaction", self._partitions.every(_is_compacted), self._compact_one)
 
     async def expire_producers(self) -> None:
         """Forget producers that have been idle for `producer.id.expiration.ms`."""
-        await self._each("producer expiry", self._expire_one)
+        await self._each("producer expiry", list(self._partitions.opened()), self._expire_one)
 
-    async def _each(self, what: str, job: Callable[[Partition], Awaitable[None]]) -> None:
-        for partition in list(self._partitions.opened()):
+    async def _each(
+        self,
+        what: str,
+        partitions: Iterable[Partition],
+        job: Callable[[Partition], Awaitable[None]],
+    ) -> None:
+        for partition in partitions:
             if partition.is_closed:
                 continue
             try:
@@ -84,14 +90,23 @@ class Housekeeping:
         partition.log.delete_old_segments(self._clock.now_ms())
 
     async def _compact_one(self, partition: Partition) -> None:
-        if "compact" in partition.log.config.cleanup_policy:
-            now_ms = self._clock.now_ms()
-            await self._partitions.run_blocking(lambda: partition.log.compact(now_ms))
+        now_ms = self._clock.now_ms()
+        await self._partitions.run_blocking(lambda: partition.log.compact(now_ms))
 
     async def _expire_one(self, partition: Partition) -> None:
         partition.log.producers.expire(
             self._clock.now_ms(), self._settings.producer_id_expiration_ms
         )
+
+
+def _may_shrink(config: LogConfig) -> bool:
+    return "delete" in config.cleanup_policy and (
+        config.retention_ms >= 0 or config.retention_bytes >= 0
+    )
+
+
+def _is_compacted(config: LogConfig) -> bool:
+    return "compact" in config.cleanup_policy
 
 
 async def _every(interval_ms: int, job: Callable[[], Awaitable[None]]) -> None:

@@ -253,6 +253,22 @@ class Partitions:
                 if partition is not None:
                     yield partition
 
+    def every(self, wanted: Callable[[LogConfig], bool]) -> Iterator[Partition]:
+        """The partitions of topics with a wanted config; opens their logs one by one.
+
+        A log that cannot be opened is reported and left out.
+        """
+        for topic in list(self.topics()):
+            if not wanted(topic.config):
+                continue
+            for index in range(len(topic.partitions)):
+                if self._topics.get(topic.topic_id) is not topic:
+                    break  # deleted since
+                try:
+                    yield topic.partitions[index] or self._open(topic, index)
+                except KafkaFault as failure:
+                    _log.error("%s-%d: left out: %s", topic.name, index, failure)
+
     def topics(self) -> Iterator[HostedTopic]:
         """Every hosted topic."""
         return (topic for key, topic in self._topics.items() if isinstance(key, UUID))
@@ -261,10 +277,7 @@ class Partitions:
         """Disk space of every hosted partition; opens their logs."""
         return [
             Usage(partition.tp, partition.log.size_bytes)
-            for topic in self.topics()
-            for partition in (
-                opened or self._open(topic, index) for index, opened in enumerate(topic.partitions)
-            )
+            for partition in self.every(lambda _: True)
         ]
 
     # --- threads --------------------------------------------------------------------------------
