@@ -1,0 +1,102 @@
+"""The resources that configs belong to, as DescribeConfigs and the two alter APIs name them.
+
+Topics and brokers have configs here. A broker resource is this node by its id, or "" for the
+defaults of the whole cluster (KIP-226).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sprawl.core.config.alteration import check_dynamic, parse_all
+from sprawl.core.config.broker_keys import BROKER_CONFIGS
+from sprawl.core.config.definition import ConfigKey
+from sprawl.core.config.topic import TOPIC_CONFIGS, effective_value, validate_topic_configs
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import TopicName
+
+if TYPE_CHECKING:
+    from sprawl.core.broker import Broker
+
+
+class ResourceType(enum.IntEnum):
+    """Kafka's ConfigResource types."""
+
+    TOPIC = 2
+    BROKER = 4
+    BROKER_LOGGER = 8
+    CLIENT_METRICS = 16
+    GROUP = 32
+
+
+class ConfigResource:
+    """One topic or broker whose configs are asked for or changed.
+
+    Raises:
+        KafkaFault: the resource does not exist, or its kind has no configs here.
+    """
+
+    __slots__ = ("_broker", "keys", "kind", "name", "overrides")
+
+    def __init__(self, broker: Broker, kind: int, name: str) -> None:
+        self._broker = broker
+        self.name = name
+        self.keys: Mapping[str, ConfigKey]
+        self.overrides: Mapping[str, str]
+        if kind == ResourceType.TOPIC:
+            info = broker.controller.topics.get(TopicName(name))
+            if info is None:
+                raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            self.keys, self.overrides = TOPIC_CONFIGS, info.configs
+        elif kind == ResourceType.BROKER:
+            if name not in ("", str(broker.node_id)):
+                raise KafkaFault(
+                    ErrorCode.INVALID_REQUEST,
+                    f"Unexpected broker id, expected {broker.node_id} or empty string,"
+                    f" but received {name}",
+                )
+            config = broker.config
+            self.keys = BROKER_CONFIGS
+            self.overrides = config.dynamic_broker if name else config.dynamic_default
+        elif kind == ResourceType.BROKER_LOGGER:
+            raise KafkaFault(
+                ErrorCode.INVALID_REQUEST,
+                "Log levels cannot be changed at run time; start the node with --log-level",
+            )
+        else:
+            raise KafkaFault(ErrorCode.INVALID_REQUEST, f"Unsupported config resource type {kind}")
+        self.kind = ResourceType(kind)
+
+    def in_force(self, name: str) -> str | None:
+        """The text in force for one of this resource's configs."""
+        if name not in self.keys:
+            return None
+        if self.kind is ResourceType.TOPIC:
+            return effective_value(name, self.overrides, self._broker.config)
+        return self._broker.config.text(name)
+
+    def check(self, overrides: Mapping[str, str]) -> None:
+        """Could these be the resource's overrides?
+
+        Raises:
+            KafkaFault: INVALID_CONFIG, INVALID_REQUEST.
+        """
+        if self.kind is ResourceType.TOPIC:
+            validate_topic_configs(overrides, self._broker.config)
+            return
+        before = self.overrides
+        check_dynamic(
+            [name for name in {**before, **overrides} if before.get(name) != overrides.get(name)],
+            BROKER_CONFIGS,
+        )
+        parse_all(overrides, BROKER_CONFIGS)
+
+    async def store(self, overrides: Mapping[str, str]) -> None:
+        """Make these the resource's overrides, durably.
+
+        Raises:
+            KafkaFault: what the controller says.
+        """
+        await self._broker.controller.alter_configs(self.kind, self.name, dict(overrides))

@@ -1,0 +1,66 @@
+"""AlterConfigs (key 33) v0-2
+
+Behaviour:
+- The configs given become all overrides of the resource; what is not named goes back to its
+  default. Older tools use it; IncrementalAlterConfigs changes only what it names.
+- Each resource succeeds or fails as a whole, and is durable when answered.
+
+Version notes:
+- 2: flexible.
+
+Not implemented: nothing.
+
+Source: KIP-133.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sprawl.core.config.alteration import replaced
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.gateway.codec._generated.k33_alter_configs import (
+    AlterConfigsRequest,
+    AlterConfigsResource,
+    AlterConfigsResourceResponse,
+    AlterConfigsResponse,
+)
+from sprawl.gateway.config_resources import ConfigResource
+from sprawl.gateway.dispatch import HandlerSpec
+
+if TYPE_CHECKING:
+    from sprawl.core.broker import Broker
+    from sprawl.gateway.dispatch import RequestContext
+
+
+async def handle(ctx: RequestContext, request: AlterConfigsRequest) -> AlterConfigsResponse:
+    """Answer when every change is durable."""
+    return AlterConfigsResponse(
+        responses=[
+            await _alter(ctx.broker, resource, validate_only=request.validate_only)
+            for resource in request.resources
+        ]
+    )
+
+
+async def _alter(
+    broker: Broker, asked: AlterConfigsResource, *, validate_only: bool
+) -> AlterConfigsResourceResponse:
+    answer = AlterConfigsResourceResponse(
+        error_code=ErrorCode.NONE,
+        error_message=None,
+        resource_type=asked.resource_type,
+        resource_name=asked.resource_name,
+    )
+    try:
+        resource = ConfigResource(broker, asked.resource_type, asked.resource_name)
+        overrides = replaced((config.name, config.value) for config in asked.configs)
+        resource.check(overrides)
+        if not validate_only:
+            await resource.store(overrides)
+    except KafkaFault as fault:
+        answer.error_code, answer.error_message = fault.code, fault.message
+    return answer
+
+
+HANDLER = HandlerSpec(33, 0, 2, handle)
