@@ -382,10 +382,11 @@ class ProducerTable:
             False when one had: the table is empty now, and the log loads the last snapshot at or
             below `end_offset` and replays from there.
         """
-        if all(each.changed_at_offset < end_offset for each in self._producers.values()) and (
-            not self._aborted or self._aborted[-1].last_offset < end_offset
-        ):
-            self._uncommitted = [each for each in self._uncommitted if each[1] < end_offset]
+        changes = [each.changed_at_offset for each in self._producers.values()]
+        # Markers of producers that have expired since.
+        changes.extend(marker_offset for _, marker_offset in self._uncommitted)
+        changes.extend(each.last_offset for each in self._aborted[-1:])
+        if all(offset < end_offset for offset in changes):
             return True
         self.clear()
         return False

@@ -101,6 +101,14 @@ def test_young_segments_wait_for_the_lag():
     assert plan([FOUR[0], FOUR[1], old, FOUR[3]], topic).end_offset == 40
 
 
+def test_without_a_lag_timestamps_do_not_matter():
+    assert plan([segment(0, last=NOW_MS + 1), FOUR[1]]).end_offset == 20
+
+
+def test_old_segments_that_may_not_be_touched_are_not_due():
+    assert not plan(FOUR, Topic(max_compaction_lag_ms=1), unstable=5).is_due
+
+
 def test_old_segments_are_due_whatever_the_ratio():
     lazy = {"min_cleanable_dirty_ratio": 1.0}
     old = [segment(0), segment(10, first=NOW_MS - 5_001), segment(20, first=NOW_MS)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from compaction_log import RETENTION_MS, CompactedLog
 
-from sprawl.core.records.batch import LOG_APPEND_TIME, check_crc, parse_header
+from sprawl.core.records.batch import CONTROL, LOG_APPEND_TIME, check_crc, parse_header
 from sprawl.core.records.compaction import Compactor, OffsetMap, compact, map_offsets
 from sprawl.core.records.record import build_batch, decode_records, encode_batch
 
@@ -52,6 +52,14 @@ def test_records_without_key_go():
     log.append([(None, b"1"), (b"", b"2")])
     log.clean(0)
     assert log.pairs() == [(1, b"", b"2")]
+
+
+def test_an_empty_value_is_no_tombstone():
+    log = CompactedLog()
+    log.append([(b"a", b""), (b"b", None)])
+    for now_ms in (0, LATER):
+        log.clean(now_ms)
+    assert log.pairs() == [(0, b"a", b"")]
 
 
 @pytest.mark.parametrize("codec", range(5))
@@ -243,6 +251,38 @@ def test_a_marker_that_alone_knows_the_epoch_stays_as_a_header():
     assert parse_header(log.batches[0]).producer_epoch == 1
 
 
+def test_only_the_newest_marker_of_a_producer_without_data_stays():
+    log = CompactedLog()
+    log.append([(b"a", b"1")], pid=1, transactional=1)
+    log.mark(1, commit=True, epoch=1)
+    log.mark(1, commit=False, epoch=2)
+    log.append([(b"a", b"2")])
+    for now_ms in (0, LATER, 2 * LATER, 3 * LATER):
+        log.clean(now_ms)
+    assert log.shape() == [(2, 2, 0), (3, 3, 1)]
+
+
+def test_aborted_records_from_the_end_offset_on_are_left_alone():
+    log = CompactedLog()
+    log.append([(b"a", b"1")])
+    log.append([(b"a", b"aborted")], pid=1, transactional=1)
+    log.mark(1, commit=False)
+    before = list(log.batches)
+    log.clean(0, end_offset=1)
+    assert log.batches == before
+    assert [each.first_offset for each in log.aborted] == [1]
+
+
+def test_control_records_that_end_no_transaction_stay():
+    log = CompactedLog()
+    log.add(encode_batch([(0, b"\x00\x00\x00\x02", b"leader", [])], attributes=CONTROL))
+    log.append([(b"z", b"")])
+    before = list(log.batches)
+    for now_ms in (0, LATER, 2 * LATER):
+        log.clean(now_ms)
+    assert log.batches == before
+
+
 def test_an_aborted_transaction_still_listed_says_nothing_about_later_ones():
     log = CompactedLog()
     log.append([(b"a", b"aborted")], pid=1, transactional=1)
@@ -280,13 +320,14 @@ def test_the_pass_tells_which_aborted_transactions_still_matter():
 # --- the map, and damage -------------------------------------------------------------------------
 
 
-def test_a_full_map_ends_the_pass_and_the_next_one_goes_on():
+@pytest.mark.parametrize("keys_max", [4, 5])
+def test_a_full_map_ends_the_pass_and_the_next_one_goes_on(keys_max):
     log = CompactedLog()
     for at in range(6):
         log.append([(b"%d" % (2 * at), b"1"), (b"%d" % (2 * at + 1), b"1")])
     log.append([(b"%d" % at, b"2") for at in range(12)])
     reached = []
-    while not log.clean(0, keys_max=5):
+    while not log.clean(0, keys_max=keys_max):
         reached.append(log.cleaned_to)
     assert reached == [4, 8, 12]
     assert log.pairs() == [(12 + at, b"%d" % at, b"2") for at in range(12)]

@@ -85,12 +85,21 @@ def test_a_sound_batch_passes_untouched(codec, topic):
     [
         b"",
         b"\x00" * 11,
+        bytes(batch())[:16],
         bytes(batch())[:40],
         bytes(batch())[:-1],
         bytes(batch()) + bytes(batch()),
         bytes(batch()) + b"\x00",
     ],
-    ids=["nothing", "less than a length", "half a header", "cut", "two batches", "a byte more"],
+    ids=[
+        "nothing",
+        "less than a length",
+        "all but the magic",
+        "half a header",
+        "cut",
+        "two batches",
+        "a byte more",
+    ],
 )
 def test_the_field_holds_exactly_one_batch(sent):
     assert refused(sent).code == ErrorCode.INVALID_RECORD
@@ -170,6 +179,7 @@ def test_codecs_that_do_not_exist(codec, version):
         {"attributes": CONTROL},
         {"attributes": CONTROL | TRANSACTIONAL, "producer_id": 1, "base_sequence": 0},
         {"producer_id": 1, "producer_epoch": 0, "base_sequence": -1},
+        {"producer_id": 0, "producer_epoch": 0, "base_sequence": -1},
         {"attributes": TRANSACTIONAL},
     ],
     ids=str,
@@ -181,6 +191,7 @@ def test_a_header_that_contradicts_itself_is_invalid(changes):
 def test_a_producers_batch_passes():
     sent = batch(producer_id=5, producer_epoch=0, base_sequence=9, attributes=TRANSACTIONAL)
     assert validate(sent).producer_id == 5
+    assert validate(batch(producer_id=0, producer_epoch=0, base_sequence=0)).producer_id == 0
 
 
 def test_the_order_of_the_rules():
@@ -193,6 +204,14 @@ def test_the_order_of_the_rules():
     broken[7] = 0
     assert refused(broken, tiny).code == ErrorCode.MESSAGE_TOO_LARGE
     assert refused(broken).code == ErrorCode.CORRUPT_MESSAGE
+
+
+@pytest.mark.parametrize("topic", [Topic(), APPEND_TIME, Topic(compression_type="uncompressed")])
+def test_records_that_no_rule_is_about_are_not_read(topic):
+    newest_ms = NOW_MS + HOUR_MS
+    header = BatchHeader(0, 0, -1, MAGIC, 0, 0, 0, newest_ms, newest_ms, -1, -1, -1, 1)
+    assert validate(build_batch(header, b"no records"), topic).record_count == 1
+    assert refused(build_batch(header, b"no records"), COMPACTED).code == ErrorCode.INVALID_RECORD
 
 
 # --- rules about records -------------------------------------------------------------------------
@@ -345,7 +364,10 @@ def test_levels_of_the_topic_are_used():
 
 def test_the_size_counts_again_in_the_new_codec():
     sent = encode_batch([(NOW_MS, b"k", b"a" * 5_000, [])], compression=1)
-    topic = Topic(compression_type="uncompressed", max_message_bytes=5_000)
+    size_bytes = len(encode_batch([(NOW_MS, b"k", b"a" * 5_000, [])]))
+    fits = Topic(compression_type="uncompressed", max_message_bytes=size_bytes)
+    assert conform(bytearray(sent), fits)[1].size_bytes == size_bytes
+    topic = Topic(compression_type="uncompressed", max_message_bytes=size_bytes - 1)
     header = validate(sent, topic)
     with pytest.raises(KafkaFault) as caught:
         conform_to_topic(memoryview(sent), header, config=topic, now_ms=NOW_MS)

@@ -146,6 +146,12 @@ def test_producers_do_not_disturb_each_other():
     assert code_of(log, header(2, pid=2)) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
+def test_producer_id_0_is_a_producer():
+    log = Log()
+    log.append(header(0, pid=0))
+    assert code_of(log, header(2, pid=0)) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+
+
 def test_batches_without_producer_id_leave_no_trace():
     log = Log()
     log.append(header(-1, pid=-1))
@@ -213,6 +219,14 @@ def test_the_first_open_transaction_bounds_what_is_stable():
     assert log.table.first_open_transaction_offset() == 12
     log.mark(1, commit=False)
     assert log.table.first_open_transaction_offset() is None
+
+
+def test_a_transaction_starts_with_its_first_batch():
+    log = Log()
+    log.append(in_transaction(0))
+    log.append(in_transaction(1))
+    assert list(log.table.active()) == [ActiveProducer(1, 0, 1, 0, -1, 0)]
+    assert log.mark(1, commit=False) == (1, 0, 2, 3)
 
 
 def test_a_transaction_is_undecided_until_its_marker_is_committed():
@@ -415,3 +429,13 @@ def test_truncation_into_a_producers_batches_empties_the_table(end_offset):
     assert not log.table.truncate_to(end_offset)
     assert log.table.snapshot() == ProducerTable().snapshot()
     assert log.table.first_open_transaction_offset() is None
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_a_cut_marker_counts_although_its_producer_has_expired(commit):
+    log = Log()
+    log.append(in_transaction(0))
+    log.mark(1, commit=commit)
+    assert log.table.expire(DAY_MS, DAY_MS) == 1
+    assert log.table.truncate_to(2)
+    assert not log.table.truncate_to(1)
