@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from sprawl.core.config.broker import BrokerConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +29,16 @@ class PartitionSettings:
     producer_id_expiration_ms: int = 86_400_000
     producer_id_expiration_check_interval_ms: int = 600_000
     io_threads: int = 4
+
+    @classmethod
+    def from_config(cls, config: BrokerConfig) -> Self:
+        """The settings that the broker's configuration asks for."""
+        return cls(
+            retention_check_interval_ms=config.log_retention_check_interval_ms,
+            cleaner_enable=config.log_cleaner_enable,
+            cleaner_backoff_ms=config.log_cleaner_backoff_ms,
+            producer_id_expiration_ms=config.producer_id_expiration_ms,
+            producer_id_expiration_check_interval_ms=(
+                config.producer_id_expiration_check_interval_ms
+            ),
+        )
