@@ -22,13 +22,15 @@ RUN python -m venv /opt/sprawl \
 
 FROM python:3.12-slim-bookworm
 RUN useradd --system --uid 10001 --create-home sprawl \
-    && install -d -o sprawl -g sprawl /data
+    && install -d -o sprawl -g sprawl /data \
+    && install -d /etc/sprawl \
+    && printf '%s\n' 'data = "/data"' 'host = "0.0.0.0"' 'advertised.host = "localhost"' \
+       > /etc/sprawl/sprawl.toml
 COPY --from=build /opt/sprawl /opt/sprawl
+# The image's defaults are a settings file, so that every variable given to the container wins.
 ENV PATH=/opt/sprawl/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    SPRAWL_DATA=/data \
-    SPRAWL_HOST=0.0.0.0 \
-    SPRAWL_HTTP_HOST=0.0.0.0
+    SPRAWL_CONFIG=/etc/sprawl/sprawl.toml
 USER sprawl
 WORKDIR /home/sprawl
 VOLUME ["/data"]

@@ -102,6 +102,28 @@ SETTINGS: tuple[Setting, ...] = (
         aliases=("advertised.listeners",),
     ),
     Setting(
+        name="advertised.host",
+        default=None,
+        unit="address",
+        doc="Host that clients are told for a listener on all addresses that advertises nothing"
+        " else; this machine's name when not given.",
+    ),
+    Setting(
+        name="listener.security.protocol.map",
+        default=None,
+        unit="list",
+        doc="Kafka's NAME:PROTOCOL list for listeners with names of their own.",
+        aliases=("listener.security.protocol.map",),
+    ),
+    Setting(
+        name="controller.listener.names",
+        default=None,
+        unit="list",
+        doc="Listeners to leave out: Kafka's controller listeners, which a single node does not"
+        " need.",
+        aliases=("controller.listener.names",),
+    ),
+    Setting(
         name="http.host",
         default=None,
         unit="address",
@@ -258,11 +280,25 @@ class Settings:
         given = self.own["listeners"]
         strongest = min(self.own["host"].rank, self.own["port"].rank)
         if given.value and given.rank <= strongest:
-            return given.value
+            return self._without_controller(given.value)
         host = self.required("host")
         if ":" in host and not host.startswith("["):
             host = f"[{host}]"
         return f"PLAINTEXT://{host}:{self.port}"
+
+    @property
+    def advertised_listeners(self) -> str | None:
+        """Kafka's `advertised.listeners` text."""
+        given = self.text("advertised.listeners")
+        return self._without_controller(given) if given else None
+
+    def _without_controller(self, listeners: str) -> str:
+        """Drops the controller's listeners, as files and variables for Kafka's KRaft mode name
+        them: here the controller needs no socket of its own."""
+        names = (self.text("controller.listener.names") or "").split(",")
+        dropped = {name.strip().upper() for name in names}
+        entries = [entry.strip() for entry in listeners.split(",")]
+        return ",".join(e for e in entries if e.partition("://")[0].upper() not in dropped)
 
 
 def normalized(name: str) -> str:

@@ -16,6 +16,7 @@ import click
 
 from sprawl.cli.common import bootstrap_of, json_option, load_settings, print_json
 from sprawl.client.cluster import Cluster, ClusterView, NodeView, parse_addresses
+from sprawl.client.faults import cause_of
 from sprawl.config import Settings
 from sprawl.core.clock import SystemClock
 from sprawl.faults import EXIT_FAILED, EXIT_OK, CommandFault
@@ -113,7 +114,7 @@ async def check_port(check: str, host: str, port: int) -> Finding:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError) as error:
-        cause = getattr(error, "strerror", None) or "no answer"
+        cause = "no answer" if isinstance(error, TimeoutError) else cause_of(error)
         fix = "check the address, and firewalls between here and there"
         if host in LOCAL_NAMES:
             holder = holder_of(port)

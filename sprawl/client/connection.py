@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from sprawl import __version__
-from sprawl.client.faults import Refused, Unreachable
+from sprawl.client.faults import Refused, Unreachable, cause_of
 from sprawl.core.errors import ErrorCode, PeerFault
 from sprawl.core.limits import FRAME_BYTES_MAX
 from sprawl.gateway.codec import RequestHeader, decode_response, encode_request
@@ -88,7 +88,7 @@ class Connection:
         except TimeoutError as error:
             raise Unreachable(self.address, "no answer to the connection attempt") from error
         except OSError as error:
-            raise Unreachable(self.address, error.strerror or str(error)) from error
+            raise Unreachable(self.address, cause_of(error)) from error
         self._reader_task = asyncio.create_task(self._read_responses(reader))
         request = ApiVersionsRequest(
             client_software_name="sprawl-cli", client_software_version=__version__
@@ -186,7 +186,7 @@ class Connection:
             self._writer.writelines(encode_request(header, body))
             await self._writer.drain()
         except OSError as error:
-            raise Unreachable(self.address, error.strerror or str(error)) from error
+            raise Unreachable(self.address, cause_of(error)) from error
 
     async def _read_responses(self, reader: asyncio.StreamReader) -> None:
         cause = "the broker closed the connection"
@@ -201,7 +201,7 @@ class Connection:
         except PeerFault as error:
             cause = f"what answers there does not speak the Kafka protocol ({error})"
         except OSError as error:
-            cause = error.strerror or str(error)
+            cause = cause_of(error)
         finally:
             self._fail_waiting(cause)
 

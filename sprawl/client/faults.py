@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sprawl.core.errors import ERRORS, ErrorCode
 from sprawl.faults import EXIT_FAILED, EXIT_UNREACHABLE, CommandFault
 
@@ -14,6 +16,13 @@ _NEXT_STEPS = {
     ErrorCode.OFFSET_OUT_OF_RANGE: "sprawl topic describe NAME",
     ErrorCode.MESSAGE_TOO_LARGE: "sprawl topic alter NAME --set max.message.bytes=N",
 }
+
+
+def cause_of(error: OSError) -> str:
+    """Why a connection failed, in the system's words: asyncio puts addresses into its own."""
+    if error.errno is None:
+        return str(error)
+    return os.strerror(error.errno)
 
 
 class Unreachable(CommandFault):
