@@ -30,18 +30,39 @@ MEMORY_TAIL_BYTES_MAX = 16_777_216
 16 MiB, small beside the 60 MiB budget of an idle node; the page cache serves what is older."""
 
 # --- gateway -------------------------------------------------------------------------------------
+SCRATCH_BYTES = 131_072
+"""The receive buffer that all connections of a server share: one read takes at most this much. What
+lies in it is copied once, so more would only make the first piece of a large frame dearer."""
+FRAME_BYTES_UPFRONT_MAX = 2_097_152
+"""Bytes allocated for a frame because its size says so: twice the default max.request.size of a
+producer. Larger frames grow as they arrive, so four bytes cannot make us take 100 MiB."""
 IN_FLIGHT_REQUESTS_MAX = 64
 """Produce requests of one connection under way at once. Clients send 5 by default
 (max.in.flight.requests.per.connection); librdkafka allows more when not idempotent."""
 WAITING_REQUEST_BYTES_MAX = 1_048_576
 """Bytes of requests a connection may have waiting their turn before we stop reading from it."""
-SCRATCH_BYTES = 262_144
-"""The receive buffer that all connections of a listener share: one read takes at most this much."""
+REQUESTS_PER_TURN_MAX = 32
+"""Requests of one connection started before the event loop looks after the others: about 1 ms."""
+JOINED_BYTES_MAX = 65_536
+"""Answers up to this size are copied together into one write; larger ones are written as they
+lie."""
 WRITE_BUFFER_BYTES_MAX = 4_194_304
 """Unsent answer bytes of a connection beyond which none of its requests is started."""
 STUCK_WRITE_MS_MAX = 120_000
-"""A client that leaves more than WRITE_BUFFER_BYTES_MAX unread this long is disconnected."""
+"""A client that leaves more than WRITE_BUFFER_BYTES_MAX unread and takes not a byte for this long
+is disconnected."""
+CLOSING_MS_MAX = 10_000
+"""How long the last answers of a connection that is being closed may stay unread, with no byte
+taken, before they are dropped."""
+UNSENT_BYTES_MAX = 268_435_456
+"""Unsent answer bytes of the connections that do not read, all together: 256 MiB, five fetches of
+the largest size. Beyond it those that have not read for the longest time are disconnected."""
 WARNED_NETWORKS_MAX = 256
 """Client networks remembered so that a warning about an unreachable address is given once each."""
+LOG_LIMIT_LINES_MAX = 10
+LOG_LIMIT_WINDOW_MS = 60_000
+"""Lines about the faults of one peer host: ten a minute tell what is wrong."""
+LOG_LIMIT_KEYS_MAX = 1_024
+"""Peer hosts whose lines are counted each for itself."""
 HTTP_REQUEST_BYTES_MAX = 8_192
 """Largest request head on the HTTP port, Tomcat's default."""

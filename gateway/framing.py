@@ -7,16 +7,22 @@ copied once out of the scratch buffer that all connections of a server share.
     HEAD --4 bytes of size--> BODY --size bytes--> frame, back to HEAD
 
 Rules:
-1. A size is judged before anything is allocated for it.
+1. A size is judged before anything is allocated for it, and on its word alone no more than
+   FRAME_BYTES_UPFRONT_MAX is: a larger frame grows as its bytes arrive.
 2. Every byte in the scratch buffer is consumed before `received` returns.
+3. The frames before a fault are returned whatever pieces the bytes came in. A fault is final.
 """
 
 from __future__ import annotations
 
 from sprawl.core.errors import PeerFault
+from sprawl.core.limits import FRAME_BYTES_UPFRONT_MAX
 
 _HTTP_METHODS = frozenset({b"GET ", b"POST", b"PUT ", b"HEAD", b"DELE", b"OPTI", b"PATC", b"CONN"})
+_HTTP2_PREFACE = b"PRI "
 _TLS_HANDSHAKE = b"\x16\x03"
+_PROXY_HEADERS = frozenset({b"PROX", b"\r\n\r\n"})
+_HEAD_BYTES = 4
 
 
 class HttpFault(PeerFault):
@@ -28,97 +34,116 @@ class FrameReader:
 
     Args:
         frame_bytes_max: larger frames are a fault (socket.request.max.bytes).
+
+    `fault` is what the peer did wrong, None while all is well; after it nothing is taken.
     """
 
-    __slots__ = ("_filled", "_frame", "_frame_bytes_max", "_head", "_target", "frame_count")
+    __slots__ = (
+        "_filled",
+        "_frame",
+        "_frame_bytes_max",
+        "_head",
+        "_is_first",
+        "_size",
+        "_target",
+        "fault",
+    )
 
     def __init__(self, frame_bytes_max: int) -> None:
+        self.fault: PeerFault | None = None
         self._frame_bytes_max = frame_bytes_max
+        self._is_first = True
         self._head = b""
         self._frame: bytearray | None = None
+        self._size = 0
         self._filled = 0
         self._target: memoryview | None = None
-        self.frame_count = 0
-
-    @property
-    def mid_frame(self) -> bool:
-        """Part of a frame has arrived and the rest has not."""
-        return self._frame is not None or bool(self._head)
 
     def target(self) -> memoryview | None:
         """Where the next bytes belong, when they belong to a frame under way; None: the scratch
-        buffer."""
-        if self._frame is None:
+        buffer. Views given out before must be gone by now."""
+        frame = self._frame
+        if frame is None:
             return None
-        self._target = memoryview(self._frame)[self._filled :]
+        if self._filled == len(frame):
+            frame.extend(bytes(min(len(frame), self._size - len(frame))))
+        self._target = memoryview(frame)[self._filled :]
         return self._target
 
     def received(self, scratch: memoryview, count: int) -> list[bytearray]:
         """Take `count` bytes that were written to `target()`, or to `scratch` when it was None.
 
-        Returns: the frames that are complete now, in order.
-        Raises: PeerFault for a size no correct client sends.
+        Returns: the frames that are complete now, in order; look at `fault` afterwards.
         """
-        if self._target is not None:
-            self._target = None
-            return self._grow(count)
-        return self._parse(scratch, count)
-
-    def _grow(self, count: int) -> list[bytearray]:
+        if self._target is None:
+            return self._parse(scratch[:count])
+        self._target = None
         frame = self._frame
         assert frame is not None
         self._filled += count
-        if self._filled < len(frame):
+        if self._filled < self._size:
             return []
         self._frame = None
-        self.frame_count += 1
         return [frame]
 
-    def _parse(self, scratch: memoryview, count: int) -> list[bytearray]:
+    def _parse(self, data: memoryview) -> list[bytearray]:
         frames: list[bytearray] = []
         pos = 0
-        while pos < count:
-            if self._head or count - pos < 4:
-                taken = min(4 - len(self._head), count - pos)
-                self._head += bytes(scratch[pos : pos + taken])
-                pos += taken
-                if len(self._head) < 4:
-                    break
-                size = self._size(self._head)
-                self._head = b""
+        while pos < len(data) and self.fault is None:
+            head = self._head + bytes(data[pos : pos + _HEAD_BYTES - len(self._head)])
+            if len(head) < _HEAD_BYTES:
+                self._head = head
+                break
+            pos += _HEAD_BYTES - len(self._head)
+            self._head = b""
+            size = int.from_bytes(head, "big", signed=True)
+            self.fault = self._judge(head, size)
+            if self.fault is not None:
+                break
+            body = data[pos : pos + size]
+            pos += size
+            if len(body) == size:
+                frames.append(bytearray(body))
             else:
-                size = self._size(bytes(scratch[pos : pos + 4]))
-                pos += 4
-            if size <= count - pos:
-                frames.append(bytearray(scratch[pos : pos + size]))
-                self.frame_count += 1
-                pos += size
-                continue
-            frame = bytearray(size)
-            self._filled = count - pos
-            frame[: self._filled] = scratch[pos:count]
-            self._frame = frame
-            break
+                self._begin(size, body)
         return frames
 
-    def _size(self, head: bytes) -> int:
-        if not self.frame_count:
-            self._check_protocol(head)
-        size = int.from_bytes(head, "big", signed=True)
+    def _begin(self, size: int, body: memoryview) -> None:
+        """Start a frame of which `body` has arrived."""
+        self._size = size
+        self._filled = len(body)
+        self._frame = bytearray(max(len(body), min(size, FRAME_BYTES_UPFRONT_MAX)))
+        self._frame[: len(body)] = body
+
+    def _judge(self, head: bytes, size: int) -> PeerFault | None:
+        """What is wrong with a size, None if it is one that a correct client sends."""
+        if self._is_first:
+            self._is_first = False
+            fault = _other_protocol(head)
+            if fault is not None:
+                return fault
         if size <= 0:
-            raise PeerFault(f"a request size of {size} bytes")
+            return PeerFault(f"a request size of {size} bytes")
         if size > self._frame_bytes_max:
-            raise PeerFault(
+            return PeerFault(
                 f"a request of {size} bytes is larger than"
                 f" socket.request.max.bytes={self._frame_bytes_max}"
             )
-        return size
+        return None
 
-    def _check_protocol(self, head: bytes) -> None:
-        if head in _HTTP_METHODS:
-            raise HttpFault("the peer speaks HTTP, but this is the Kafka port")
-        if head[:2] == _TLS_HANDSHAKE:
-            raise PeerFault(
-                "the peer starts a TLS handshake, but this listener is PLAINTEXT:"
-                " set security.protocol=PLAINTEXT in the client"
-            )
+
+def _other_protocol(head: bytes) -> PeerFault | None:
+    """Recognise what is not Kafka by its first bytes; as sizes they are absurd or nearly so."""
+    if head in _HTTP_METHODS or head == _HTTP2_PREFACE:
+        return HttpFault("the peer speaks HTTP, but this is the Kafka port")
+    if head[:2] == _TLS_HANDSHAKE:
+        return PeerFault(
+            "the peer starts a TLS handshake, but this listener is PLAINTEXT:"
+            " set security.protocol=PLAINTEXT in the client"
+        )
+    if head in _PROXY_HEADERS:
+        return PeerFault(
+            "the peer sends a PROXY protocol header, which this listener does not read:"
+            " turn it off in the load balancer"
+        )
+    return None

@@ -7,8 +7,8 @@ Rules:
 2. A request starts when nothing is active, or when it and everything active are of the same
    pipelined API and fewer than `in_flight_max` are active. So a Produce may overlap another, and
    nothing overtakes a request that might change what it sees.
-3. `is_full` asks the shell to stop reading; what is stored for a peer stays bounded by it and by
-   one frame.
+3. `is_full` asks the shell to stop reading; what is stored for a peer stays bounded by it, by one
+   frame, and by one scratch buffer of small frames.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 class Slot:
     """One started request. `answer` None: not answered; an empty list: answered with nothing."""
 
-    __slots__ = ("answer", "api_key", "context")
+    __slots__ = ("answer", "api_key")
 
     def __init__(self, api_key: int) -> None:
         self.api_key = api_key
         self.answer: list[Buffer] | None = None
-        self.context: object = None
 
 
 class Pipeline:
@@ -69,10 +68,6 @@ class Pipeline:
         return self._waiting_bytes > self._waiting_bytes_max or (
             len(self._waiting) > self._in_flight_max
         )
-
-    @property
-    def active(self) -> tuple[Slot, ...]:
-        return tuple(self._active)
 
     def arrived(self, frame: bytearray) -> None:
         """A complete request is there."""

@@ -1,0 +1,72 @@
+"""Listening sockets for a host name with several addresses."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+
+_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""An address of a family that this machine has no use of: hosts files name ::1 all the same."""
+_FREE_PORT_TRIES = 8
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Bind every address of `host`, all of them to the same port.
+
+    A port that is taken on one of the addresses is an error even if another could be bound:
+    clients that try the addresses in their own order would meet a stranger.
+
+    Args:
+        host: a name or an address; empty for every address of this machine.
+        port: 0 takes one that is free on all of them.
+
+    Returns: bound sockets, not yet listening; the caller closes them.
+    Raises: OSError when an address cannot be bound.
+    """
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = sorted({(family, str(place[0])) for family, *_, place in found})
+    for _ in range(1 if port else _FREE_PORT_TRIES):
+        try:
+            return _bind_all(addresses, port)
+        except OSError as error:
+            failure = error
+            if error.errno != errno.EADDRINUSE:
+                break
+    raise failure
+
+
+def _bind_all(addresses: Sequence[tuple[int, str]], port: int) -> list[socket.socket]:
+    bound: list[socket.socket] = []
+    absent: OSError | None = None
+    try:
+        for family, address in addresses:
+            try:
+                bound.append(_bind_one(family, address, port))
+            except OSError as error:
+                if error.errno not in _ABSENT:
+                    raise
+                absent = error
+            else:
+                port = bound[-1].getsockname()[1]
+        if absent is not None and not bound:
+            raise absent
+    except OSError:
+        for listening in bound:
+            listening.close()
+        raise
+    return bound
+
+
+def _bind_one(family: int, address: str, port: int) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind((address, port))
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
