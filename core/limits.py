@@ -66,3 +66,5 @@ LOG_LIMIT_KEYS_MAX = 1_024
 """Peer hosts whose lines are counted each for itself."""
 HTTP_REQUEST_BYTES_MAX = 8_192
 """Largest request head on the HTTP port, Tomcat's default."""
+HTTP_CONNECTIONS_MAX = 64
+"""Open connections of the HTTP port; probes and scrapers need a handful."""

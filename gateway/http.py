@@ -5,7 +5,8 @@
     GET /health/live    200 while the process serves this port
     GET /health/ready   200 when Kafka clients are served, 503 otherwise
 
-Answers are small and made on request; every connection is closed after its answer.
+Answers are small and made on request, each connection is closed after its answer: that much HTTP is
+written down here in a page, so that no library for it is part of every node.
 """
 
 from __future__ import annotations
@@ -14,19 +15,24 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from sprawl.core.limits import HTTP_REQUEST_BYTES_MAX
+from sprawl.core.clock import SystemClock
+from sprawl.core.limits import HTTP_CONNECTIONS_MAX, HTTP_REQUEST_BYTES_MAX
 from sprawl.gateway.codec import API_RANGES
 from sprawl.gateway.metrics import LATENCY_BUCKETS_S, GatewayMetrics
+from sprawl.gateway.sockets import bind
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
+    from sprawl.core.clock import Clock
+
 _log = logging.getLogger(__name__)
 
-_READ_S = 10.0
+_EXCHANGE_S = 10.0
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 
@@ -42,38 +48,67 @@ class HttpServer:
     Args:
         health: called for each health request.
         gauges: called for each metrics request.
+        clock: dates the answers, by which `sprawl doctor` compares clocks.
     """
 
-    def __init__(self, *, metrics: GatewayMetrics, health: Health, gauges: Gauges) -> None:
+    def __init__(
+        self,
+        *,
+        metrics: GatewayMetrics,
+        health: Health,
+        gauges: Gauges,
+        clock: Clock | None = None,
+    ) -> None:
         self._metrics = metrics
         self._health = health
         self._gauges = gauges
-        self._server: asyncio.Server | None = None
+        self._clock = clock or SystemClock()
+        self._servers: list[asyncio.Server] = []
+        self._exchanges: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def listen(self, host: str, port: int) -> int:
-        """Start serving. Returns: the bound port. Raises: OSError when it cannot be bound."""
-        self._server = await asyncio.start_server(
-            self._serve, host, port, limit=HTTP_REQUEST_BYTES_MAX
-        )
-        return int(self._server.sockets[0].getsockname()[1])
+        """Start serving, on every address of `host`.
+
+        Returns: the bound port.
+        Raises: OSError when it cannot be bound.
+        """
+        sockets = bind(host, port)
+        for listening in sockets:
+            self._servers.append(
+                await asyncio.start_server(
+                    self._serve, sock=listening, limit=HTTP_REQUEST_BYTES_MAX
+                )
+            )
+        return int(sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Close the port."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
+        """Close the port and what is open on it."""
+        for server in self._servers:
+            server.close()
+        for writer in self._exchanges.values():
+            writer.transport.abort()
+        if self._exchanges:
+            await asyncio.wait(self._exchanges)
+        for server in self._servers:
+            await server.wait_closed()
+        self._servers.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        exchange = asyncio.current_task()
+        assert exchange is not None
+        if len(self._exchanges) >= HTTP_CONNECTIONS_MAX:
+            writer.transport.abort()
+            return
+        self._exchanges[exchange] = writer
         try:
-            async with asyncio.timeout(_READ_S):
+            async with asyncio.timeout(_EXCHANGE_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-            status, kind, body = self._answer(head)
-            writer.write(_response(status, kind, body, is_head=head.startswith(b"HEAD ")))
-            await writer.drain()
+                writer.write(self._response(*self._answer(head), is_head=head.startswith(b"HEAD ")))
+                await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            _log.debug("an HTTP request did not arrive whole")
+            _log.debug("an HTTP request did not arrive whole, or its answer was not read")
         finally:
+            del self._exchanges[exchange]
             writer.close()
 
     def _answer(self, head: bytes) -> tuple[HTTPStatus, str, bytes]:
@@ -83,6 +118,13 @@ class HttpServer:
         if parts[0] not in (b"GET", b"HEAD"):
             return HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, b"this port is read-only\n"
         path = parts[1].split(b"?")[0].decode("ascii", "replace")
+        try:
+            return self._resource(path)
+        except Exception:
+            _log.exception("a fault of the broker in %s; please report the trace", path)
+            return HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, b"see the node's log\n"
+
+    def _resource(self, path: str) -> tuple[HTTPStatus, str, bytes]:
         if path == "/metrics":
             return HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", self._exposition()
         if path == "/health/live":
@@ -93,10 +135,19 @@ class HttpServer:
             return status, _JSON, json.dumps(facts).encode() + b"\n"
         return HTTPStatus.NOT_FOUND, _TEXT, b"try /metrics, /health, /health/live, /health/ready\n"
 
+    def _response(self, status: HTTPStatus, kind: str, body: bytes, *, is_head: bool) -> bytes:
+        date = formatdate(self._clock.now_ms() / 1_000, usegmt=True)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nDate: {date}\r\nContent-Type: {kind}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        return head.encode() + (b"" if is_head else body)
+
     def _exposition(self) -> bytes:
-        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
         registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
         registry.register(_Collector(self._metrics, self._gauges))
         return generate_latest(registry)
 
@@ -135,11 +186,3 @@ class _Collector:
             name = str(key) if info is None else info.name
             family.add_metric([name], buckets, counts.seconds)
         yield family
-
-
-def _response(status: HTTPStatus, kind: str, body: bytes, *, is_head: bool) -> bytes:
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + (b"" if is_head else body)
