@@ -1,0 +1,45 @@
+"""Nodes for the clients: one for the session, and one for each test that restarts it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from node_process import NodeProcess
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """A node on disk that all tests share."""
+    folder = tmp_path_factory.mktemp("node")
+    with NodeProcess(
+        folder / "data",
+        "--set",
+        "group.initial.rebalance.delay.ms=100",
+        log=folder / "node.log",
+    ) as running:
+        yield running
+        process = running.process
+        assert process.poll() is None, "the node died"
+
+
+@pytest.fixture
+def own_node(tmp_path: Path) -> Iterator[NodeProcess]:
+    """A node on disk for one test, which may restart or kill it."""
+    with NodeProcess(
+        tmp_path / "data",
+        "--set",
+        "group.initial.rebalance.delay.ms=100",
+        log=tmp_path / "node.log",
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def unique(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Names that no other test uses."""
+    return lambda stem: f"{stem}-{next(_numbers)}"
