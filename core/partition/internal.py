@@ -74,10 +74,10 @@ class InternalTopic:
             read = source.log.read_blocking(
                 offset, _READ_BYTES, up_to_offset=end_offset, min_one=True
             )
-            for buf in read.buffers:
-                for pos, header in iter_batches(buf):
-                    if not header.is_control:
-                        yield from (r for r in decode_records(buf, pos) if r.offset >= offset)
+            run = b"".join(read.buffers)
+            for pos, header in iter_batches(run):
+                if not header.is_control:
+                    yield from (r for r in decode_records(run, pos) if r.offset >= offset)
             offset = read.next_offset
 
     def _find(self, partition: int) -> Partition:

@@ -19,11 +19,12 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import UUID
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LeaderEpoch, PartitionId, TopicId, TopicName, TopicPartition
+from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.partition.housekeeping import Housekeeping
 from sprawl.core.partition.partition import Partition
 from sprawl.core.partition.settings import PartitionSettings
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 
     from sprawl.core.clock import Clock
     from sprawl.core.log.config import LogConfig
-    from sprawl.core.log.partition_log import PartitionLog
-    from sprawl.core.storage.port import KeyValueStore
+    from sprawl.core.storage.port import KeyValueStore, LogStore
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -69,20 +69,12 @@ class Usage(NamedTuple):
     size_bytes: int
 
 
-class LogOpener(Protocol):
-    """Opens, or creates, the log of a partition in whatever storage the node uses."""
-
-    def __call__(
-        self, *, tp: TopicPartition, topic_id: TopicId, config: LogConfig, clean_shutdown: bool
-    ) -> PartitionLog: ...
-
-
 class Partitions:
     """The partitions of one node.
 
     Args:
-        open_log: the storage.
-        kv: where terms and the marker of a clean stop are kept.
+        store: where the logs' files are.
+        kv: where the logs keep their facts, and terms and the marker of a clean stop are.
         clock: wall time for retention and producer expiry.
         settings: intervals and thread count.
     """
@@ -90,12 +82,12 @@ class Partitions:
     def __init__(
         self,
         *,
-        open_log: LogOpener,
+        store: LogStore,
         kv: KeyValueStore,
         clock: Clock,
         settings: PartitionSettings,
     ) -> None:
-        self._open_log = open_log
+        self._store = store
         self._kv = kv
         self._clock = clock
         self._settings = settings
@@ -297,10 +289,14 @@ class Partitions:
         return self._serve(topic, index, log)
 
     def _open_log_of(self, topic: HostedTopic, index: int) -> PartitionLog:
-        return self._open_log(
-            tp=TopicPartition(topic.name, PartitionId(index)),
+        tp = TopicPartition(topic.name, PartitionId(index))
+        return PartitionLog.open(
+            tp=tp,
             topic_id=topic.topic_id,
             config=topic.config,
+            directory=self._store.directory(str(tp)),
+            kv=self._kv,
+            now_ms=self._clock.now_ms(),
             clean_shutdown=self._was_clean,
         )
 
