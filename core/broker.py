@@ -6,7 +6,7 @@ references only and decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +28,14 @@ class Endpoint(NamedTuple):
     port: int
 
 
+class Volume(NamedTuple):
+    """Where the data lies and how much room there is; -1 for unknown."""
+
+    path: str
+    total_bytes: int
+    usable_bytes: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Broker:
     """One node's parts.
@@ -36,6 +44,7 @@ class Broker:
         node_id: Kafka's broker id, also the controller id of a single node.
         cluster_id: 22 characters of URL-safe base64, stable for the life of the data directory.
         rack: `broker.rack`, or None.
+        volume: the volume that holds the data.
         endpoints: advertised address by listener name (upper case, as Kafka names listeners).
     """
 
@@ -49,3 +58,4 @@ class Broker:
     partitions: Partitions
     groups: GroupCoordinator
     endpoints: Mapping[str, Endpoint]
+    volume: Callable[[], Volume] = lambda: Volume("memory", -1, -1)

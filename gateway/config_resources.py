@@ -7,15 +7,19 @@ defaults of the whole cluster (KIP-226).
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sprawl.core.config.alteration import check_dynamic, parse_all
 from sprawl.core.config.broker_keys import BROKER_CONFIGS
 from sprawl.core.config.definition import ConfigKey
-from sprawl.core.config.topic import TOPIC_CONFIGS, effective_value, validate_topic_configs
+from sprawl.core.config.topic import (
+    TOPIC_CONFIGS,
+    effective_value,
+    topic_synonyms,
+    validate_topic_configs,
+)
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import TopicName
 
 if TYPE_CHECKING:
     from sprawl.core.broker import Broker
@@ -29,6 +33,15 @@ class ResourceType(enum.IntEnum):
     BROKER_LOGGER = 8
     CLIENT_METRICS = 16
     GROUP = 32
+
+
+def topic_config_values(
+    overrides: Mapping[str, str], broker: Broker
+) -> Iterator[tuple[str, str, int]]:
+    """(name, value in force, source) of every topic config."""
+    for name in TOPIC_CONFIGS:
+        source = topic_synonyms(name, overrides, broker.config)[0].source
+        yield name, effective_value(name, overrides, broker.config), source
 
 
 class ConfigResource:
@@ -46,7 +59,7 @@ class ConfigResource:
         self.keys: Mapping[str, ConfigKey]
         self.overrides: Mapping[str, str]
         if kind == ResourceType.TOPIC:
-            info = broker.controller.topics.get(TopicName(name))
+            info = broker.controller.topics.get(name)
             if info is None:
                 raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             self.keys, self.overrides = TOPIC_CONFIGS, info.configs

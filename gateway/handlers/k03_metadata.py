@@ -1,0 +1,144 @@
+"""Metadata (key 3) v0-13
+
+Behaviour:
+- Names the brokers by the address of the listener that the request arrived on, and the topics asked
+  for: all of them for null (v0: for an empty list), none for an empty list.
+- Creates an unknown topic that is asked for by name when `auto.create.topics.enable` and the
+  request allow it, and answers with the created topic; invalid names are INVALID_TOPIC_EXCEPTION.
+- Every partition is led by this node; its leader epoch is the partition's own.
+
+Version notes:
+- 4: `allow_auto_topic_creation` (before, creation is always allowed). 10: topic ids in the answer.
+- 10, 11: a topic cannot be asked for by id. 12: it can, without a name; unknown: UNKNOWN_TOPIC_ID.
+- 13: a top-level error, never set here.
+
+Not implemented: authorized operations; nobody restricts them, and they are told as unknown.
+
+Source: KIP-516 (ids), KIP-430 (authorized operations), KIP-1102.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sprawl.core.controller.state import ControllerState, TopicInfo, TopicSpec
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import ZERO_UUID, PartitionId, TopicPartition
+from sprawl.gateway.codec._generated.k03_metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseBroker,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+from sprawl.gateway.dispatch import HandlerSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sprawl.gateway.dispatch import RequestContext
+
+
+def handle(
+    ctx: RequestContext, request: MetadataRequest
+) -> MetadataResponse | Awaitable[MetadataResponse]:
+    """Answer at once, unless topics have to be created first."""
+    asked = request.topics
+    if asked is None or (ctx.api_version == 0 and not asked):
+        topics = [_topic(ctx, each) for each in ctx.broker.controller.topics.values()]
+        return _response(ctx, topics)
+    if _may_create(ctx, request) and any(_is_missing(ctx, each) for each in asked):
+        return _create_first(ctx, asked)
+    return _response(ctx, [_asked_topic(ctx, each) for each in asked])
+
+
+async def _create_first(ctx: RequestContext, asked: list[MetadataRequestTopic]) -> MetadataResponse:
+    refused: dict[str, ErrorCode] = {}
+    for each in asked:
+        name = each.name or ""
+        if _is_missing(ctx, each) and name not in refused:
+            try:
+                await ctx.broker.controller.ensure_topic(TopicSpec(name=name))
+            except KafkaFault as fault:
+                refused[name] = fault.code
+    return _response(ctx, [_asked_topic(ctx, each, refused) for each in asked])
+
+
+def _may_create(ctx: RequestContext, request: MetadataRequest) -> bool:
+    wanted = ctx.api_version < 4 or request.allow_auto_topic_creation
+    return wanted and ctx.broker.config.auto_create_topics_enable
+
+
+def _is_missing(ctx: RequestContext, asked: MetadataRequestTopic) -> bool:
+    by_name = asked.topic_id == ZERO_UUID and asked.name is not None
+    return by_name and asked.name not in ctx.broker.controller.topics
+
+
+def _asked_topic(
+    ctx: RequestContext, asked: MetadataRequestTopic, refused: dict[str, ErrorCode] | None = None
+) -> MetadataResponseTopic:
+    controller = ctx.broker.controller
+    if asked.topic_id != ZERO_UUID:
+        if ctx.api_version < 12:
+            return _failed(asked, ErrorCode.INVALID_REQUEST)
+        by_id = controller.by_id.get(asked.topic_id)
+        return _failed(asked, ErrorCode.UNKNOWN_TOPIC_ID) if by_id is None else _topic(ctx, by_id)
+    if asked.name is None:
+        return _failed(asked, ErrorCode.INVALID_REQUEST)
+    found = controller.topics.get(asked.name)
+    if found is not None:
+        return _topic(ctx, found)
+    if refused and asked.name in refused:
+        return _failed(asked, refused[asked.name])
+    try:
+        ControllerState.check_name(asked.name)
+    except KafkaFault as fault:
+        return _failed(asked, fault.code)
+    return _failed(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+
+
+def _failed(asked: MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopic:
+    return MetadataResponseTopic(error_code=code, name=asked.name, topic_id=asked.topic_id)
+
+
+def _topic(ctx: RequestContext, topic: TopicInfo) -> MetadataResponseTopic:
+    node = int(ctx.broker.node_id)
+    epoch_of = ctx.broker.partitions.leader_epoch
+    name = topic.name
+    return MetadataResponseTopic(
+        error_code=ErrorCode.NONE,
+        name=topic.name,
+        topic_id=topic.id,
+        is_internal=topic.internal,
+        partitions=[
+            MetadataResponsePartition(
+                error_code=ErrorCode.NONE,
+                partition_index=index,
+                leader_id=node,
+                leader_epoch=epoch_of(TopicPartition(name, PartitionId(index))),
+                replica_nodes=[node],
+                isr_nodes=[node],
+                offline_replicas=[],
+            )
+            for index in topic.partitions
+        ],
+    )
+
+
+def _response(ctx: RequestContext, topics: list[MetadataResponseTopic]) -> MetadataResponse:
+    broker = ctx.broker
+    endpoint = broker.endpoints[ctx.connection.listener_name]
+    return MetadataResponse(
+        brokers=[
+            MetadataResponseBroker(
+                node_id=broker.node_id, host=endpoint.host, port=endpoint.port, rack=broker.rack
+            )
+        ],
+        cluster_id=broker.cluster_id,
+        controller_id=broker.node_id,
+        topics=topics,
+    )
+
+
+HANDLER = HandlerSpec(3, 0, 13, handle)

@@ -1,0 +1,81 @@
+"""DeleteTopics (key 20) v1-6
+
+Behaviour:
+- Deletes topics by name, from v6 also by id; each is durable when answered, and its long polls end.
+- `delete.topic.enable=false`: TOPIC_DELETION_DISABLED (v3+; before: INVALID_REQUEST).
+
+Version notes:
+- 5: error messages. 6: ids; a topic with both name and id is INVALID_REQUEST.
+
+Not implemented: nothing.
+
+Source: KIP-4, KIP-516.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import ZERO_UUID
+from sprawl.gateway.codec._generated.k20_delete_topics import (
+    DeletableTopicResult,
+    DeleteTopicsRequest,
+    DeleteTopicsResponse,
+    DeleteTopicState,
+)
+from sprawl.gateway.dispatch import HandlerSpec
+
+if TYPE_CHECKING:
+    from sprawl.core.controller.controller import Controller
+    from sprawl.core.controller.state import TopicInfo
+    from sprawl.gateway.dispatch import RequestContext
+
+
+async def handle(ctx: RequestContext, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
+    """Answer when every deletion is durable."""
+    if ctx.api_version < 6:
+        asked = [DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in request.topic_names]
+    else:
+        asked = request.topics
+    return DeleteTopicsResponse(
+        responses=[await _delete(ctx, each) for each in asked],
+    )
+
+
+async def _delete(ctx: RequestContext, asked: DeleteTopicState) -> DeletableTopicResult:
+    controller = ctx.broker.controller
+    try:
+        topic = _find(controller, asked)
+        await controller.delete_topic(topic)
+    except KafkaFault as fault:
+        code = fault.code
+        if code is ErrorCode.TOPIC_DELETION_DISABLED and ctx.api_version < 3:
+            code = ErrorCode.INVALID_REQUEST
+        return DeletableTopicResult(
+            name=asked.name, topic_id=asked.topic_id, error_code=code, error_message=fault.message
+        )
+    return DeletableTopicResult(
+        name=topic.name, topic_id=topic.id, error_code=ErrorCode.NONE, error_message=None
+    )
+
+
+def _find(controller: Controller, asked: DeleteTopicState) -> TopicInfo:
+    if asked.topic_id != ZERO_UUID:
+        if asked.name is not None:
+            raise KafkaFault(
+                ErrorCode.INVALID_REQUEST, "A topic can be named by name or by id, not by both."
+            )
+        by_id = controller.by_id.get(asked.topic_id)
+        if by_id is None:
+            raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_ID)
+        return by_id
+    if asked.name is None:
+        raise KafkaFault(ErrorCode.INVALID_REQUEST, "Neither topic name nor id was specified.")
+    by_name = controller.topics.get(asked.name)
+    if by_name is None:
+        raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    return by_name
+
+
+HANDLER = HandlerSpec(20, 1, 6, handle)

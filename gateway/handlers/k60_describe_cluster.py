@@ -1,0 +1,60 @@
+"""DescribeCluster (key 60) v0-2
+
+Behaviour:
+- This node, by the address of the listener that the request arrived on; it is the controller too.
+- Asked for controllers (`endpoint_type` 2): MISMATCHED_ENDPOINT_TYPE, as Kafka's brokers answer.
+
+Version notes:
+- 1: endpoint type. 2: fenced brokers, of which there are none.
+
+Not implemented: authorized operations; nobody restricts them, and they are told as unknown.
+
+Source: KIP-700, KIP-919, KIP-1073.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sprawl.core.errors import ErrorCode
+from sprawl.gateway.codec._generated.k60_describe_cluster import (
+    DescribeClusterBroker,
+    DescribeClusterRequest,
+    DescribeClusterResponse,
+)
+from sprawl.gateway.dispatch import HandlerSpec
+
+if TYPE_CHECKING:
+    from sprawl.gateway.dispatch import RequestContext
+
+_BROKERS = 1
+_CONTROLLERS = 2
+
+
+def handle(ctx: RequestContext, request: DescribeClusterRequest) -> DescribeClusterResponse:
+    """Answer at once."""
+    if request.endpoint_type != _BROKERS:
+        known = request.endpoint_type == _CONTROLLERS
+        return DescribeClusterResponse(
+            error_code=ErrorCode.MISMATCHED_ENDPOINT_TYPE
+            if known
+            else ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
+            error_message="The request was sent to a broker listener; only brokers (endpoint type"
+            " 1) can be described there.",
+        )
+    broker = ctx.broker
+    endpoint = broker.endpoints[ctx.connection.listener_name]
+    return DescribeClusterResponse(
+        error_code=ErrorCode.NONE,
+        error_message=None,
+        cluster_id=broker.cluster_id,
+        controller_id=broker.node_id,
+        brokers=[
+            DescribeClusterBroker(
+                broker_id=broker.node_id, host=endpoint.host, port=endpoint.port, rack=broker.rack
+            )
+        ],
+    )
+
+
+HANDLER = HandlerSpec(60, 0, 2, handle)
