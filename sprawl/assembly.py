@@ -1,0 +1,377 @@
+"""A running node: its parts, the order in which they start, and the reverse in which they stop.
+
+    settings -> data directory locked -> HTTP port (not ready) -> storage -> Kafka ports bound
+             -> topics from the controller's log -> partitions recovered -> groups loaded
+             -> clients accepted -> ready
+
+A start that fails on the way stops what had started. `stop` goes the same way back: clients first,
+so that what they were promised is finished before the data is closed.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from sprawl import __version__
+from sprawl.core.broker import Broker, Endpoint, Volume
+from sprawl.core.clock import SystemClock
+from sprawl.core.config.broker import BrokerConfig
+from sprawl.core.config.broker_keys import BROKER_CONFIGS
+from sprawl.core.config.definition import ConfigFault
+from sprawl.core.controller.controller import Controller
+from sprawl.core.controller.identity import (
+    DataDirectory,
+    Identity,
+    IdentityFault,
+    new_cluster_id,
+)
+from sprawl.core.controller.metadata_log import KeyValueMetadataLog
+from sprawl.core.controller.state import ControllerState, TopicSpec
+from sprawl.core.errors import ErrorCode
+from sprawl.core.groups.model import GroupConfig
+from sprawl.core.groups.shell import GroupCoordinator
+from sprawl.core.ids import BrokerId, TopicName
+from sprawl.core.partition.internal import InternalTopic
+from sprawl.core.partition.registry import Partitions
+from sprawl.core.partition.settings import PartitionSettings
+from sprawl.core.storage.memory import MemoryKeyValueStore, MemoryStore
+from sprawl.faults import SettingFault, StartFault
+from sprawl.followers import Followers
+from sprawl.gateway import handlers
+from sprawl.gateway.http import HttpServer
+from sprawl.gateway.listeners import Listener, ListenerFault, endpoints_of, parse_listeners
+from sprawl.gateway.metrics import GatewayMetrics
+from sprawl.gateway.server import Server
+from sprawl.ports import holder_of
+
+if TYPE_CHECKING:
+    from sprawl.config import Settings
+    from sprawl.core.storage.port import KeyValueStore, LogStore
+
+_log = logging.getLogger(__name__)
+
+OFFSETS_TOPIC = TopicName("__consumer_offsets")
+LOGS = "logs"
+"""Folder of the partitions' logs in the data directory."""
+STORE = "store"
+"""Folder of the embedded key-value store in the data directory."""
+
+
+class Assembly:
+    """One node's parts.
+
+    Args:
+        settings: resolved; their values are checked by `start`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = SystemClock()
+        self._rng = SystemRandom()
+        self._metrics = GatewayMetrics()
+        self._endpoints: dict[str, Endpoint] = {}
+        self._broker: Broker | None = None
+        self._running: AsyncExitStack | None = None
+        self._started_ms = 0
+        self.http_address: str | None = None
+
+    # --- what a user needs to know of a running node --------------------------------------------
+
+    @property
+    def broker(self) -> Broker:
+        """The parts that handlers see. Raises: RuntimeError before `start`."""
+        if self._broker is None:
+            raise RuntimeError("the node has not started")
+        return self._broker
+
+    @property
+    def node_id(self) -> int:
+        return self.broker.node_id
+
+    @property
+    def cluster_id(self) -> str:
+        return self.broker.cluster_id
+
+    @property
+    def listeners(self) -> dict[str, str]:
+        """Advertised `host:port` by listener name."""
+        return {name: _joined(*endpoint) for name, endpoint in self._endpoints.items()}
+
+    @property
+    def bootstrap(self) -> str:
+        """The first listener's advertised address."""
+        return next(iter(self.listeners.values()))
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Returns when clients are served.
+
+        Raises:
+            SettingFault: a setting that cannot be used.
+            StartFault: a port or the data directory is in use, or the data cannot be read.
+        """
+        async with AsyncExitStack() as running:
+            await self._start_parts(running)
+            self._running = running.pop_all()
+        self._started_ms = self._clock.monotonic_ms()
+        _log.info("node is ready", extra={"listeners": self.listeners})
+
+    async def stop(self) -> None:
+        """Answers what is under way, then closes the data; does nothing when not running."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.aclose()
+            _log.info("node has stopped")
+
+    async def _start_parts(self, running: AsyncExitStack) -> None:
+        settings = self._settings
+        listeners = _parse_listeners(settings)
+        config = _broker_config(settings)
+        identity = self._identify(running)
+        await self._start_http(running)
+        store, kv = self._open_storage(running)
+        partitions = Partitions(
+            store=store, kv=kv, clock=self._clock, settings=PartitionSettings.from_config(config)
+        )
+        followers = Followers()
+        broker = self._assemble(identity, config, partitions, followers, kv)
+        server = Server(broker, self._metrics)
+        followers.follow(broker, server)
+        running.push_async_callback(server.stop)
+        ports = {each.name: _bind(server, each) for each in listeners}
+        self._endpoints.update(endpoints_of(listeners, ports))
+        try:
+            broker.controller.load()
+        except (ValueError, OSError) as error:
+            raise StartFault(
+                f"the metadata in {settings.data} cannot be read: {error}",
+                next_step="start the version of Sprawl that wrote it, or use other --data",
+            ) from error
+        await partitions.start()
+        # Only now: closing partitions that were never recovered would mark them as sound.
+        running.push_async_callback(partitions.close)
+        running.push_async_callback(broker.groups.close)
+        # A second time, because clients have to go before groups and partitions do.
+        running.push_async_callback(server.stop)
+        await broker.groups.start()
+        handlers.load()
+        await server.start()
+        self._broker = broker
+
+    def _identify(self, running: AsyncExitStack) -> Identity:
+        settings = self._settings
+        cluster_id = settings.text("cluster.id")
+        if settings.storage == "memory":
+            return Identity(cluster_id or new_cluster_id(self._rng), settings.node_id)
+        directory = DataDirectory(settings.data)
+        try:
+            identity = directory.open(settings.node_id, cluster_id, self._rng)
+        except IdentityFault as fault:
+            raise StartFault(str(fault), next_step="sprawl --data OTHER --port 0") from fault
+        except OSError as error:
+            raise _unusable(settings.data, error) from error
+        running.callback(directory.close)
+        return identity
+
+    async def _start_http(self, running: AsyncExitStack) -> None:
+        port = self._settings.http_port
+        if port is None:
+            return
+        host = self._settings.http_host
+        http = HttpServer(
+            metrics=self._metrics, health=self._health, gauges=self._gauges, clock=self._clock
+        )
+        try:
+            bound = await http.listen(host, port)
+        except OSError as error:
+            raise _cannot_bind("http port", host, port, error) from error
+        running.push_async_callback(http.stop)
+        shown = "localhost" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 compared
+        self.http_address = f"http://{_joined(shown, bound)}"
+
+    def _open_storage(self, running: AsyncExitStack) -> tuple[LogStore, KeyValueStore]:
+        settings = self._settings
+        if settings.storage == "memory":
+            return MemoryStore(), MemoryKeyValueStore()
+        from sprawl.core.storage.disk import DiskStore
+        from sprawl.core.storage.rocksdb import RocksKeyValueStore
+
+        try:
+            store = DiskStore(settings.data / LOGS)
+            running.callback(store.close)
+            kv = RocksKeyValueStore(settings.data / STORE)
+        except OSError as error:
+            raise _unusable(settings.data, error) from error
+        running.callback(kv.close)
+        return store, kv
+
+    def _assemble(
+        self,
+        identity: Identity,
+        config: BrokerConfig,
+        partitions: Partitions,
+        followers: Followers,
+        kv: KeyValueStore,
+    ) -> Broker:
+        controller = Controller(
+            ControllerState(BrokerId(identity.node_id)),
+            KeyValueMetadataLog(kv, partitions.run_blocking),
+            broker_config=lambda: broker.config,
+            rng=self._rng,
+            listener=followers,
+        )
+
+        def offsets_topic() -> TopicSpec:
+            return TopicSpec(
+                name=OFFSETS_TOPIC,
+                partition_count=broker.config.offsets_topic_num_partitions,
+                configs={
+                    "cleanup.policy": "compact",
+                    "compression.type": "producer",
+                    "segment.bytes": str(broker.config.offsets_topic_segment_bytes),
+                },
+            )
+
+        groups = GroupCoordinator(
+            log=InternalTopic(partitions, OFFSETS_TOPIC, self._clock),
+            ensure_topic=lambda: controller.ensure_topic(offsets_topic()),
+            config=GroupConfig.from_broker(config),
+            clock=self._clock,
+            rng=self._rng,
+        )
+        broker = Broker(
+            node_id=BrokerId(identity.node_id),
+            cluster_id=identity.cluster_id,
+            rack=config.text("broker.rack"),
+            clock=self._clock,
+            rng=self._rng,
+            config=config,
+            controller=controller,
+            partitions=partitions,
+            groups=groups,
+            endpoints=self._endpoints,
+            volume=self._volume,
+        )
+        return broker
+
+    # --- health and metrics ---------------------------------------------------------------------
+
+    def _volume(self) -> Volume:
+        if self._settings.storage == "memory":
+            return Volume("memory", -1, -1)
+        usage = shutil.disk_usage(self._settings.data)
+        return Volume(str(self._settings.data.resolve()), usage.total, usage.free)
+
+    def _health(self) -> dict[str, object]:
+        """What /health says; `ready` decides its status."""
+        facts: dict[str, object] = {"ready": self._running is not None, "version": __version__}
+        if self._broker is None:
+            return facts
+        volume = self._volume()
+        return facts | {
+            "node_id": self.node_id,
+            "cluster_id": self.cluster_id,
+            "storage": self._settings.storage,
+            "data": volume.path,
+            "free_bytes": volume.usable_bytes,
+            "listeners": self.listeners,
+            "topics": len(self._broker.controller.topics),
+            "uptime_ms": self._clock.monotonic_ms() - self._started_ms,
+        }
+
+    def _gauges(self) -> Iterator[tuple[str, str, float]]:
+        """What /metrics shows beside the gateway's counters."""
+        yield "sprawl_ready", "1 when clients are served", float(self._running is not None)
+        if self._broker is None:
+            return
+        topics = self._broker.controller.topics.values()
+        opened = list(self._broker.partitions.opened())
+        yield "sprawl_topics", "Topics", len(topics)
+        yield "sprawl_partitions", "Partitions", sum(topic.partition_count for topic in topics)
+        yield "sprawl_partitions_open", "Partitions whose logs are open", len(opened)
+        log_bytes = sum(partition.log.size_bytes for partition in opened)
+        yield "sprawl_open_log_bytes", "Size of the open logs", log_bytes
+        if self._broker.groups.availability() is ErrorCode.NONE:
+            groups = self._broker.groups.list_groups()
+            yield "sprawl_groups", "Consumer groups", len(groups)
+        if self._settings.storage == "disk":
+            free_bytes = self._volume().usable_bytes
+            yield "sprawl_disk_free_bytes", "Room left for data", free_bytes
+
+
+def _parse_listeners(settings: Settings) -> list[Listener]:
+    try:
+        return parse_listeners(
+            settings.listeners,
+            settings.advertised_listeners,
+            settings.text("advertised.host") or socket.gethostname(),
+            settings.text("listener.security.protocol.map"),
+        )
+    except ListenerFault as fault:
+        raise SettingFault(str(fault), next_step="sprawl config --explain") from fault
+
+
+def _broker_config(settings: Settings) -> BrokerConfig:
+    """The broker's own view of the settings: what was set by Kafka's names, and those of the
+    node's own settings that Kafka has too, so that tools can read them."""
+    static = {name: found.value or "" for name, found in settings.broker.items()}
+    own = {
+        "node.id": str(settings.node_id),
+        "broker.id": str(settings.node_id),
+        "listeners": settings.listeners,
+        "advertised.listeners": settings.advertised_listeners,
+        "log.dirs": str(settings.data),
+    }
+    static |= {k: v for k, v in own.items() if v is not None and k in BROKER_CONFIGS}
+    try:
+        return BrokerConfig.from_overrides(static)
+    except ConfigFault as fault:
+        raise SettingFault(str(fault), next_step="sprawl config --explain --all") from fault
+
+
+def _bind(server: Server, listener: Listener) -> int:
+    try:
+        return server.bind(listener)
+    except OSError as error:
+        raise _cannot_bind("port", listener.host, listener.port, error) from error
+
+
+def _cannot_bind(flag: str, host: str, port: int, error: OSError) -> StartFault:
+    """Says who has the port, and how to go on."""
+    if error.errno == errno.EADDRINUSE:
+        holder = holder_of(port)
+        by = f" by {holder}" if holder else ""
+        option = f"--{flag.replace(' ', '-')} 0"
+        return StartFault(
+            f"{flag} {port} is in use{by}",
+            next_step=f"stop it, or take a free one: sprawl {option}",
+        )
+    if error.errno == errno.EACCES:
+        return StartFault(
+            f"{flag} {port} may not be opened by this user",
+            next_step=f"choose one above 1023: sprawl --{flag.replace(' ', '-')} {port + 9000}",
+        )
+    return StartFault(
+        f"cannot listen on {_joined(host, port)}: {error.strerror or error}",
+        next_step="sprawl --host localhost",
+    )
+
+
+def _unusable(data: Path, error: OSError) -> StartFault:
+    return StartFault(
+        f"the data directory {data} cannot be used: {error.strerror or error}",
+        next_step="check its owner and space, or choose another: sprawl --data DIR",
+    )
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
