@@ -11,12 +11,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import BrokerId, ProducerId, TopicId, TopicName
+
+if TYPE_CHECKING:
+    from random import Random
 
 TOPIC_NAME_LENGTH_MAX: Final = 249
 PARTITIONS_PER_TOPIC_MAX: Final = 10_000

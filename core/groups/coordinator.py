@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from random import Random
+from typing import TYPE_CHECKING
 
 from sprawl.core.errors import ErrorCode
 from sprawl.core.groups.classic import ClassicGroup, GroupState
@@ -54,6 +54,9 @@ from sprawl.core.groups.records import (
 )
 from sprawl.core.groups.timers import Timers
 from sprawl.core.groups.turn import AppendLedger, Done, Turn
+
+if TYPE_CHECKING:
+    from random import Random
 
 logger = logging.getLogger(__name__)
 
