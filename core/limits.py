@@ -28,6 +28,15 @@ is compacted in several passes, as Kafka does with log.cleaner.dedupe.buffer.siz
 MEMORY_TAIL_BYTES_MAX = 16_777_216
 """Recently appended batches that the node keeps in memory for tail readers, over all partitions:
 16 MiB, small beside the 60 MiB budget of an idle node; the page cache serves what is older."""
+INDEX_CACHE_BYTES_MAX = 16_777_216
+"""Sparse indexes of sealed segments that the node keeps in memory: 16 MiB, which index 3 GiB at
+Kafka's default density. Others are loaded from the key-value store when a reader comes by."""
+INDEX_CHECKPOINT_BYTES = 67_108_864
+"""How much an active segment grows before a sync also stores its index: after a crash at most so
+much of what was synced is read again."""
+PRODUCER_SNAPSHOTS_MAX = 3
+"""Producer tables a log keeps in the key-value store, one a sealed segment; a truncation that goes
+back further replays from the log."""
 
 # --- gateway -------------------------------------------------------------------------------------
 SCRATCH_BYTES = 131_072

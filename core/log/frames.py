@@ -21,7 +21,14 @@ from typing import Final, NamedTuple
 
 from sprawl.core.errors import KafkaFault
 from sprawl.core.ids import LogIndex, Offset, Term
-from sprawl.core.records.batch import HEADER, HEADER_BYTES, LENGTH_END, MAGIC, check_crc, parse_header
+from sprawl.core.records.batch import (
+    HEADER,
+    HEADER_BYTES,
+    LENGTH_END,
+    MAGIC,
+    check_crc,
+    parse_header,
+)
 from sprawl.core.records.crc import Readable, crc32c
 from sprawl.core.storage.port import SegmentFile
 
@@ -55,7 +62,7 @@ class Entry(NamedTuple):
         frame: all of its bytes: of a batch with offset and epoch stamped, or of an entry.
     """
 
-    index: LogIndex
+    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, unused
     term: Term
     type: EntryType
     frame: memoryview
@@ -151,7 +158,12 @@ def parse_frame(buf: memoryview, position: int, *, verify: bool) -> Frame:
 
 
 def walk(
-    file: SegmentFile, position: int, end: int, *, verify: bool = False
+    file: SegmentFile,
+    position: int,
+    end: int,
+    *,
+    verify: bool = False,
+    chunk_bytes: int = _CHUNK_BYTES,
 ) -> Iterator[Frame]:
     """The frames of a file from `position` to `end`, read in large pieces.
 
@@ -170,7 +182,7 @@ def walk(
         if at + size > len(chunk):
             if position + size > end:
                 raise FrameFault(position, f"cut off: {end - position} of at least {size} bytes")
-            wanted = min(max(_CHUNK_BYTES, size), end - position)
+            wanted = min(max(chunk_bytes, size), end - position)
             chunk = memoryview(file.read(position, wanted))
             chunk_start = position
             if len(chunk) < size:
@@ -178,6 +190,12 @@ def walk(
             continue
         yield parse_frame(chunk[at : at + size], position, verify=verify)
         position += size
+
+
+def producer_id_of(batch: Readable) -> int:
+    """The producer id in a batch, -1 when it has none."""
+    producer_id: int = HEADER.unpack_from(batch)[9]
+    return producer_id
 
 
 def _is_sound_batch(buf: memoryview) -> bool:

@@ -68,9 +68,9 @@ class SparseIndex:
     def size_bytes(self) -> int:
         return ENTRY_BYTES * len(self.offsets)
 
-    def encode(self) -> bytes:
-        """The entries there are now as bytes, little-endian."""
-        count = len(self.offsets)
+    def encode(self, end_position: int) -> bytes:
+        """The entries before a position as bytes, little-endian."""
+        count = self.before_position(end_position - 1) + 1
         columns = (self.offsets, self.ordinals, self.positions, self.timestamps)
         return _COUNT.pack(count) + b"".join(_little_endian(c[:count]).tobytes() for c in columns)
 

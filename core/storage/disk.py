@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 DELETED_SUFFIX: Final = ".deleted"
 DELETED_DIRECTORY_SUFFIX: Final = "-delete"
+STRAY_SUFFIX: Final = "-stray"
 _LOCK_NAME: Final = ".lock"
 _NOWAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
 _CANNOT_TELL: Final = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
@@ -267,6 +268,11 @@ class DiskDirectory:
         _sync_directory(store.path)
         store.reaper.add(self.path, delay_ms, None)
 
+    def set_aside(self, suffix: str) -> None:
+        os.rename(self.path, self.store.path / f".{self._name[:180]}.{suffix}{STRAY_SUFFIX}")
+        self.path.mkdir()
+        _sync_directory(self.store.path)
+
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.store.path).free
 
@@ -311,7 +317,7 @@ class DiskStore:
         return [
             each.name
             for each in self.path.iterdir()
-            if each.is_dir() and not each.name.endswith(DELETED_DIRECTORY_SUFFIX)
+            if each.is_dir() and not each.name.endswith((DELETED_DIRECTORY_SUFFIX, STRAY_SUFFIX))
         ]
 
     def close(self) -> None:

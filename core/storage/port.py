@@ -130,6 +130,10 @@ class LogDirectory(Protocol):
         """Remove the directory with all its files, under another name at once."""
         ...
 
+    def set_aside(self, suffix: str) -> None:
+        """Give the directory, with its files, a name that no log has; go on with an empty one."""
+        ...
+
     def free_bytes(self) -> int:
         """Room left on the disk."""
         ...

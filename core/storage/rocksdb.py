@@ -2,6 +2,7 @@
 
 A torn end of its own log after a power loss is cut off (`tolerate_corrupted_tail_records`); any
 other damage makes it refuse to open, where the default would drop later synced writes in silence.
+The binding raises bare `Exception`s; they become `OSError`s here.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ class RocksKeyValueStore:
         self._synced.sync = True
         try:
             self._db = Rdict(str(path), _options())
-        except Exception as failure:  # noqa: BLE001  (the binding raises bare Exceptions)
+        except Exception as failure:
             raise OSError(errno.EIO, f"RocksDB cannot open {path}: {failure}") from failure
 
     def get(self, key: bytes) -> bytes | None:
         try:
             value: bytes | None = self._db.get(key)
-        except Exception as failure:  # noqa: BLE001
+        except Exception as failure:
             raise _fault(failure) from failure
         return value
 
@@ -64,16 +65,17 @@ class RocksKeyValueStore:
             batch.put(key, value)
         try:
             self._db.write(batch, self._synced if sync else None)
-        except Exception as failure:  # noqa: BLE001
+        except Exception as failure:
             raise _fault(failure) from failure
 
     def iterate(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         try:
             for key, value in self._db.items(from_key=prefix):
+                assert isinstance(key, bytes)
                 if not key.startswith(prefix):
                     return
                 yield key, value
-        except Exception as failure:  # noqa: BLE001
+        except Exception as failure:
             raise _fault(failure) from failure
 
     def close(self) -> None:

@@ -1,0 +1,286 @@
+"""What changes a log besides appends: syncs, truncation, deletion, the swap after compaction.
+
+The order of each change is what makes it safe to crash in the middle:
+
+    sync         files, names, then the store says that they are synced
+    truncation   the store forgets what will go (synced), then the files are cut
+    deletion     the store has the new log start (synced), then files are renamed and removed
+    swap         see cleaner.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sprawl.core.ids import LogIndex, Offset, Term
+from sprawl.core.limits import INDEX_CHECKPOINT_BYTES, PRODUCER_SNAPSHOTS_MAX
+from sprawl.core.log.frames import walk
+from sprawl.core.log.rebuilding import rebuild_producers
+from sprawl.core.log.recovery import SWAP_SUFFIX
+from sprawl.core.log.retention import SegmentAge, count_useless
+from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment, SegmentEnd
+from sprawl.core.log.state import Puts, RecoveryPoint, Summary
+from sprawl.core.log.tokens import DurableUpTo, Sealed
+
+if TYPE_CHECKING:
+    from sprawl.core.log.partition_log import PartitionLog
+
+# --- syncs ---------------------------------------------------------------------------------------
+
+
+def flush(log: PartitionLog, *, is_closing: bool = False) -> DurableUpTo:
+    """See PartitionLog.flush.
+
+    What is claimed is read before the files to sync are: whatever is appended, or sealed, in
+    between is synced in vain, but never claimed in vain.
+    """
+    truncations = log.truncations
+    active = log.segments[-1]
+    end = active.end
+    term = log.epochs.term_at(end.index - 1)
+    token = DurableUpTo(LogIndex(end.index - 1), Term(-1) if term is None else term)
+    pending = log.pending
+    is_synced = not pending and end.index - 1 == log.synced_index and not log.names_changed
+    if is_synced and not is_closing:
+        return token
+    if not is_synced:
+        _sync(log, pending, active)
+    puts = [log.state.put_point(RecoveryPoint(active.key, end.size_bytes, end.offset, end.index))]
+    for sealed in pending:
+        puts += _put_segment(log, sealed.segment, sealed.segment.end)
+        if sealed.producers is not None:
+            puts.append(log.state.put_producers(sealed.segment.end.offset, sealed.producers))
+    is_grown = end.size_bytes - log.stored_bytes >= INDEX_CHECKPOINT_BYTES
+    if is_grown or is_closing:
+        puts += _put_segment(log, active, end)
+    if is_closing and len(log.producers):
+        puts.append(log.state.put_producers(end.offset, log.producers.snapshot()))
+    with log.lock:
+        if log.is_closed or truncations != log.truncations:
+            return DurableUpTo(log.synced_index, log.epochs.term_at(log.synced_index) or Term(-1))
+        if log.epochs_changed:
+            log.epochs_changed = False
+            puts.append(log.state.put_epochs(log.epochs))
+        stored = log.state.producer_offsets() if pending else []
+        deletes = [log.state.producer_key(each) for each in stored[:-PRODUCER_SNAPSHOTS_MAX]]
+        log.state.write(puts, deletes)
+        log.synced = (end.index - 1, end.offset)
+        log.pending = tuple(each for each in log.pending if each not in pending)
+        if is_grown:
+            log.stored_bytes = end.size_bytes
+        for sealed in pending:
+            _retire_index(log, sealed.segment)
+    return token
+
+
+def _sync(log: PartitionLog, pending: Sequence[Sealed], active: Segment) -> None:
+    try:
+        for sealed in pending:
+            _sync_file(log, sealed.segment)
+        _sync_file(log, active)
+        if log.names_changed:
+            # A roll that comes now sets it again.
+            log.names_changed = False
+            log.directory.sync()
+    except OSError as failure:
+        if not log.is_closed:
+            log.failure = f"A sync of {log.tp} failed: {failure}"
+        raise
+
+
+def _sync_file(log: PartitionLog, segment: Segment) -> None:
+    try:
+        segment.file.sync()
+    except FileNotFoundError:
+        # Retention may have removed a sealed segment meanwhile.
+        if segment in log.segments:
+            raise
+
+
+def _put_segment(log: PartitionLog, segment: Segment, end: SegmentEnd) -> Puts:
+    index = log.load_index(segment, may_block=True)
+    assert index is not None
+    return log.state.put_segment(segment.key, Summary.of(segment, end), index)
+
+
+def _retire_index(log: PartitionLog, segment: Segment) -> None:
+    """The index is in the store: memory keeps it only while it is used."""
+    index, segment.index = segment.index, None
+    if index is not None:
+        log.indexes.put(segment, index)
+
+
+# --- truncation ----------------------------------------------------------------------------------
+
+
+def truncate(log: PartitionLog, from_index: int) -> None:
+    """See PartitionLog.truncate_suffix; the index is one of the log's.
+
+    Raises:
+        ValueError, FrameFault, OSError: nothing was changed yet, or the store only.
+    """
+    with log.lock:
+        kept = [each for each in log.segments if each.first_index <= from_index]
+        segment = kept[-1]
+        if segment.is_compacted:
+            raise ValueError(f"entry {from_index} is in a compacted segment")
+        end, max_timestamp = _end_before(log, segment, from_index)
+        if end.offset < log.log_start_offset:
+            raise ValueError(f"entry {from_index} is older than the log start")
+        log.truncations += 1
+        gone = log.segments[len(kept) :]
+        log.epochs.truncate_suffix(from_index)
+        puts = [log.state.put_epochs(log.epochs)]
+        if log.synced_index >= from_index:
+            puts.append(
+                log.state.put_point(
+                    RecoveryPoint(segment.key, end.size_bytes, end.offset, end.index)
+                )
+            )
+            log.synced = (end.index - 1, end.offset)
+        deletes = [key for each in (segment, *gone) for key in log.state.segment_keys(each.key)]
+        deletes += [
+            log.state.producer_key(each)
+            for each in log.state.producer_offsets()
+            if each > end.offset
+        ]
+        log.state.write(puts, deletes, sync=True)
+        for each in reversed(gone):
+            log.indexes.drop(each)
+            each.file.discard(0)
+        segment.cut(end, max_timestamp=max_timestamp)
+        log.segments = tuple(kept)
+        log.pending = tuple(each for each in log.pending if each.segment in kept[:-1])
+        log.stored_bytes = 0
+    if not log.producers.truncate_to(end.offset):
+        rebuild_producers(log)
+
+
+def _end_before(log: PartitionLog, segment: Segment, index: int) -> tuple[SegmentEnd, int]:
+    """Where a segment ends without the entry at `index`, and its largest timestamp then."""
+    own_index(log, segment)
+    sparse = segment.index
+    assert sparse is not None
+    at = sparse.before_ordinal(index - segment.first_index)
+    end = SegmentEnd(SEGMENT_HEADER_BYTES, segment.base_offset, segment.first_index)
+    max_timestamp = -1
+    if at >= 0:
+        end = SegmentEnd(
+            sparse.positions[at],
+            Offset(segment.base_offset + sparse.offsets[at]),
+            LogIndex(segment.first_index + sparse.ordinals[at]),
+        )
+        max_timestamp = sparse.timestamps[at]
+    for frame in walk(segment.file, end.size_bytes, segment.end.size_bytes):
+        if end.index >= index:
+            break
+        max_timestamp = max(max_timestamp, frame.max_timestamp)
+        end = SegmentEnd(
+            frame.position + frame.size_bytes, frame.end_offset, LogIndex(end.index + 1)
+        )
+    return end, max_timestamp
+
+
+def own_index(log: PartitionLog, segment: Segment) -> None:
+    """Load the index of a segment that is about to be changed."""
+    if segment.index is None:
+        segment.index = log.load_index(segment, may_block=True)
+        log.indexes.drop(segment)
+        segment.resume_index()
+
+
+# --- deletion ------------------------------------------------------------------------------------
+
+
+def advance_start(log: PartitionLog, offset: int) -> None:
+    """Move the log start up, and drop the segments that lie below it as a whole.
+
+    Raises:
+        OSError: the start is as it was, or files are left for the next open to remove.
+    """
+    with log.lock:
+        segments = log.segments
+        count = 0
+        while (
+            count < len(segments) - 1
+            and segments[count].base_offset < offset
+            and segments[count].end.offset <= offset
+        ):
+            count += 1
+        gone = segments[:count]
+        damage = tuple(each for each in log.marks.damage if each.end_offset > offset)
+        marks = log.marks._replace(log_start_offset=offset, damage=damage)
+        deletes = [key for each in gone for key in log.state.segment_keys(each.key)]
+        log.state.write([log.state.put_marks(marks)], deletes, sync=True)
+        log.marks = marks
+        log.segments = segments[count:]
+        log.pending = tuple(each for each in log.pending if each.segment not in gone)
+        if log.epochs.advance_start(log.first_index):
+            log.epochs_changed = True
+        log.producers.advance_log_start(offset)
+        for each in gone:
+            log.indexes.drop(each)
+            each.file.discard(log.config.file_delete_delay_ms)
+
+
+def delete_old(log: PartitionLog, now_ms: int, up_to_offset: int | None) -> int:
+    """See PartitionLog.delete_old_segments."""
+    segments = log.segments
+    count = count_useless(
+        [SegmentAge(s.base_offset, s.end.offset, s.data_bytes, s.last_change_ms) for s in segments],
+        log_start_offset=log.log_start_offset,
+        up_to_offset=log.log_end_offset if up_to_offset is None else up_to_offset,
+        config=log.config,
+        now_ms=now_ms,
+    )
+    if count == 0:
+        return 0
+    if count == len(segments):
+        log.roll(now_ms)
+    before = len(log.segments)
+    advance_start(log, max(log.segments[count].base_offset, log.log_start_offset))
+    return before - len(log.segments)
+
+
+# --- compaction ----------------------------------------------------------------------------------
+
+
+def replace_segments(log: PartitionLog, group: Sequence[Segment], cleaned: Segment) -> bool:
+    """Put a compacted, synced segment in the place of its sources.
+
+    Returns:
+        False when the sources are not in the log any more.
+
+    Raises:
+        OSError: before the rename to `.swap` nothing was changed; after it the new segment counts.
+    """
+    with log.lock:
+        segments = log.segments
+        if log.is_closed or group[0] not in segments:
+            return False
+        at = segments.index(group[0])
+        if segments[at : at + len(group)] != tuple(group):
+            return False
+        deletes = [key for each in group for key in log.state.segment_keys(each.key)]
+        log.state.write(deletes=deletes, sync=True)
+        name = group[0].file.name
+        cleaned.file.rename(name + SWAP_SUFFIX)
+        log.segments = (*segments[:at], cleaned, *segments[at + len(group) :])
+        log.directory.sync()
+        for each in group:
+            log.indexes.drop(each)
+            each.file.discard(log.config.file_delete_delay_ms)
+        cleaned.file.rename(name)
+        log.directory.sync()
+        log.state.write(_put_segment(log, cleaned, cleaned.end))
+        _retire_index(log, cleaned)
+    return True
+
+
+def set_cleaned_to(log: PartitionLog, offset: int) -> None:
+    """Remember how far compaction came."""
+    with log.lock:
+        if not log.is_closed:
+            log.marks = log.marks._replace(cleaned_to_offset=offset)
+            log.state.write([log.state.put_marks(log.marks)])

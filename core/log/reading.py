@@ -1,0 +1,357 @@
+"""Reading records out of a log's segments: by offset, by time.
+
+A read is one or two look-ups in the sparse index and one read of the file. It ends where the index
+has an entry, so that the next read of the same consumer starts there without a search; batches are
+walked over only between two entries.
+
+Source: KIP-74 (the first batch is returned even when it is too large), KIP-79, KIP-734.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import Offset
+from sprawl.core.log.frames import FrameFault, frame_size, walk
+from sprawl.core.log.index import SparseIndex
+from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment
+from sprawl.core.records.batch import HEADER, HEADER_BYTES
+from sprawl.core.records.timestamps import TimedOffset, first_at_or_after, max_timestamp
+from sprawl.core.storage.port import Buffer, SegmentFile
+
+Fetch = Callable[[int, int], Sequence[Buffer] | None]
+LoadIndex = Callable[[Segment, bool], SparseIndex | None]
+
+_LOOK_BYTES: Final = 8_192
+_TIME_CHUNK_BYTES: Final = 65_536
+_base_offset = attrgetter("base_offset")
+
+
+class LogRead(NamedTuple):
+    """Whole batches in order, as the buffers they are kept in.
+
+    Args:
+        buffers: to be sent one after the other; empty when there is nothing to read.
+        next_offset: where the next read goes on.
+    """
+
+    buffers: list[Buffer]
+    next_offset: Offset
+
+
+def _fetch_blocking(file: SegmentFile) -> Fetch:
+    return lambda position, size_bytes: (file.read(position, size_bytes),)
+
+
+class _Cold(Exception):
+    """The bytes are not in memory."""
+
+
+class _Place(NamedTuple):
+    """Where a batch starts."""
+
+    position: int
+    base_offset: int
+
+
+def find_segment(segments: Sequence[Segment], offset: int) -> int:
+    """Number of the last segment that starts at or below an offset; -1 when there is none."""
+    return bisect_right(segments, offset, key=_base_offset) - 1
+
+
+def read_log(
+    segments: Sequence[Segment],
+    offset: int,
+    max_bytes: int,
+    *,
+    up_to_offset: int,
+    min_one: bool,
+    load_index: LoadIndex,
+    may_block: bool,
+) -> LogRead | None:
+    """Read from the batch that holds `offset`, or the next one behind a hole.
+
+    Args:
+        max_bytes: bound of the total, but see `min_one`.
+        up_to_offset: batches that reach beyond it are not read.
+        min_one: return the first batch even when it is larger.
+
+    Returns:
+        None when the data is not in memory and `may_block` is False.
+
+    Raises:
+        OSError: the disk cannot be read.
+        KafkaFault: CORRUPT_MESSAGE: what stands there is no batch.
+    """
+    for segment in segments[max(find_segment(segments, offset), 0) :]:
+        if segment.base_offset >= up_to_offset:
+            break
+        if segment.end.offset <= offset:
+            continue
+        index = load_index(segment, may_block)
+        if index is None:
+            return None
+        fetch: Fetch = _fetch_blocking(segment.file) if may_block else segment.file.try_read
+        try:
+            read = _read_segment(
+                segment, index, offset, max_bytes, up_to_offset, min_one=min_one, fetch=fetch
+            )
+        except _Cold:
+            return None
+        except FrameFault as fault:
+            raise damaged(segment, fault) from fault
+        if read is None:
+            return LogRead([], Offset(offset))
+        if read.buffers:
+            return read
+        offset = max(offset, read.next_offset)
+    return LogRead([], Offset(offset))
+
+
+def damaged(segment: Segment, fault: FrameFault) -> KafkaFault:
+    """The fault for bytes that were sound once."""
+    return KafkaFault(ErrorCode.CORRUPT_MESSAGE, f"Segment {segment.file.name} is damaged: {fault}")
+
+
+def _read_segment(
+    segment: Segment,
+    index: SparseIndex,
+    offset: int,
+    max_bytes: int,
+    up_to_offset: int,
+    *,
+    min_one: bool,
+    fetch: Fetch,
+) -> LogRead | None:
+    """One segment's part; None when the first batch is larger than `max_bytes` allow."""
+    end = segment.end
+    stop = _Place(end.size_bytes, end.offset)
+    if up_to_offset < end.offset:
+        found = _locate(segment, index, up_to_offset, stop, fetch)
+        stop = _Place(found.position, min(found.base_offset, up_to_offset))
+    start = _locate(segment, index, offset, stop, fetch)
+    if start.position >= stop.position:
+        return LogRead([], Offset(stop.base_offset))
+    if stop.position - start.position > max_bytes:
+        shorter = _stop_within(segment, index, start, max_bytes, fetch, min_one=min_one)
+        if shorter is None:
+            return None
+        stop = shorter
+    buffers: list[Buffer] = []
+    for run_start, run_end in segment.runs(start.position, stop.position):
+        got = fetch(run_start, run_end - run_start) or ()
+        if sum(map(len, got)) < run_end - run_start:
+            return _partial(segment, index, buffers, got, run_start)
+        buffers += got
+    return LogRead(buffers, Offset(stop.base_offset))
+
+
+def _partial(
+    segment: Segment,
+    index: SparseIndex,
+    buffers: list[Buffer],
+    got: Sequence[Buffer],
+    run_start: int,
+) -> LogRead:
+    """Only a part was in memory: keep the whole batches of it."""
+    at = index.before_position(run_start + sum(map(len, got)))
+    if at < 0 or index.positions[at] <= run_start:
+        raise _Cold
+    left = index.positions[at] - run_start
+    for buf in got:
+        buffers.append(memoryview(buf)[:left])
+        left -= len(buffers[-1])
+        if left <= 0:
+            break
+    return LogRead(buffers, Offset(segment.base_offset + index.offsets[at]))
+
+
+def _locate(
+    segment: Segment, index: SparseIndex, offset: int, stop: _Place, fetch: Fetch
+) -> _Place:
+    """The first batch before `stop` that ends above `offset`; `stop` when there is none."""
+    relative = offset - segment.base_offset
+    at = index.before_offset(relative)
+    position = SEGMENT_HEADER_BYTES
+    if at >= 0:
+        position = index.positions[at]
+        if index.offsets[at] == relative:
+            return _Place(position, offset)
+    elif relative <= 0:
+        return _Place(position, segment.base_offset)
+    for start, _, base_offset, end_offset in _batches(segment, position, stop.position, fetch):
+        if end_offset > offset:
+            return _Place(start, base_offset)
+    return stop
+
+
+def _stop_within(
+    segment: Segment,
+    index: SparseIndex,
+    start: _Place,
+    max_bytes: int,
+    fetch: Fetch,
+    *,
+    min_one: bool,
+) -> _Place | None:
+    """Where a read of at most `max_bytes` ends; None when that is less than one batch."""
+    limit = start.position + max_bytes
+    at = index.before_position(limit)
+    if at >= 0 and index.positions[at] > start.position:
+        return _Place(index.positions[at], segment.base_offset + index.offsets[at])
+    stop: _Place | None = None
+    for position, size, _, end_offset in _batches(
+        segment, start.position, segment.end.size_bytes, fetch
+    ):
+        if position + size > limit and not (stop is None and min_one):
+            break
+        stop = _Place(position + size, end_offset)
+    return stop
+
+
+def _batches(
+    segment: Segment, position: int, end: int, fetch: Fetch
+) -> Iterator[tuple[int, int, int, int]]:
+    """(position, size, base offset, end offset) of the batches in [position, end), by headers."""
+    chunk: Buffer = b""
+    chunk_start = position
+    while (position := segment.past_gap(position)) < end:
+        at = position - chunk_start
+        if at + HEADER_BYTES > len(chunk):
+            # A batch has at least a header; what is asked for beyond that only saves calls.
+            got = fetch(position, min(_LOOK_BYTES, end - position))
+            if not got:
+                raise _Cold
+            chunk, chunk_start, at = got[0], position, 0
+            if len(chunk) < HEADER_BYTES:
+                chunk = b"".join(got)
+            if len(chunk) < HEADER_BYTES:
+                raise _Cold
+        size = frame_size(chunk, at, position)
+        header = HEADER.unpack_from(chunk, at)
+        yield position, size, header[0], header[0] + header[6] + 1
+        position += size
+
+
+# --- by time -------------------------------------------------------------------------------------
+
+
+def find_timestamp(
+    segments: Sequence[Segment],
+    timestamp_ms: int,
+    *,
+    start_offset: int,
+    end_offset: int,
+    load_index: LoadIndex,
+) -> TimedOffset | None:
+    """The first record of [start_offset, end_offset) with a timestamp of at least this.
+
+    Raises:
+        OSError: the disk cannot be read.
+        KafkaFault: CORRUPT_MESSAGE, and as records.timestamps.
+    """
+    for segment in _overlapping(segments, start_offset, end_offset):
+        if segment.max_timestamp < timestamp_ms:
+            continue
+        position = _reached_after(segment, timestamp_ms, start_offset, load_index)
+        for buf, reached_ms, _ in _timed_batches(segment, position, end_offset):
+            if reached_ms >= timestamp_ms:
+                found = first_at_or_after(
+                    buf, timestamp_ms, start_offset=start_offset, end_offset=end_offset
+                )
+                if found is not None:
+                    return found
+    return None
+
+
+def find_max_timestamp(
+    segments: Sequence[Segment], *, start_offset: int, end_offset: int, load_index: LoadIndex
+) -> TimedOffset | None:
+    """The record of [start_offset, end_offset) with the largest timestamp, the first of several.
+
+    Raises:
+        As `find_timestamp`.
+    """
+    best: TimedOffset | None = None
+    for segment in _overlapping(segments, start_offset, end_offset):
+        if best is not None and segment.max_timestamp <= best.timestamp_ms:
+            continue
+        largest_ms = _largest_within(segment, start_offset, end_offset, load_index)
+        if largest_ms < 0 or (best is not None and largest_ms <= best.timestamp_ms):
+            continue
+        position = _reached_after(segment, largest_ms, start_offset, load_index)
+        for buf, reached_ms, _ in _timed_batches(segment, position, end_offset):
+            if best is None or reached_ms > best.timestamp_ms:
+                found = max_timestamp(buf, start_offset=start_offset, end_offset=end_offset)
+                if found is not None and (best is None or found.timestamp_ms > best.timestamp_ms):
+                    best = found
+            if best is not None and best.timestamp_ms >= largest_ms:
+                break
+    return best
+
+
+def _overlapping(
+    segments: Sequence[Segment], start_offset: int, end_offset: int
+) -> Iterator[Segment]:
+    for segment in segments[max(find_segment(segments, start_offset), 0) :]:
+        if segment.base_offset >= end_offset:
+            return
+        if segment.end.offset > start_offset:
+            yield segment
+
+
+def _reached_after(
+    segment: Segment, timestamp_ms: int, start_offset: int, load_index: LoadIndex
+) -> int:
+    """A position before which nothing from `start_offset` on reaches a timestamp."""
+    index = load_index(segment, True)
+    assert index is not None
+    at = max(
+        index.before_time(timestamp_ms), index.before_offset(start_offset - segment.base_offset)
+    )
+    return index.positions[at] if at >= 0 else SEGMENT_HEADER_BYTES
+
+
+def _largest_within(
+    segment: Segment, start_offset: int, end_offset: int, load_index: LoadIndex
+) -> int:
+    """Largest timestamp of a segment's batches that overlap a range of offsets."""
+    index = load_index(segment, True)
+    assert index is not None
+    first = index.before_offset(start_offset - segment.base_offset)
+    known_ms, position = -1, SEGMENT_HEADER_BYTES
+    if start_offset <= segment.base_offset:
+        last = index.before_offset(end_offset - segment.base_offset)
+    else:
+        # Timestamps of the index count from the segment's start. From an entry behind the range's
+        # start on they count if they grew since.
+        last = index.before_offset(end_offset - segment.base_offset)
+        after = first + 1
+        if not (after < last and index.timestamps[last] > index.timestamps[after]):
+            last = first
+    if last > first or (last >= 0 and start_offset <= segment.base_offset):
+        known_ms, position = index.timestamps[last], index.positions[last]
+    elif first >= 0:
+        position = index.positions[first]
+    for _, reached_ms, batch_end in _timed_batches(segment, position, end_offset):
+        if batch_end > start_offset:
+            known_ms = max(known_ms, reached_ms)
+    return known_ms
+
+
+def _timed_batches(
+    segment: Segment, position: int, end_offset: int
+) -> Iterator[tuple[memoryview, int, int]]:
+    """(batch, its max timestamp, its end offset) from a position to an offset."""
+    try:
+        for start, end in segment.runs(position, segment.end.size_bytes):
+            for frame in walk(segment.file, start, end, chunk_bytes=_TIME_CHUNK_BYTES):
+                if frame.base_offset >= end_offset:
+                    return
+                yield frame.buf, frame.max_timestamp, frame.end_offset
+    except FrameFault as fault:
+        raise damaged(segment, fault) from fault

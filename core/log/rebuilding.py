@@ -1,0 +1,149 @@
+"""What can be computed from a segment's frames again: its index, the producers, single entries."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from sprawl.core.errors import KafkaFault
+from sprawl.core.ids import LogIndex
+from sprawl.core.log.frames import Entry, EntryType, FrameFault, walk
+from sprawl.core.log.index import SparseIndex
+from sprawl.core.log.reading import damaged
+from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment
+from sprawl.core.records.batch import parse_header
+
+if TYPE_CHECKING:
+    from sprawl.core.log.partition_log import PartitionLog
+
+_log = logging.getLogger(__name__)
+_first_index = attrgetter("first_index")
+
+
+def fits(index: SparseIndex, segment: Segment) -> bool:
+    """Whether a stored index can be the segment's."""
+    return not index or index.positions[-1] < segment.end.size_bytes
+
+
+def rebuild_index(segment: Segment, index_interval_bytes: int) -> SparseIndex:
+    """The sparse index of a sealed segment, from its frames.
+
+    Raises:
+        KafkaFault: CORRUPT_MESSAGE.
+        OSError: the file cannot be read.
+    """
+    scratch = Segment(
+        segment.file, segment.key, first_index=segment.first_index, created_ms=segment.created_ms
+    )
+    end = segment.end.size_bytes
+    while (position := scratch.end.size_bytes) < end:
+        try:
+            for frame in walk(segment.file, position, end):
+                scratch.note(frame, index_interval_bytes=index_interval_bytes)
+        except FrameFault as fault:
+            sound = segment.past_gap(fault.position)
+            if sound == fault.position:
+                raise damaged(segment, fault) from fault
+            scratch.skip_to(sound, scratch.end.offset, scratch.end.index)
+    assert scratch.index is not None
+    return scratch.index
+
+
+def rebuild_producers(log: PartitionLog, now_ms: int = 0) -> None:
+    """Load the producer table that was stored last and replay what was appended since."""
+    end_offset = log.log_end_offset
+    offset, log.producers = log.state.producers(end_offset)
+    for segment in log.segments:
+        if segment.has_producers and segment.end.offset > offset:
+            _replay(log, segment, offset, now_ms)
+
+
+def _replay(log: PartitionLog, segment: Segment, offset: int, now_ms: int) -> None:
+    index = log.load_index(segment, may_block=True)
+    assert index is not None
+    at = index.before_offset(offset - segment.base_offset)
+    position = index.positions[at] if at >= 0 else SEGMENT_HEADER_BYTES
+    try:
+        for start, end in segment.runs(position, segment.end.size_bytes):
+            for frame in walk(segment.file, start, end):
+                if frame.base_offset >= offset:
+                    log.producers.replay(frame.buf, 0, parse_header(frame.buf), now_ms)
+    except (FrameFault, KafkaFault) as fault:
+        _log.error(
+            "%s: producer state cannot be read on in segment %d: %s",
+            log.tp,
+            segment.base_offset,
+            fault,
+        )
+
+
+def find_entries(log: PartitionLog, lo: int, hi: int, max_bytes: int) -> list[Entry]:
+    """See PartitionLog.entries.
+
+    Raises:
+        ValueError, KafkaFault: as there.
+        OSError: the file cannot be read.
+    """
+    if not log.first_index <= lo <= log.last_index:
+        raise ValueError(f"entry {lo} is not in [{log.first_index}, {log.last_index}]")
+    segments = log.segments
+    found: list[Entry] = []
+    left = max_bytes
+    for segment in segments[bisect_right(segments, lo, key=_first_index) - 1 :]:
+        if segment.is_compacted:
+            if found:
+                break
+            raise ValueError(f"entry {lo} is in a compacted segment")
+        try:
+            for entry in _entries_from(log, segment, lo):
+                if entry.index >= hi or (found and len(entry.frame) > left):
+                    return found
+                found.append(entry)
+                left -= len(entry.frame)
+        except FrameFault as fault:
+            if found:
+                break
+            raise damaged(segment, fault) from fault
+    return found
+
+
+def _entries_from(log: PartitionLog, segment: Segment, lo: int) -> Iterator[Entry]:
+    index = log.load_index(segment, may_block=True)
+    assert index is not None
+    at = index.before_ordinal(lo - segment.first_index)
+    number = segment.first_index + (index.ordinals[at] if at >= 0 else 0)
+    position = index.positions[at] if at >= 0 else SEGMENT_HEADER_BYTES
+    for frame in walk(segment.file, position, segment.end.size_bytes):
+        if number >= lo:
+            yield Entry(LogIndex(number), frame.term, frame.type, frame.buf)
+        number += 1
+
+
+def index_of_offset(log: PartitionLog, offset: int) -> LogIndex:
+    """See PartitionLog.index_of_offset.
+
+    Raises:
+        ValueError, KafkaFault: as there.
+        OSError: the file cannot be read.
+    """
+    if not log.segments[0].base_offset <= offset < log.log_end_offset:
+        raise ValueError(f"offset {offset} is not in the log")
+    segment = next(each for each in log.segments if offset < each.end.offset)
+    if segment.is_compacted:
+        raise ValueError(f"offset {offset} is in a compacted segment")
+    index = log.load_index(segment, may_block=True)
+    assert index is not None
+    at = index.before_offset(offset - segment.base_offset)
+    number = segment.first_index + (index.ordinals[at] if at >= 0 else 0)
+    position = index.positions[at] if at >= 0 else SEGMENT_HEADER_BYTES
+    try:
+        for frame in walk(segment.file, position, segment.end.size_bytes):
+            if frame.type is EntryType.DATA and frame.end_offset > offset:
+                return LogIndex(number)
+            number += 1
+    except FrameFault as fault:
+        raise damaged(segment, fault) from fault
+    raise ValueError(f"offset {offset} is not in the log")
