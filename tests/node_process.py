@@ -38,6 +38,8 @@ class NodeProcess:
         self._process = subprocess.Popen(
             [*command, *self._settings], stdout=subprocess.PIPE, stderr=errors, text=True
         )
+        if errors is not None:
+            errors.close()
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:

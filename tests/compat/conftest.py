@@ -43,3 +43,10 @@ def own_node(tmp_path: Path) -> Iterator[NodeProcess]:
 def unique(request: pytest.FixtureRequest) -> Callable[[str], str]:
     """Names that no other test uses."""
     return lambda stem: f"{stem}-{next(_numbers)}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Warnings of the clients' own code are theirs."""
+    for item in items:
+        if "compat" in item.path.parts:
+            item.add_marker(pytest.mark.filterwarnings("default"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -36,7 +37,8 @@ def admin_of(node: NodeProcess) -> AdminClient:
 
 def create(node: NodeProcess, topic: str, partitions: int = 1, **config: str) -> None:
     new = NewTopic(topic, partitions, 1, config={k.replace("_", "."): v for k, v in config.items()})
-    admin_of(node).create_topics([new])[topic].result(WAIT_S)
+    admin = admin_of(node)
+    admin.create_topics([new])[topic].result(WAIT_S)
 
 
 def produce(node: NodeProcess, topic: str, values: list[str], **settings: object) -> list[Message]:
@@ -55,9 +57,8 @@ def produce(node: NodeProcess, topic: str, values: list[str], **settings: object
 
 def read(consumer: Consumer, count: int) -> list[str]:
     values: list[str] = []
-    for _ in range(WAIT_S * 5):
-        if len(values) >= count:
-            break
+    deadline = time.monotonic() + WAIT_S
+    while len(values) < count and time.monotonic() < deadline:
         message = consumer.poll(0.2)
         if message is not None:
             assert message.error() is None, message.error()
