@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import KafkaFault
@@ -87,11 +88,17 @@ class Housekeeping:
             await asyncio.sleep(0)
 
     async def _retain_one(self, partition: Partition) -> None:
-        partition.log.delete_old_segments(self._clock.now_ms())
+        partition.log.delete_old_segments(
+            self._clock.now_ms(), up_to_offset=partition.high_watermark
+        )
 
     async def _compact_one(self, partition: Partition) -> None:
-        now_ms = self._clock.now_ms()
-        await self._partitions.run_blocking(lambda: partition.log.compact(now_ms))
+        job = partial(
+            partition.log.compact,
+            self._clock.now_ms(),
+            up_to_offset=partition.last_stable_offset,
+        )
+        await self._partitions.run_blocking(job)
 
     async def _expire_one(self, partition: Partition) -> None:
         partition.log.producers.expire(

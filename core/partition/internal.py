@@ -74,6 +74,8 @@ class InternalTopic:
             read = source.log.read_blocking(
                 offset, _READ_BYTES, up_to_offset=end_offset, min_one=True
             )
+            if not read.buffers:
+                return  # compaction left nothing between here and the end
             run = b"".join(read.buffers)
             for pos, header in iter_batches(run):
                 if not header.is_control:

@@ -27,7 +27,8 @@ from sprawl.core.records.validation import conform_to_topic, validate_produced
 
 if TYPE_CHECKING:
     from sprawl.core.ids import Term, TopicId, TopicPartition
-    from sprawl.core.log.partition_log import LogRead, PartitionLog
+    from sprawl.core.log.partition_log import PartitionLog
+    from sprawl.core.log.reading import LogRead
     from sprawl.core.partition.replication import Commit, Replication, RunBlocking
     from sprawl.core.partition.waiters import FetchWaiter
     from sprawl.core.records.producers import Duplicate
@@ -362,7 +363,7 @@ class Partition:
         if found is None:
             return NOT_FOUND
         offset, timestamp_ms = found
-        return ListedOffset(offset, timestamp_ms, self._epoch_of(offset))
+        return ListedOffset(offset, timestamp_ms, self._epoch_of(Offset(offset)))
 
     def _epoch_of(self, offset: Offset) -> int:
         """The leader epoch in which the record at `offset` was, or will be, written."""

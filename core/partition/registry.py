@@ -24,6 +24,8 @@ from uuid import UUID
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LeaderEpoch, PartitionId, TopicId, TopicName, TopicPartition
+from sprawl.core.limits import INDEX_CACHE_BYTES_MAX
+from sprawl.core.log.index import IndexCache
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.partition.housekeeping import Housekeeping
 from sprawl.core.partition.partition import Partition
@@ -92,6 +94,7 @@ class Partitions:
         self._clock = clock
         self._settings = settings
         self._terms = Terms(kv)
+        self._indexes = IndexCache(INDEX_CACHE_BYTES_MAX)
         # A topic stands here twice: by name and by id.
         self._topics: dict[str | UUID, HostedTopic] = {}
         self._pool = ThreadPoolExecutor(settings.io_threads, thread_name_prefix="sprawl-io")
@@ -298,6 +301,7 @@ class Partitions:
             kv=self._kv,
             now_ms=self._clock.now_ms(),
             clean_shutdown=self._was_clean,
+            indexes=self._indexes,
         )
 
     def _serve(self, topic: HostedTopic, index: int, log: PartitionLog) -> Partition:

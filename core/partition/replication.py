@@ -108,6 +108,9 @@ class SingleReplica:
         if config.flush_ms < FLUSH_MS_NEVER and self._flush_timer is None:
             loop = asyncio.get_running_loop()
             self._flush_timer = loop.call_later(config.flush_ms / 1_000, self._flush_due)
+        if log.pending_sync:
+            # A segment was sealed: its sync moves the recovery point on, and nobody waits for it.
+            self._flush()
         if not self._appends and end_offset - log.synced_offset < config.flush_messages:
             self._committed(end_offset)
             return None
@@ -166,7 +169,7 @@ class SingleReplica:
         for queue in (self._appends, self._syncs):
             while queue and queue[0][0] <= synced_offset:
                 _complete(queue.popleft()[1], None)
-        if self._appends or self._syncs:
+        if self._appends or self._syncs or self._log.pending_sync:
             self._flush()
 
 

@@ -56,7 +56,7 @@ from sprawl.gateway.leader_hint import MOVED, this_node
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Iterable, Sequence
 
-    from sprawl.core.log.partition_log import LogRead
+    from sprawl.core.log.reading import LogRead
     from sprawl.core.partition.partition import Partition
     from sprawl.core.partition.registry import Partitions
     from sprawl.gateway.dispatch import RequestContext

@@ -1,0 +1,300 @@
+"""A broker's data path without a network: real logs, real handlers, messages through the codec."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from sprawl.core.broker import Broker, Endpoint
+from sprawl.core.ids import BrokerId, Term, TopicId, TopicName
+from sprawl.core.log.config import LogConfig
+from sprawl.core.log.partition_log import PartitionLog
+from sprawl.core.partition.registry import Partitions
+from sprawl.core.partition.settings import PartitionSettings
+from sprawl.core.records.batch import iter_batches
+from sprawl.core.records.record import decode_records, encode_batch
+from sprawl.core.storage.disk import DiskStore
+from sprawl.core.storage.memory import MemoryKeyValueStore, MemoryStore
+from sprawl.core.storage.rocksdb import RocksKeyValueStore
+from sprawl.gateway.codec import (
+    RequestHeader,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+)
+from sprawl.gateway.dispatch import ConnectionInfo, RequestContext
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+    import pytest
+
+    from sprawl.core.partition.partition import Partition
+    from sprawl.core.records.record import Record
+    from sprawl.core.storage.port import Buffer, KeyValueStore, LogStore
+    from sprawl.gateway.codec.message import Records, Struct
+
+START_MS = 1_700_000_000_000
+TRANSACTIONAL = 0x10
+
+
+@dataclass
+class FakeClock:
+    """Time that moves when a test says so."""
+
+    wall_ms: int = START_MS
+    running_ms: int = 0
+
+    def now_ms(self) -> int:
+        return self.wall_ms
+
+    def monotonic_ms(self) -> int:
+        return self.running_ms
+
+    def advance(self, ms: int) -> None:
+        self.wall_ms += ms
+        self.running_ms += ms
+
+
+@dataclass
+class FakeConfig:
+    """The broker configs that the data handlers look at."""
+
+    fetch_max_bytes: int = 57_671_680
+
+
+def batch(
+    *values: str,
+    key: str | None = None,
+    timestamp_ms: int = START_MS,
+    timestamps_ms: list[int] | None = None,
+    is_transactional: bool = False,
+    **fields: int,
+) -> bytes:
+    """One batch of these values, as a producer sends it."""
+    stamps = timestamps_ms or [timestamp_ms] * len(values)
+    name = None if key is None else key.encode()
+    records = [(at, name, value.encode(), []) for at, value in zip(stamps, values, strict=True)]
+    attributes = TRANSACTIONAL if is_transactional else 0
+    return bytes(encode_batch(records, attributes=attributes, **fields))
+
+
+def records_of(records: Records) -> list[Record]:
+    """The records in a field of a response."""
+    data = b"".join(records) if isinstance(records, list) else bytes(records or b"")
+    return [record for pos, _ in iter_batches(data) for record in decode_records(data, pos)]
+
+
+def values_of(records: Records) -> list[str]:
+    return [(record.value or b"").decode() for record in records_of(records)]
+
+
+class World:
+    """One broker; `data_dir` None keeps everything in memory."""
+
+    def __init__(self, data_dir: Path | None = None) -> None:
+        self.clock = FakeClock()
+        self.config = FakeConfig()
+        self._data_dir = data_dir
+        self._topics: dict[str, tuple[TopicId, int, LogConfig]] = {}
+        self._topic_ids = 0
+        self._store: LogStore = MemoryStore()
+        self._kv: KeyValueStore = MemoryKeyValueStore()
+        self._build()
+
+    def _build(self) -> None:
+        if self._data_dir is not None:
+            self._store = DiskStore(self._data_dir / "logs")
+            self._kv = RocksKeyValueStore(self._data_dir / "kv")
+        self.partitions = Partitions(
+            store=self._store, kv=self._kv, clock=self.clock, settings=PartitionSettings()
+        )
+        self.broker = Broker(
+            node_id=BrokerId(1),
+            cluster_id="test",
+            rack=None,
+            clock=self.clock,
+            rng=Random(1),
+            config=cast("Any", self.config),
+            controller=cast("Any", None),
+            partitions=self.partitions,
+            groups=cast("Any", None),
+            endpoints={"PLAINTEXT": Endpoint("here", 9092)},
+        )
+
+    async def start(self) -> None:
+        for name, (topic_id, count, config) in self._topics.items():
+            self.partitions.add_topic(TopicName(name), topic_id, count, config)
+        await self.partitions.start()
+
+    async def stop(self) -> None:
+        await self.partitions.close()
+        self._store.close()
+        self._kv.close()
+
+    async def restart(self, *, clean: bool = True) -> None:
+        """Stop and start; not cleanly means: as after a crash of the process."""
+        if clean:
+            await self.partitions.close()
+        else:
+            await self.partitions.housekeeping.stop()
+        self._store.close()
+        self._kv.close()
+        self._build()
+        await self.start()
+
+    # --- topics -----------------------------------------------------------------------------------
+
+    def topic(
+        self, name: str = "t", *, partitions: int = 1, term: int = 0, **config: object
+    ) -> TopicId:
+        """Create a topic whose partitions are led in `term`."""
+        self._topic_ids += 1
+        topic_id = TopicId(UUID(int=self._topic_ids))
+        log_config = LogConfig(**config)  # type: ignore[arg-type]
+        self._topics[name] = (topic_id, partitions, log_config)
+        self.partitions.add_topic(TopicName(name), topic_id, partitions, log_config)
+        if term:
+            self.new_term(term, name)
+        return topic_id
+
+    def partition(self, index: int = 0, topic: str = "t") -> Partition:
+        return self.partitions.find(topic, index)
+
+    def new_term(self, term: int, topic: str = "t") -> None:
+        """What an election would do: partition 0 of the topic is led in a new term."""
+        self.partition(0, topic).term = Term(term)
+
+    def append(self, *values: str, partition: int = 0, topic: str = "t", **fields: Any) -> None:
+        self.partition(partition, topic).append_produced(
+            memoryview(bytearray(batch(*values, **fields))),
+            produce_version=12,
+            now_ms=self.clock.now_ms(),
+        )
+
+    def records(self, *, partition: int = 0, topic: str = "t") -> list[Record]:
+        """What a consumer that starts at the beginning sees."""
+        source = self.partition(partition, topic)
+        start = source.log_start_offset
+        return [
+            record
+            for buf in self._buffers(source, start)
+            for record in records_of(bytes(buf))
+            if record.offset >= start
+        ]
+
+    def values(self, *, partition: int = 0, topic: str = "t") -> list[str]:
+        found = self.records(partition=partition, topic=topic)
+        return [(record.value or b"").decode() for record in found]
+
+    def codecs(self) -> list[int]:
+        """The compression of every batch of t-0."""
+        buffers = self._buffers(self.partition(), 0)
+        return [header.compression for buf in buffers for _, header in iter_batches(buf)]
+
+    def _buffers(self, source: Partition, offset: int) -> list[Buffer]:
+        """Every committed batch from an offset on, read by read as a consumer would."""
+        found: list[Buffer] = []
+        while True:
+            read = source.log.read_blocking(offset, 1 << 20, up_to_offset=source.high_watermark)
+            if not read.buffers:
+                return found
+            found += read.buffers
+            offset = read.next_offset
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def handle(self, handler: ModuleType, request: Struct, version: int) -> Any:
+        """Give a request, as decoded from its frame, to its handler."""
+        spec = handler.HANDLER
+        assert spec.min_version <= version <= spec.max_version
+        head = RequestHeader(spec.api_key, version, 1, "test")
+        frame = bytearray(b"".join(encode_request(head, request)))
+        _, decoded = decode_request(memoryview(frame)[4:])
+        ctx = RequestContext(
+            api_key=spec.api_key,
+            api_version=version,
+            correlation_id=1,
+            client_id="test",
+            connection=ConnectionInfo(id=1, listener_name="PLAINTEXT"),
+            broker=self.broker,
+        )
+        return spec.handle(ctx, decoded)
+
+    async def call(self, handler: ModuleType, request: Struct, version: int) -> Struct | None:
+        """The response to a request, as its client decodes it."""
+        return await self._answer(handler, version, self.handle(handler, request, version))
+
+    def start_call(
+        self, handler: ModuleType, request: Struct, version: int
+    ) -> asyncio.Task[Struct | None]:
+        """The same, going on in the background; the handler has run to its first wait."""
+        answer = self.handle(handler, request, version)
+        return asyncio.ensure_future(self._answer(handler, version, answer))
+
+    def must_wait(self, handler: ModuleType, request: Struct, version: int) -> bool:
+        """Does the handler need the event loop to answer?"""
+        answer = self.handle(handler, request, version)
+        if inspect.iscoroutine(answer):
+            answer.close()
+            return True
+        return False
+
+    async def _answer(self, handler: ModuleType, version: int, answer: Any) -> Struct | None:
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer is None:
+            return None
+        key = handler.HANDLER.api_key
+        frame = b"".join(encode_response(key, version, 1, answer))
+        return decode_response(key, version, memoryview(frame)[4:])[1]
+
+    # --- the disk ---------------------------------------------------------------------------------
+
+    def count_syncs(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """A list that grows by one with every sync of a log."""
+        syncs: list[str] = []
+        sync = PartitionLog.flush
+
+        def counted(log: PartitionLog) -> object:
+            syncs.append(str(log.tp))
+            return sync(log)
+
+        monkeypatch.setattr(PartitionLog, "flush", counted)
+        return syncs
+
+    def hold_syncs(self, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+        """Let no sync begin until the event is set."""
+        release = threading.Event()
+        sync = PartitionLog.flush
+
+        def held(log: PartitionLog) -> object:
+            assert release.wait(10)
+            return sync(log)
+
+        monkeypatch.setattr(PartitionLog, "flush", held)
+        return release
+
+    def fail_syncs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let every sync fail as a broken disk does."""
+
+        def failing(log: PartitionLog) -> object:
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(PartitionLog, "flush", failing)
+
+    def chill(self, monkeypatch: pytest.MonkeyPatch, *, partition: int) -> None:
+        """Pretend that a partition's data has left memory and page cache."""
+        read = PartitionLog.read
+
+        def cold(log: PartitionLog, *args: Any, **fields: Any) -> Any:
+            return None if log.tp.partition == partition else read(log, *args, **fields)
+
+        monkeypatch.setattr(PartitionLog, "read", cold)
