@@ -50,8 +50,9 @@ from sprawl.core.log.tokens import AppendResult, DurableUpTo, Sealed
 from sprawl.core.records.batch import BatchHeader, parse_header, stamp
 from sprawl.core.records.control import read_marker
 from sprawl.core.records.producers import ProducerTable
-from sprawl.core.records.timestamps import TimedOffset
 from sprawl.core.storage.port import KeyValueStore, LogDirectory
+
+__all__ = ["AppendResult", "DurableUpTo", "LogRead", "PartitionLog"]
 
 _log = logging.getLogger(__name__)
 _OFFSET = struct.Struct(">q")
@@ -565,14 +566,19 @@ class PartitionLog:
         except OSError as failure:
             raise self._unreadable(failure) from failure
 
-    def offset_for_timestamp(self, timestamp_ms: int, up_to_offset: int) -> TimedOffset | None:
+    def offset_for_timestamp(
+        self, timestamp_ms: int, up_to_offset: int
+    ) -> tuple[Offset, int] | None:
         """The first record below `up_to_offset` whose timestamp is at least this.
+
+        Returns:
+            Its offset and its timestamp.
 
         Raises:
             KafkaFault: CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR.
         """
         try:
-            return find_timestamp(
+            found = find_timestamp(
                 self.segments,
                 timestamp_ms,
                 start_offset=self.log_start_offset,
@@ -581,15 +587,19 @@ class PartitionLog:
             )
         except OSError as failure:
             raise self._unreadable(failure) from failure
+        return None if found is None else (Offset(found.offset), found.timestamp_ms)
 
-    def max_timestamp_offset(self, up_to_offset: int) -> TimedOffset | None:
+    def max_timestamp_offset(self, up_to_offset: int) -> tuple[Offset, int] | None:
         """The record below `up_to_offset` with the largest timestamp, the first of several.
+
+        Returns:
+            Its offset and its timestamp.
 
         Raises:
             KafkaFault: CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR.
         """
         try:
-            return find_max_timestamp(
+            found = find_max_timestamp(
                 self.segments,
                 start_offset=self.log_start_offset,
                 end_offset=up_to_offset,
@@ -597,6 +607,7 @@ class PartitionLog:
             )
         except OSError as failure:
             raise self._unreadable(failure) from failure
+        return None if found is None else (Offset(found.offset), found.timestamp_ms)
 
     def epoch_end_offset(self, epoch: int) -> tuple[int, int]:
         """Where the largest epoch that is at most `epoch` ends (KIP-279).

@@ -81,35 +81,39 @@ def read_log(
         min_one: return the first batch even when it is larger.
 
     Returns:
-        None when the data is not in memory and `may_block` is False.
+        As much as is in memory; None when not even the first batch is and `may_block` is False.
 
     Raises:
         OSError: the disk cannot be read.
         KafkaFault: CORRUPT_MESSAGE: what stands there is no batch.
     """
+    buffers: list[Buffer] = []
     for segment in segments[max(find_segment(segments, offset), 0) :]:
-        if segment.base_offset >= up_to_offset:
+        if segment.base_offset >= up_to_offset or max_bytes <= 0:
             break
         if segment.end.offset <= offset:
             continue
         index = load_index(segment, may_block)
-        if index is None:
-            return None
         fetch: Fetch = _fetch_blocking(segment.file) if may_block else segment.file.try_read
         try:
+            if index is None:
+                raise _Cold
             read = _read_segment(
                 segment, index, offset, max_bytes, up_to_offset, min_one=min_one, fetch=fetch
             )
         except _Cold:
-            return None
+            return LogRead(buffers, Offset(offset)) if buffers else None
         except FrameFault as fault:
             raise damaged(segment, fault) from fault
         if read is None:
-            return LogRead([], Offset(offset))
-        if read.buffers:
-            return read
+            break
         offset = max(offset, read.next_offset)
-    return LogRead([], Offset(offset))
+        buffers += read.buffers
+        if offset < min(segment.end.offset, up_to_offset):
+            break
+        max_bytes -= sum(map(len, read.buffers))
+        min_one = min_one and not buffers
+    return LogRead(buffers, Offset(offset))
 
 
 def damaged(segment: Segment, fault: FrameFault) -> KafkaFault:
