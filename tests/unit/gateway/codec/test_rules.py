@@ -24,7 +24,7 @@ from sprawl.gateway.codec._generated.k01_fetch import (
 from sprawl.gateway.codec._generated.k03_metadata import MetadataRequest, MetadataRequestTopic
 from sprawl.gateway.codec._generated.k09_offset_fetch import OffsetFetchRequest
 from sprawl.gateway.codec._generated.k10_find_coordinator import FindCoordinatorRequest
-from sprawl.gateway.codec._generated.k12_heartbeat import HeartbeatRequest
+from sprawl.gateway.codec._generated.k12_heartbeat import HeartbeatRequest, HeartbeatResponse
 from sprawl.gateway.codec._generated.k18_api_versions import ApiVersionsRequest, ApiVersionsResponse
 from sprawl.gateway.codec._generated.k61_describe_producers import DescribeProducersRequest
 from sprawl.gateway.codec.message import Struct
@@ -345,10 +345,17 @@ def test_a_varint_of_more_than_32_bits_is_refused(varint: str) -> None:
         codec.decode_request_body(12, 4, frame, 0)
 
 
-def test_bytes_after_the_message_are_refused() -> None:
-    body = b"".join(codec.encode_body(12, 4, True, HeartbeatRequest()))
+def test_bytes_after_a_request_are_passed_over() -> None:
+    """librdkafka 2.16 ends a Metadata v13 request for all topics with three bytes too many."""
+    body = b"".join(codec.encode_body(12, 4, True, HeartbeatRequest(group_id="g")))
+    found = codec.decode_request_body(12, 4, memoryview(body + b"\0\1\0"), 0)
+    assert found == HeartbeatRequest(group_id="g")
+
+
+def test_bytes_after_a_response_are_refused() -> None:
+    frame = b"".join(codec.encode_response(12, 4, 1, HeartbeatResponse()))[4:]
     with pytest.raises(PeerFault, match="1 bytes that mean nothing"):
-        codec.decode_request_body(12, 4, memoryview(body + b"\0"), 0)
+        codec.decode_response(12, 4, memoryview(frame + b"\0"))
 
 
 def test_a_position_past_the_frame_is_refused() -> None:
