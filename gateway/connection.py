@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_CLIENT_ID_SHOWN = 100
+"""Characters of a client id in a log line; it is the peer's text, so it is quoted, too."""
 _HTTP_TEXT = (
     b"This is Sprawl's Kafka port: connect a Kafka client. Health and metrics are on the HTTP port,"
     b" 9644 unless set otherwise.\n"
@@ -469,7 +471,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         if header is not None:
             facts["api"] = f"{api_name(header.api_key)} v{header.api_version}"
             facts["correlation_id"] = header.correlation_id
-            facts["client_id"] = header.client_id
+            facts["client_id"] = ascii(header.client_id)[:_CLIENT_ID_SHOWN]
         if suppressed:
             facts["suppressed_lines"] = suppressed
         return facts

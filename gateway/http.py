@@ -120,7 +120,7 @@ class HttpServer:
         path = parts[1].split(b"?")[0].decode("ascii", "replace")
         try:
             return self._resource(path)
-        except Exception:
+        except Exception:  # noqa: BLE001 a fault in one number must not end the port
             _log.exception("a fault of the broker in %s; please report the trace", path)
             return HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, b"see the node's log\n"
 

@@ -152,6 +152,16 @@ class Server:
             self._deserted = None
         return not self._connections
 
+    @property
+    def connections_open(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether new clients are let in."""
+        return any(server.is_serving() for server in self._accepting)
+
     # --- for connections ----------------------------------------------------------------------
 
     def scratch(self) -> memoryview:
