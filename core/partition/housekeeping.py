@@ -85,6 +85,8 @@ class Housekeeping:
                 await job(partition)
             except (KafkaFault, OSError) as failure:
                 _log.error("%s: %s failed, next try follows: %s", partition.tp, what, failure)
+            except Exception:  # noqa: BLE001 - a mistake in one log must not end the upkeep of others
+                _log.exception("%s: %s failed, next try follows", partition.tp, what)
             await asyncio.sleep(0)
 
     async def _retain_one(self, partition: Partition) -> None:

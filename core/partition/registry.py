@@ -27,6 +27,7 @@ from sprawl.core.ids import LeaderEpoch, PartitionId, TopicId, TopicName, TopicP
 from sprawl.core.limits import INDEX_CACHE_BYTES_MAX
 from sprawl.core.log.index import IndexCache
 from sprawl.core.log.partition_log import PartitionLog
+from sprawl.core.log.state import LogState
 from sprawl.core.partition.housekeeping import Housekeeping
 from sprawl.core.partition.partition import Partition
 from sprawl.core.partition.settings import PartitionSettings
@@ -118,10 +119,12 @@ class Partitions:
     async def close(self) -> None:
         """Stop serving, close every log and leave the marker of a clean stop."""
         await self.housekeeping.stop()
+        self._is_closed = True
         closings = [self._close(partition) for partition in self.opened()]
         self._topics.clear()
         all_closed = all(await asyncio.gather(*closings))
-        self._pool.shutdown()
+        # A compaction that is under way is waited for; it must not outlive the store.
+        await asyncio.to_thread(self._pool.shutdown)
         if all_closed:
             self._kv.put(_STATE, _CLEAN, sync=True)
 
@@ -190,9 +193,19 @@ class Partitions:
         del self._topics[topic.name]
         fault = KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The topic was deleted.")
         for index, opened in enumerate(topic.partitions):
-            partition = opened or self._open(topic, index)
-            partition.close(fault)
-            partition.log.delete()
+            try:
+                if opened is not None:
+                    opened.close(fault)
+                    opened.log.delete()
+                else:
+                    self._delete_unopened(topic, index)
+            except OSError as failure:
+                _log.error(
+                    "%s-%d: the data of the deleted partition could not be removed: %s",
+                    topic.name,
+                    index,
+                    failure,
+                )
         self._terms.forget(LogKey(topic_id, index) for index in range(len(topic.partitions)))
 
     # --- finding --------------------------------------------------------------------------------
@@ -201,16 +214,20 @@ class Partitions:
         """The partition a client asks for, by topic name or id; opened if it was not.
 
         Raises:
-            KafkaFault: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, KAFKA_STORAGE_ERROR.
+            KafkaFault: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, KAFKA_STORAGE_ERROR,
+                NOT_LEADER_OR_FOLLOWER when the node is stopping.
         """
         hosted = self._topics.get(topic)
-        if hosted is None:
-            if isinstance(topic, UUID):
-                raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_ID)
-            raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-        if not 0 <= index < len(hosted.partitions):
-            raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        if hosted is None or not 0 <= index < len(hosted.partitions):
+            raise self._unknown(topic, hosted)
         return hosted.partitions[index] or self._open(hosted, index)
+
+    def _unknown(self, topic: str | UUID, hosted: HostedTopic | None) -> KafkaFault:
+        if self._is_closed:
+            return KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, "The node is stopping.")
+        if hosted is None and isinstance(topic, UUID):
+            return KafkaFault(ErrorCode.UNKNOWN_TOPIC_ID)
+        return KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 
     def get(self, tp: TopicPartition) -> Partition | None:
         """The partition, opened if it was not; None when it is not hosted here."""
@@ -285,11 +302,10 @@ class Partitions:
 
     def _open(self, topic: HostedTopic, index: int) -> Partition:
         try:
-            log = self._open_log_of(topic, index)
+            return self._serve(topic, index, self._open_log_of(topic, index))
         except OSError as failure:
             _log.error("%s-%d: the log cannot be opened: %s", topic.name, index, failure)
             raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, f"Cannot open: {failure}") from failure
-        return self._serve(topic, index, log)
 
     def _open_log_of(self, topic: HostedTopic, index: int) -> PartitionLog:
         tp = TopicPartition(topic.name, PartitionId(index))
@@ -303,6 +319,11 @@ class Partitions:
             clean_shutdown=self._was_clean,
             indexes=self._indexes,
         )
+
+    def _delete_unopened(self, topic: HostedTopic, index: int) -> None:
+        tp = TopicPartition(topic.name, PartitionId(index))
+        LogState(self._kv, topic.topic_id, index).delete_all()
+        self._store.directory(str(tp)).discard(topic.config.file_delete_delay_ms)
 
     def _serve(self, topic: HostedTopic, index: int, log: PartitionLog) -> Partition:
         key = LogKey(topic.topic_id, index)

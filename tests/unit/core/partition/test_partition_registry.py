@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from data_world import World, batch
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import PartitionId, TopicId, TopicName, TopicPartition
 from sprawl.core.log.config import LogConfig
+from sprawl.core.log.partition_log import PartitionLog
 
 
 def tp(topic: str, partition: int = 0) -> TopicPartition:
@@ -177,3 +179,64 @@ async def test_usage_counts_bytes_of_every_partition(world: World) -> None:
     sizes = {usage.tp: usage.size_bytes for usage in world.partitions.usage()}
     assert sizes.keys() == {tp("t"), tp("t", 1)}
     assert sizes[tp("t", 1)] > 1000 > sizes[tp("t")]
+
+
+async def test_a_log_that_cannot_be_opened_is_a_storage_error_until_it_can(
+    disk_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = disk_world
+    world.topic()
+    world.append("a")
+    await world.restart()
+
+    def broken(**_: object) -> PartitionLog:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(PartitionLog, "open", broken)
+    with pytest.raises(KafkaFault) as raised:
+        world.partitions.find("t", 0)
+    assert raised.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    monkeypatch.undo()
+    assert world.values() == ["a"]
+
+
+async def test_a_broken_log_does_not_keep_the_node_from_starting(
+    disk_world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = disk_world
+    world.topic(partitions=3)
+    world.append("a", partition=2)
+    opening = PartitionLog.open
+
+    def broken(**fields: Any) -> PartitionLog:
+        if fields["tp"].partition == 1:
+            raise OSError(5, "Input/output error")
+        return opening(**fields)
+
+    monkeypatch.setattr(PartitionLog, "open", broken)
+    await world.restart(clean=False)
+    assert [partition.tp for partition in world.partitions.opened()] == [tp("t"), tp("t", 2)]
+    assert "t-1" in caplog.text
+    assert world.values(partition=2) == ["a"]
+
+
+async def test_a_stopping_node_does_not_claim_that_topics_are_gone(world: World) -> None:
+    world.topic()
+    world.append("a")
+    await world.partitions.close()
+    with pytest.raises(KafkaFault) as raised:
+        world.partitions.find("t", 0)
+    assert raised.value.code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+
+
+async def test_sealed_segments_are_synced_behind_the_appends(disk_world: World) -> None:
+    world = disk_world
+    world.topic(segment_bytes=1_000)
+    for index in range(10):
+        world.append(f"{index}" * 300)
+    partition = world.partition()
+    assert partition.high_watermark == 10, "no append waits for it"
+    async with asyncio.timeout(10):
+        while partition.log.pending_sync:
+            await asyncio.sleep(0.001)
+    assert partition.log.synced_offset >= 9
