@@ -34,7 +34,7 @@ class Writer(threading.Thread):
     """One idempotent producer that numbers its records by partition."""
 
     def __init__(self, name: str, bootstrap: str, stop: threading.Event) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, daemon=True)
         self._stop_event = stop
         self._producer = Producer(
             {
@@ -76,15 +76,15 @@ class Committer(threading.Thread):
     """Commits ascending offsets for a group and remembers those that were acknowledged."""
 
     def __init__(self, bootstrap: str, stop: threading.Event) -> None:
-        super().__init__(name="committer")
+        super().__init__(name="committer", daemon=True)
         self._stop_event = stop
-        self._bootstrap = bootstrap
+        self._address = bootstrap
         self.committed = 0
 
     def run(self) -> None:
         consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                "bootstrap.servers": self._address,
                 "group.id": GROUP,
                 "enable.auto.commit": False,
                 "reconnect.backoff.max.ms": 200,
