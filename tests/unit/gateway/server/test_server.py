@@ -98,8 +98,7 @@ async def test_one_connection_with_many_requests_does_not_hold_up_another() -> N
             modest.send(heartbeat(1))
             await modest.correlation_ids(1)
             await greedy.correlation_ids(many)
-            last_of_modest = max(at for at, who in enumerate(turns) if who == turns[-1])
-            assert turns.index("2") < last_of_modest
+            assert turns[-1] == "1"  # the modest one did not have to wait for the greedy one's end
 
 
 async def test_answers_of_overlapping_produces_keep_the_order_of_the_requests() -> None:
