@@ -141,6 +141,16 @@ class Peer:
     def send(self, data: bytes) -> None:
         self.writer.write(data)
 
+    async def drained(self) -> None:
+        """Wait until the operating system has taken what was sent."""
+        with suppress(ConnectionError):  # the server has closed, which `rest` will show
+            await self.writer.drain()
+
+    def finish(self) -> None:
+        """Send no more."""
+        with suppress(OSError):  # the connection may be gone
+            self.writer.write_eof()
+
     async def receive(self) -> bytes:
         """One response without its size prefix."""
         async with asyncio.timeout(PATIENCE_S):
