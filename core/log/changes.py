@@ -150,9 +150,12 @@ def truncate(log: PartitionLog, from_index: int) -> None:
             log.indexes.drop(each)
             each.file.discard(0)
         segment.cut(end, max_timestamp=max_timestamp)
+        log.names_changed = True
         log.segments = tuple(kept)
         log.pending = tuple(each for each in log.pending if each.segment in kept[:-1])
         log.stored_bytes = 0
+        # Until the next flush a power loss may bring back what was cut.
+        log.names_changed = True
     if not log.producers.truncate_to(end.offset):
         rebuild_producers(log)
 

@@ -64,6 +64,7 @@ class PartitionLog:
 
     __slots__ = (
         "_flushing",
+        "_has_durable_point",
         "_now_ms",
         "config",
         "directory",
@@ -116,6 +117,7 @@ class PartitionLog:
         self.is_closed = False
         self.epochs_changed = False
         self.names_changed = opened.is_new_file
+        self._has_durable_point = False
         self.stored_bytes = end.size_bytes
         self.truncations = 0
         self.lock = threading.RLock()
@@ -348,6 +350,7 @@ class PartitionLog:
             return
         created_ms = self._now_ms if now_ms is None else now_ms
         try:
+            self._make_point_durable()
             fresh = self._create_segment(active.end.offset, active.end.index, created_ms)
         except OSError as failure:
             raise self._refused(failure) from failure
@@ -357,6 +360,20 @@ class PartitionLog:
             self.pending += (Sealed(active, snapshot),)
             self.segments += (fresh,)
             self.stored_bytes = 0
+
+    def _make_point_durable(self) -> None:
+        """Before a log has a second segment it must be known, for good, what was synced of it.
+
+        Without a recovery point recovery has to take the store for lost, and everything but the
+        last segment for synced.
+        """
+        if self._has_durable_point:
+            return
+        with self.lock:
+            point = self.state.recovery_point()
+            if point is not None:
+                self.state.write([self.state.put_point(point)], sync=True)
+        self._has_durable_point = True
 
     def _create_segment(self, base_offset: int, first_index: int, created_ms: int) -> Segment:
         """A new empty segment file of this log.

@@ -45,7 +45,7 @@ from sprawl.core.log.segment import (
     segment_name,
 )
 from sprawl.core.log.state import Damage, LogState, RecoveryPoint, Summary
-from sprawl.core.storage.port import FileInfo, LogDirectory
+from sprawl.core.storage.port import FileInfo, LogDirectory, SegmentFile
 
 _log = logging.getLogger(__name__)
 
@@ -277,6 +277,8 @@ class Recovery:
             file.close()
         if self._is_unsynced(key, 0):
             return None
+        if self._stored_point is None and is_last and not self._has_sound_start(info):
+            return None
         _log.error("%s/%s: segment header damaged, rebuilt: %s", self._name, info.name, reason)
         if summary is not None:
             return self._known_header(key, summary)
@@ -284,6 +286,13 @@ class Recovery:
         return SegmentHeader(
             self._topic_id, self._partition, key.base_offset, self._found.end_index, created_ms=0
         )
+
+    def _has_sound_start(self, info: FileInfo) -> bool:
+        file = self._directory.open(info.name)
+        try:
+            return _sound_frame(file, SEGMENT_HEADER_BYTES, info.size_bytes) is not None
+        finally:
+            file.close()
 
     def _known_header(self, key: SegmentKey, summary: Summary) -> SegmentHeader:
         return SegmentHeader(
@@ -372,7 +381,7 @@ class Recovery:
         """Quarantine a damaged place; True when sound frames follow it in the segment."""
         start_offset = segment.end.offset
         for position, index in self._places_after(segment, size_bytes, fault):
-            frame = self._sound_frame(segment, position, size_bytes)
+            frame = _sound_frame(segment.file, position, size_bytes)
             if frame is not None and frame.base_offset >= start_offset:
                 if frame.base_offset > start_offset:
                     self._lost(
@@ -410,17 +419,6 @@ class Recovery:
         point = self._point
         if segment.key == point.key and fault.position < point.position:
             yield point.position, point.index
-
-    def _sound_frame(self, segment: Segment, position: int, size_bytes: int) -> Frame | None:
-        head = memoryview(segment.file.read(position, FRAME_BYTES))
-        if len(head) < FRAME_BYTES or position + FRAME_BYTES > size_bytes:
-            return None
-        try:
-            size = frame_size(head, 0, position)
-            buf = memoryview(segment.file.read(position, size))
-            return parse_frame(buf, position, verify=True) if len(buf) == size else None
-        except FrameFault:
-            return None
 
     def _close_off(self, segment: Segment, size_bytes: int, fault: FrameFault) -> None:
         """Nothing sound follows in the segment: the rest of its offsets is lost."""
@@ -472,3 +470,16 @@ class Recovery:
             code.name,
         )
         self._found.damage.append(damage)
+
+
+def _sound_frame(file: SegmentFile, position: int, size_bytes: int) -> Frame | None:
+    """The frame at a position of a file, if there is a whole one with a right checksum."""
+    head = memoryview(file.read(position, FRAME_BYTES))
+    if len(head) < FRAME_BYTES or position + FRAME_BYTES > size_bytes:
+        return None
+    try:
+        size = frame_size(head, 0, position)
+        buf = memoryview(file.read(position, size))
+        return parse_frame(buf, position, verify=True) if len(buf) == size else None
+    except FrameFault:
+        return None
