@@ -150,7 +150,6 @@ def truncate(log: PartitionLog, from_index: int) -> None:
             log.indexes.drop(each)
             each.file.discard(0)
         segment.cut(end, max_timestamp=max_timestamp)
-        log.names_changed = True
         log.segments = tuple(kept)
         log.pending = tuple(each for each in log.pending if each.segment in kept[:-1])
         log.stored_bytes = 0
