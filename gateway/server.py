@@ -23,7 +23,7 @@ from sprawl.core.limits import (
     WARNED_NETWORKS_MAX,
 )
 from sprawl.gateway.connection import KafkaConnection
-from sprawl.gateway.listeners import Advice, judge, network_of
+from sprawl.gateway.listeners import Advice, diagnose, judge, network_of
 from sprawl.gateway.log_limit import LogLimit
 from sprawl.gateway.sockets import bind
 
@@ -69,6 +69,7 @@ class Server:
         self.tasks: set[asyncio.Future[Any]] = set()
         self._connections: dict[int, KafkaConnection] = {}
         self._per_ip: Counter[str] = Counter()
+        self._listeners: list[Listener] = []
         self._bound: list[tuple[Listener, list[socket.socket]]] = []
         self._accepting: list[asyncio.Server] = []
         self._scratch = memoryview(bytearray(SCRATCH_BYTES))
@@ -87,6 +88,7 @@ class Server:
         Raises: OSError when the address cannot be bound.
         """
         sockets = bind(listener.host, listener.port)
+        self._listeners.append(listener)
         self._bound.append((listener, sockets))
         return int(sockets[0].getsockname()[1])
 
@@ -217,9 +219,9 @@ class Server:
     # --- addresses ----------------------------------------------------------------------------
 
     def advices(self) -> list[Advice]:
-        """What was found about clients that cannot use the address they are told, one a network:
-        for health and `sprawl doctor`."""
-        return list(self._advices.values())
+        """What the listeners' settings and the clients seen so far, one a network, tell about
+        addresses that do not work: for /health and `sprawl doctor`."""
+        return [*diagnose(self._listeners), *self._advices.values()]
 
     def _judge(self, info: ConnectionInfo) -> None:
         """Say once for each network that its clients cannot use what they are told."""

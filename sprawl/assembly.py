@@ -79,6 +79,7 @@ class Assembly:
         self._metrics = GatewayMetrics()
         self._endpoints: dict[str, Endpoint] = {}
         self._broker: Broker | None = None
+        self._server: Server | None = None
         self._running: AsyncExitStack | None = None
         self._started_ms = 0
         self.http_address: str | None = None
@@ -144,7 +145,7 @@ class Assembly:
         )
         followers = Followers()
         broker = self._assemble(identity, config, partitions, followers, kv)
-        server = Server(broker, self._metrics)
+        self._server = server = Server(broker, self._metrics)
         followers.follow(broker, server)
         running.push_async_callback(server.stop)
         ports = {each.name: _bind(server, each) for each in listeners}
@@ -274,7 +275,7 @@ class Assembly:
     def _health(self) -> dict[str, object]:
         """What /health says; `ready` decides its status."""
         facts: dict[str, object] = {"ready": self._running is not None, "version": __version__}
-        if self._broker is None:
+        if self._broker is None or self._server is None:
             return facts
         volume = self._volume()
         return facts | {
@@ -286,6 +287,7 @@ class Assembly:
             "listeners": self.listeners,
             "topics": len(self._broker.controller.topics),
             "uptime_ms": self._clock.monotonic_ms() - self._started_ms,
+            "advice": [advice._asdict() for advice in self._server.advices()],
         }
 
     def _gauges(self) -> Iterator[tuple[str, str, float]]:

@@ -204,7 +204,7 @@ def check_http(address: str) -> list[Finding]:
         ]
     finally:
         connection.close()
-    findings = [_health(response.status, body)]
+    findings = [_health(response.status, body), *_advice(body)]
     date = response.getheader("Date")
     if date is not None:
         findings.append(_clock(now_ms, int(parsedate_to_datetime(date).timestamp() * 1000)))
@@ -216,12 +216,31 @@ def _health(status: int, body: bytes) -> Finding:
         facts = json.loads(body)
     except ValueError:
         facts = body.decode(errors="replace").strip()
+    if isinstance(facts, dict):
+        facts.pop("advice", None)  # told one by one
     detail = facts if isinstance(facts, str) else json.dumps(facts)
     if status == http.client.OK:
         return Finding(check="health", status="ok", detail=detail)
     return Finding(
         check="health", status="problem", detail=detail, fix="see the node's log for its last error"
     )
+
+
+def _advice(body: bytes) -> list[Finding]:
+    """What the node found out about addresses that do not work for its clients."""
+    try:
+        facts = json.loads(body)
+    except ValueError:
+        return []
+    return [
+        Finding(
+            check="client addresses",
+            status="problem" if each["is_certain"] else "warning",
+            detail=each["cause"],
+            fix=each["next_step"],
+        )
+        for each in (facts.get("advice", []) if isinstance(facts, dict) else [])
+    ]
 
 
 def _clock(here_ms: int, there_ms: int) -> Finding:

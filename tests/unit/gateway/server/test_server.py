@@ -30,6 +30,7 @@ from server_world import (
 from sprawl.core import limits
 from sprawl.core.broker import Endpoint
 from sprawl.core.errors import ErrorCode, PeerFault
+from sprawl.gateway import listeners
 from sprawl.gateway.codec._generated.k01_fetch import (
     FetchableTopicResponse,
     FetchRequest,
@@ -38,6 +39,7 @@ from sprawl.gateway.codec._generated.k01_fetch import (
 )
 from sprawl.gateway.codec.message import Struct
 from sprawl.gateway.dispatch import ConnectionInfo, HandlerSpec, RequestContext
+from sprawl.gateway.listeners import parse_listeners
 from sprawl.gateway.server import ServerLimits
 
 LARGE = bytes(range(256)) * 4_096  # 1 MiB
@@ -603,9 +605,7 @@ async def test_clients_that_cannot_come_back_are_reported_once(
 
     def judge(peer_host: str, local: Endpoint, advertised: Endpoint) -> Any:
         told.append((peer_host, local, advertised))
-        from sprawl.gateway.listeners import judge as real
-
-        return real("172.17.0.2", Endpoint("172.17.0.1", local.port), advertised)
+        return listeners.judge("172.17.0.2", Endpoint("172.17.0.1", local.port), advertised)
 
     monkeypatch.setattr("sprawl.gateway.server.judge", judge)
     async with World(advertised=Endpoint("localhost", 9092)) as world:
@@ -622,6 +622,15 @@ async def test_clients_that_cannot_come_back_are_reported_once(
     assert "localhost:9092" in line.getMessage()
 
 
+async def test_settings_that_shut_clients_out_are_reported_without_any_client() -> None:
+    server = World().server
+    [listener] = parse_listeners("PLAINTEXT://127.0.0.1:0", "PLAINTEXT://far.example:1", "machine")
+    server.bind(listener)
+    [advice] = server.advices()
+    assert "far.example" in advice.cause
+    await server.stop()
+
+
 async def test_a_sound_address_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
     async with World(advertised=Endpoint("localhost", 9092)) as world:
         await world.connect()
@@ -632,8 +641,6 @@ async def test_a_sound_address_is_not_reported(caplog: pytest.LogCaptureFixture)
 
 async def test_clients_are_not_accepted_before_the_start() -> None:
     world = World()
-    from sprawl.gateway.listeners import parse_listeners
-
     [listener] = parse_listeners("PLAINTEXT://127.0.0.1:0", None, "machine")
     port = world.server.bind(listener)
     with pytest.raises(OSError):
