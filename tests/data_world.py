@@ -70,6 +70,26 @@ class FakeConfig:
     fetch_max_bytes: int = 57_671_680
 
 
+class Gate:
+    """Threads wait here until they are let through, one at a time or for good."""
+
+    def __init__(self) -> None:
+        self._passes = threading.Semaphore(0)
+        self._is_open = False
+
+    def let_one(self) -> None:
+        self._passes.release()
+
+    def open(self) -> None:
+        self._is_open = True
+        self._passes.release()
+
+    def pass_through(self) -> None:
+        assert self._passes.acquire(timeout=10)
+        if self._is_open:
+            self._passes.release()
+
+
 def batch(
     *values: str,
     key: str | None = None,
@@ -270,17 +290,21 @@ class World:
         monkeypatch.setattr(PartitionLog, "flush", counted)
         return syncs
 
-    def hold_syncs(self, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-        """Let no sync begin until the event is set."""
-        release = threading.Event()
+    def hold_syncs(self, monkeypatch: pytest.MonkeyPatch, *, at_end: bool = False) -> Gate:
+        """Let no sync begin, or let none return, until the gate lets it."""
+        gate = Gate()
         sync = PartitionLog.flush
 
         def held(log: PartitionLog) -> object:
-            assert release.wait(10)
-            return sync(log)
+            if not at_end:
+                gate.pass_through()
+            synced = sync(log)
+            if at_end:
+                gate.pass_through()
+            return synced
 
         monkeypatch.setattr(PartitionLog, "flush", held)
-        return release
+        return gate
 
     def fail_syncs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let every sync fail as a broken disk does."""
@@ -289,6 +313,18 @@ class World:
             raise OSError(5, "Input/output error")
 
         monkeypatch.setattr(PartitionLog, "flush", failing)
+
+    def hold_cold_reads(self, monkeypatch: pytest.MonkeyPatch) -> Gate:
+        """Let reads from disk wait until the gate lets them."""
+        gate = Gate()
+        read = PartitionLog.read_blocking
+
+        def held(log: PartitionLog, *args: Any, **fields: Any) -> Any:
+            gate.pass_through()
+            return read(log, *args, **fields)
+
+        monkeypatch.setattr(PartitionLog, "read_blocking", held)
+        return gate
 
     def chill(self, monkeypatch: pytest.MonkeyPatch, *, partition: int) -> None:
         """Pretend that a partition's data has left memory and page cache."""

@@ -211,9 +211,9 @@ class _Fetch:
             data.diverging_epoch = EpochEndOffset(epoch=diverging[0], end_offset=diverging[1])
             return None
         offset = Offset(wish.fetch_offset)
-        max_bytes = max(0, min(left_bytes, wish.partition_max_bytes))
+        max_bytes = max(int(min_one), min(left_bytes, wish.partition_max_bytes))
         up_to_offset = partition.end_offset(self._isolation)
-        if offset >= up_to_offset or (max_bytes == 0 and not min_one):
+        if offset >= up_to_offset or max_bytes <= 0:
             return None
         read = partition.log.read(offset, max_bytes, up_to_offset=up_to_offset, min_one=min_one)
         if read is None:

@@ -159,16 +159,29 @@ async def test_every_unclean_stop_raises_every_epoch_by_one(disk_world: World) -
     assert memoryview(read.buffers[0])[12:16] == (2).to_bytes(4, "big")
 
 
+async def test_a_log_ahead_of_the_stored_term_is_believed(disk_world: World) -> None:
+    world = disk_world
+    world.topic()
+    world.new_term(5)
+    world.append("a")
+    await world.restart()
+    assert world.partition().leader_epoch == 5
+    await world.restart()
+    assert world.partitions.leader_epoch(tp("t")) == 5, "it is stored now"
+    world.append("b")
+    assert world.values() == ["a", "b"]
+
+
 async def test_a_stop_answers_who_waits(disk_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world = disk_world
     world.topic(flush_messages=1)
-    release = world.hold_syncs(monkeypatch)
+    gate = world.hold_syncs(monkeypatch)
     outcome = world.partition().append_produced(
         memoryview(bytearray(batch("a"))), produce_version=12, now_ms=world.clock.now_ms()
     )
     assert outcome.commit is not None
     stopping = asyncio.ensure_future(world.partitions.close())
-    release.set()
+    gate.open()
     assert await outcome.commit is None, "the stop syncs what was appended"
     await stopping
 

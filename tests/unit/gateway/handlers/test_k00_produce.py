@@ -247,14 +247,22 @@ async def test_flush_messages_1_answers_after_the_sync(disk_world: World) -> Non
     assert partition.log.synced_offset == partition.high_watermark == 1
 
 
-async def test_a_duplicate_waits_for_the_commit_of_its_original(disk_world: World) -> None:
+async def test_a_duplicate_waits_for_the_commit_of_its_original(
+    disk_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = disk_world
     world.topic(flush_messages=1)
+    gate = world.hold_syncs(monkeypatch)
     first = world.start_call(k00_produce, request(idempotent(0, "a")), 12)
     second = world.start_call(k00_produce, request(idempotent(0, "a")), 12)
-    answers = await asyncio.gather(first, second)
-    assert [r.responses[0].partition_responses[0].base_offset for r in answers] == [0, 0]
+    assert world.must_wait(k00_produce, request(idempotent(0, "a")), 12)
+    gate.open()
+    for response in await asyncio.gather(first, second):
+        assert isinstance(response, ProduceResponse)
+        answer = response.responses[0].partition_responses[0]
+        assert (answer.error_code, answer.base_offset) == (0, 0)
     assert world.values() == ["a"]
+    assert not world.must_wait(k00_produce, request(idempotent(0, "a")), 12)
 
 
 async def test_producers_share_a_sync(disk_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,10 +281,10 @@ async def test_a_sync_that_outlasts_the_timeout(
 ) -> None:
     world = disk_world
     world.topic(flush_messages=1)
-    release = world.hold_syncs(monkeypatch)
+    gate = world.hold_syncs(monkeypatch)
     answer = await produce(world, batch("a"), timeout_ms=1)
     assert answer.error_code == ErrorCode.REQUEST_TIMED_OUT
-    release.set()
+    gate.open()
 
 
 async def test_a_failed_sync_ends_appends_but_not_reads(
@@ -307,10 +315,10 @@ async def test_a_deleted_topic_answers_who_waits_for_a_commit(
 ) -> None:
     world = disk_world
     topic_id = world.topic(flush_messages=1)
-    release = world.hold_syncs(monkeypatch)
+    gate = world.hold_syncs(monkeypatch)
     answering = world.start_call(k00_produce, request(batch("a")), 12)
     world.partitions.remove_topic(topic_id)
-    release.set()
+    gate.open()
     response = await answering
     assert isinstance(response, ProduceResponse)
     answer = response.responses[0].partition_responses[0]

@@ -9,8 +9,9 @@ from uuid import UUID
 import pytest
 from data_world import World, batch, values_of
 
-from sprawl.core.errors import ErrorCode
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import ZERO_UUID
+from sprawl.core.log.partition_log import PartitionLog
 from sprawl.gateway.codec._generated.k01_fetch import (
     FetchPartition,
     FetchRequest,
@@ -118,13 +119,13 @@ async def test_uncommitted_records_are_not_seen(
 ) -> None:
     world = disk_world
     world.topic(flush_messages=1)
-    release = world.hold_syncs(monkeypatch)
+    gate = world.hold_syncs(monkeypatch)
     world.append("a")
     for offset in (0, 1):
         data = await fetch_one(world, request(partition(offset=offset)))
         assert (data.error_code, data.high_watermark, values_of(data.records)) == (0, 0, [])
     answering = world.start_call(k01_fetch, request(partition(), max_wait_ms=10_000), V)
-    release.set()
+    gate.open()
     response = await answering
     assert isinstance(response, FetchResponse)
     assert read(response) == {0: ["a"]}
@@ -252,6 +253,14 @@ async def test_the_first_batch_is_returned_however_large_it_is(world: World) -> 
         request(*(partition(i, partition_max_bytes=10) for i in range(3)), max_bytes=10),
     )
     assert read(response) == {0: [], 1: ["a" * 1000], 2: []}
+
+
+async def test_limits_of_zero_still_return_the_first_batch(world: World) -> None:
+    world.topic()
+    world.append("a")
+    world.append("b")
+    wanted = request(partition(partition_max_bytes=0), max_bytes=0)
+    assert values_of((await fetch_one(world, wanted)).records) == ["a"]
 
 
 async def test_the_brokers_cap_holds_whatever_is_asked(world: World) -> None:
@@ -390,6 +399,45 @@ async def test_cold_data_is_read_off_the_loop(
     assert world.must_wait(k01_fetch, request(partition(0), partition(1)), V)
     response = await fetch(world, request(partition(0), partition(1)))
     assert read(response) == {0: ["a"], 1: ["b"]}
+
+
+async def test_what_is_committed_during_a_cold_read_is_not_missed(
+    disk_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = disk_world
+    world.topic(partitions=2)
+    world.append("a", partition=1)
+    world.chill(monkeypatch, partition=1)
+    gate = world.hold_cold_reads(monkeypatch)
+    wanted = request(
+        partition(0), partition(1), max_wait_ms=60_000, min_bytes=size_of("a") + size_of("b")
+    )
+    answering = world.start_call(k01_fetch, wanted, V)
+    await settle()
+    world.append("b", partition=0)
+    gate.open()
+    response = await answering
+    assert isinstance(response, FetchResponse)
+    assert read(response) == {0: ["b"], 1: ["a"]}
+
+
+async def test_a_failing_cold_read_fails_its_partition_only(
+    disk_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = disk_world
+    world.topic(partitions=2)
+    world.append("a")
+    world.append("b", partition=1)
+    world.chill(monkeypatch, partition=0)
+
+    def broken(*_: object, **__: object) -> None:
+        raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR)
+
+    monkeypatch.setattr(PartitionLog, "read_blocking", broken)
+    response = await fetch(world, request(partition(0), partition(1)))
+    codes = [data.error_code for data in response.responses[0].partitions]
+    assert codes == [ErrorCode.KAFKA_STORAGE_ERROR, 0]
+    assert read(response) == {0: [], 1: ["b"]}
 
 
 # --- sessions ------------------------------------------------------------------------------------

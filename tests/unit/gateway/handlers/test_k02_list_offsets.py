@@ -128,12 +128,12 @@ async def test_what_is_not_committed_is_not_listed(
 ) -> None:
     world = disk_world
     world.topic(flush_messages=1)
-    release = world.hold_syncs(monkeypatch)
+    gate = world.hold_syncs(monkeypatch)
     world.append("a", timestamp_ms=100)
     assert found(await list_one(world, request(LATEST)))[0] == 0
     assert found(await list_one(world, request(100)))[0] == -1
     assert found(await list_one(world, request(LATEST, replica_id=-2)))[0] == 1
-    release.set()
+    gate.open()
 
 
 @pytest.mark.parametrize(
