@@ -16,7 +16,7 @@ from sprawl.core.storage.port import Buffer
 
 BLOCK_BYTES_MIN: Final = 4_096
 BLOCK_BYTES_MAX: Final = 262_144
-_KEPT_BYTES_MIN: Final = 32_768
+_KEPT_BYTES_MIN: Final = 8_192
 
 
 class Blocks:
