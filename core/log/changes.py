@@ -214,7 +214,14 @@ def advance_start(log: PartitionLog, offset: int) -> None:
         damage = tuple(each for each in log.marks.damage if each.end_offset > offset)
         marks = log.marks._replace(log_start_offset=offset, damage=damage)
         deletes = [key for each in gone for key in log.state.segment_keys(each.key)]
-        log.state.write([log.state.put_marks(marks)], deletes, sync=True)
+        puts = [log.state.put_marks(marks)]
+        # What these segments say of producers cannot be read from them any more.
+        puts += [
+            log.state.put_producers(each.segment.end.offset, each.producers)
+            for each in log.pending
+            if each.segment in gone and each.producers is not None
+        ]
+        log.state.write(puts, deletes, sync=True)
         log.marks = marks
         log.segments = segments[count:]
         log.pending = tuple(each for each in log.pending if each.segment not in gone)

@@ -17,7 +17,7 @@ from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment
 from sprawl.core.records.batch import parse_header
 
 if TYPE_CHECKING:
-    from sprawl.core.log.partition_log import PartitionLog
+    from sprawl.core.log.readable import ReadableLog
 
 _log = logging.getLogger(__name__)
 _first_index = attrgetter("first_index")
@@ -52,16 +52,21 @@ def rebuild_index(segment: Segment, index_interval_bytes: int) -> SparseIndex:
     return scratch.index
 
 
-def rebuild_producers(log: PartitionLog, now_ms: int = 0) -> None:
-    """Load the producer table that was stored last and replay what was appended since."""
+def rebuild_producers(log: ReadableLog, now_ms: int = 0) -> bool:
+    """Load the producer table that was stored last and replay what was appended since.
+
+    Returns:
+        Whether anything was replayed.
+    """
     end_offset = log.log_end_offset
     offset, log.producers = log.state.producers(end_offset)
-    for segment in log.segments:
-        if segment.has_producers and segment.end.offset > offset:
-            _replay(log, segment, offset, now_ms)
+    newer = [each for each in log.segments if each.has_producers and each.end.offset > offset]
+    for segment in newer:
+        _replay(log, segment, offset, now_ms)
+    return bool(newer)
 
 
-def _replay(log: PartitionLog, segment: Segment, offset: int, now_ms: int) -> None:
+def _replay(log: ReadableLog, segment: Segment, offset: int, now_ms: int) -> None:
     index = log.load_index(segment, may_block=True)
     assert index is not None
     at = index.before_offset(offset - segment.base_offset)
@@ -80,8 +85,8 @@ def _replay(log: PartitionLog, segment: Segment, offset: int, now_ms: int) -> No
         )
 
 
-def find_entries(log: PartitionLog, lo: int, hi: int, max_bytes: int) -> list[Entry]:
-    """See PartitionLog.entries.
+def find_entries(log: ReadableLog, lo: int, hi: int, max_bytes: int) -> list[Entry]:
+    """See ReadableLog.entries.
 
     Raises:
         ValueError, KafkaFault: as there.
@@ -110,7 +115,7 @@ def find_entries(log: PartitionLog, lo: int, hi: int, max_bytes: int) -> list[En
     return found
 
 
-def _entries_from(log: PartitionLog, segment: Segment, lo: int) -> Iterator[Entry]:
+def _entries_from(log: ReadableLog, segment: Segment, lo: int) -> Iterator[Entry]:
     index = log.load_index(segment, may_block=True)
     assert index is not None
     at = index.before_ordinal(lo - segment.first_index)
@@ -122,8 +127,8 @@ def _entries_from(log: PartitionLog, segment: Segment, lo: int) -> Iterator[Entr
         number += 1
 
 
-def index_of_offset(log: PartitionLog, offset: int) -> LogIndex:
-    """See PartitionLog.index_of_offset.
+def index_of_offset(log: ReadableLog, offset: int) -> LogIndex:
+    """See ReadableLog.index_of_offset.
 
     Raises:
         ValueError, KafkaFault: as there.
