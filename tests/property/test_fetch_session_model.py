@@ -67,6 +67,8 @@ class Client:
             forgotten=[FetchKey("t", each) for each in sorted(self.forgotten)],
             now_ms=0,
         )
+        for each in self.forgotten:  # what was asked for again meanwhile was never forgotten
+            self.told.pop(each, None)
         self.changed.clear()
         self.forgotten.clear()
         answers = []
@@ -110,7 +112,6 @@ def test_a_session_tells_all_that_a_full_fetch_would(changes: list[tuple[str, in
             client.forgotten.discard(index)
         elif what == "forget" and index in client.positions:
             del client.positions[index]
-            client.told.pop(index, None)
             client.changed.discard(index)
             client.forgotten.add(index)
         elif what == "fetch":
