@@ -138,6 +138,7 @@ def _read_segment(
         found = _locate(segment, index, up_to_offset, stop, fetch)
         stop = _Place(found.position, min(found.base_offset, up_to_offset))
     start = _locate(segment, index, offset, stop, fetch)
+    start = _Place(segment.past_gap(start.position), start.base_offset)
     if start.position >= stop.position:
         return LogRead([], Offset(stop.base_offset))
     if stop.position - start.position > max_bytes:

@@ -142,6 +142,9 @@ class Recovery:
         for at, (key, info) in enumerate(files):
             is_last = at + 1 == len(files)
             if info.size_bytes < SEGMENT_HEADER_BYTES and not is_last:
+                if self._was_never_synced(key, SEGMENT_HEADER_BYTES):
+                    self._cut_files(files[at:], "its header was never written")
+                    break
                 # What it held is missed when the next segment is joined.
                 continue
             if not self._is_joined(key.base_offset):
@@ -149,7 +152,7 @@ class Recovery:
                 break
             segment = self._open(key, info, is_last=is_last)
             if segment is None:
-                self._cut_files(files[at:], "its header was never written")
+                self._cut_files(files[at:], "its header, or an entry before it, was never written")
                 break
             found.segments.append(segment)
             found.end_offset, found.end_index = segment.end.offset, segment.end.index
@@ -201,12 +204,20 @@ class Recovery:
         if not found.segments or base_offset == found.end_offset:
             return True
         last = found.segments[-1]
-        if self._is_unsynced(last.key, last.end.size_bytes) or base_offset < last.end.offset:
+        if base_offset < last.end.offset or self._was_never_synced(last.key, last.end.size_bytes):
             return False
         self._lost(
             last.end.offset, base_offset, ErrorCode.KAFKA_STORAGE_ERROR, "segment missing or short"
         )
         return True
+
+    def _is_next_index(self, first_index: int) -> bool:
+        """The same question by index: entries without offsets may be all that is missing."""
+        found = self._found
+        if not found.segments or first_index == found.end_index:
+            return True
+        last = found.segments[-1]
+        return not self._was_never_synced(last.key, last.end.size_bytes)
 
     def _cut_files(self, files: list[tuple[SegmentKey, FileInfo]], why: str) -> None:
         for key, info in files:
@@ -226,7 +237,7 @@ class Recovery:
     def _open(self, key: SegmentKey, info: FileInfo, *, is_last: bool) -> Segment | None:
         summary = self._summaries.get(key)
         header = self._header(key, info, summary, is_last=is_last)
-        if header is None:
+        if header is None or not self._is_next_index(header.first_index):
             return None
         segment = Segment(
             self._directory.open(info.name),
@@ -357,6 +368,10 @@ class Recovery:
         """Does a place lie at or after the recovery point? False when none is known."""
         point = self._stored_point
         return point is not None and (key, position) >= (point.key, point.position)
+
+    def _was_never_synced(self, key: SegmentKey, position: int) -> bool:
+        """Of a place before the last segment: with a second segment there is a stored point."""
+        return self._stored_point is not None and self._is_unsynced(key, position)
 
     def _is_tail(self, segment: Segment, position: int, *, is_last: bool) -> bool:
         if self._stored_point is None:
