@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
     from sprawl.gateway.dispatch import RequestContext
 
+_NULL_NAME_FROM_VERSION = 12
+"""A topic asked for by its id has no name to give back when it is unknown."""
+
 
 def handle(
     ctx: RequestContext, request: MetadataRequest
@@ -81,25 +84,32 @@ def _asked_topic(
     controller = ctx.broker.controller
     if asked.topic_id != ZERO_UUID:
         if ctx.api_version < 12:
-            return _failed(asked, ErrorCode.INVALID_REQUEST)
+            return _failed(ctx, asked, ErrorCode.INVALID_REQUEST)
         by_id = controller.by_id.get(asked.topic_id)
-        return _failed(asked, ErrorCode.UNKNOWN_TOPIC_ID) if by_id is None else _topic(ctx, by_id)
+        return (
+            _failed(ctx, asked, ErrorCode.UNKNOWN_TOPIC_ID) if by_id is None else _topic(ctx, by_id)
+        )
     if asked.name is None:
-        return _failed(asked, ErrorCode.INVALID_REQUEST)
+        return _failed(ctx, asked, ErrorCode.INVALID_REQUEST)
     found = controller.topics.get(asked.name)
     if found is not None:
         return _topic(ctx, found)
     if refused and asked.name in refused:
-        return _failed(asked, refused[asked.name])
+        return _failed(ctx, asked, refused[asked.name])
     try:
         ControllerState.check_name(asked.name)
     except KafkaFault as fault:
-        return _failed(asked, fault.code)
-    return _failed(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return _failed(ctx, asked, fault.code)
+    return _failed(ctx, asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 
 
-def _failed(asked: MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopic:
-    return MetadataResponseTopic(error_code=code, name=asked.name, topic_id=asked.topic_id)
+def _failed(
+    ctx: RequestContext, asked: MetadataRequestTopic, code: ErrorCode
+) -> MetadataResponseTopic:
+    name = asked.name
+    if name is None and ctx.api_version < _NULL_NAME_FROM_VERSION:
+        name = ""
+    return MetadataResponseTopic(error_code=code, name=name, topic_id=asked.topic_id)
 
 
 def _topic(ctx: RequestContext, topic: TopicInfo) -> MetadataResponseTopic:

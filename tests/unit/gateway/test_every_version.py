@@ -1,0 +1,267 @@
+"""Every announced version of the admin APIs is answered: through a socket, by a node in memory.
+
+A field that a version cannot carry would fail in the encoder and close the connection.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sprawl.core.ids import ZERO_UUID
+from sprawl.gateway.codec import RequestHeader, decode_response, encode_request
+from sprawl.gateway.codec._generated.k03_metadata import MetadataRequest, MetadataRequestTopic
+from sprawl.gateway.codec._generated.k18_api_versions import ApiVersionsRequest
+from sprawl.gateway.codec._generated.k19_create_topics import (
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+)
+from sprawl.gateway.codec._generated.k20_delete_topics import DeleteTopicsRequest, DeleteTopicState
+from sprawl.gateway.codec._generated.k22_init_producer_id import InitProducerIdRequest
+from sprawl.gateway.codec._generated.k32_describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResource,
+)
+from sprawl.gateway.codec._generated.k33_alter_configs import (
+    AlterableConfig,
+    AlterConfigsRequest,
+    AlterConfigsResource,
+)
+from sprawl.gateway.codec._generated.k35_describe_log_dirs import DescribeLogDirsRequest
+from sprawl.gateway.codec._generated.k37_create_partitions import (
+    CreatePartitionsRequest,
+    CreatePartitionsTopic,
+)
+from sprawl.gateway.codec._generated.k46_list_partition_reassignments import (
+    ListPartitionReassignmentsRequest,
+)
+from sprawl.gateway.codec._generated.k60_describe_cluster import DescribeClusterRequest
+from sprawl.node import Node
+
+
+class Wire:
+    """A connection that speaks whole messages."""
+
+    def __init__(self, bootstrap: str) -> None:
+        host, _, port = bootstrap.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)), timeout=10)
+
+    def ask(self, key: int, version: int, request: Any) -> Any:
+        header = RequestHeader(key, version, version + 7, "test")
+        self._socket.sendall(b"".join(encode_request(header, request)))
+        size = int.from_bytes(self._read(4), "big")
+        correlation_id, body = decode_response(key, version, memoryview(self._read(size)))
+        assert correlation_id == version + 7
+        return body
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _read(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            part = self._socket.recv(count - len(data))
+            assert part, "the node closed the connection"
+            data += part
+        return data
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    with Node(num_partitions=2) as running:
+        yield running
+
+
+@pytest.fixture
+def wire(node: Node) -> Iterator[Wire]:
+    connection = Wire(node.bootstrap)
+    yield connection
+    connection.close()
+
+
+def topic(wire: Wire, name: str) -> None:
+    made = wire.ask(
+        19,
+        7,
+        CreateTopicsRequest(
+            topics=[CreatableTopic(name=name, num_partitions=1, replication_factor=1)]
+        ),
+    )
+    assert made.topics[0].error_code in (0, 36)
+
+
+@pytest.mark.parametrize("version", range(14))
+def test_metadata(wire: Wire, node: Node, version: int) -> None:
+    topic(wire, "known")
+    names = [MetadataRequestTopic(name="known"), MetadataRequestTopic(name=f"made-{version}")]
+    answer = wire.ask(3, version, MetadataRequest(topics=names, allow_auto_topic_creation=True))
+    assert [each.error_code for each in answer.topics] == [0, 0]
+    assert [len(each.partitions) for each in answer.topics] == [1, 2]
+    assert f"{answer.brokers[0].host}:{answer.brokers[0].port}" == node.bootstrap
+    everything = wire.ask(3, version, MetadataRequest(topics=None if version else []))
+    assert {"known", f"made-{version}"} <= {each.name for each in everything.topics}
+    if version:
+        assert wire.ask(3, version, MetadataRequest(topics=[])).topics == []
+
+
+def test_metadata_by_id(wire: Wire) -> None:
+    topic(wire, "known")
+    [known] = wire.ask(3, 13, MetadataRequest(topics=[MetadataRequestTopic(name="known")])).topics
+    by_id = [MetadataRequestTopic(topic_id=known.topic_id, name=None)]
+    [found] = wire.ask(3, 12, MetadataRequest(topics=by_id)).topics
+    assert (found.name, found.error_code) == ("known", 0)
+    unknown = [MetadataRequestTopic(topic_id=type(known.topic_id)(int=5), name=None)]
+    assert wire.ask(3, 12, MetadataRequest(topics=unknown)).topics[0].error_code == 100
+    assert wire.ask(3, 10, MetadataRequest(topics=by_id)).topics[0].error_code == 42
+
+
+@pytest.mark.parametrize("version", range(4, 14))
+def test_metadata_creates_only_what_is_wanted(wire: Wire, version: int) -> None:
+    asked = [MetadataRequestTopic(name="never"), MetadataRequestTopic(name="not/a name")]
+    answer = wire.ask(3, version, MetadataRequest(topics=asked, allow_auto_topic_creation=False))
+    assert [each.error_code for each in answer.topics] == [3, 17]
+    allowed = wire.ask(
+        3, version, MetadataRequest(topics=asked[1:], allow_auto_topic_creation=True)
+    )
+    assert allowed.topics[0].error_code == 17
+
+
+@pytest.mark.parametrize("version", range(2, 8))
+def test_create_topics(wire: Wire, version: int) -> None:
+    config = CreatableTopicConfig(name="retention.ms", value="5000")
+    good = CreatableTopic(
+        name=f"c-{version}", num_partitions=3, replication_factor=1, configs=[config]
+    )
+    wide = CreatableTopic(name=f"w-{version}", num_partitions=1, replication_factor=3)
+    odd = CreatableTopic(
+        name=f"o-{version}",
+        num_partitions=1,
+        replication_factor=1,
+        configs=[CreatableTopicConfig(name="no.such", value="1")],
+    )
+    answer = wire.ask(19, version, CreateTopicsRequest(topics=[good, wide, odd]))
+    assert [each.error_code for each in answer.topics] == [0, 38, 40]
+    if version >= 5:
+        told = {each.name: each.value for each in answer.topics[0].configs}
+        assert told["retention.ms"] == "5000"
+        assert answer.topics[0].num_partitions == 3
+    if version >= 7:
+        assert answer.topics[0].topic_id != ZERO_UUID
+    again = wire.ask(19, version, CreateTopicsRequest(topics=[good], validate_only=True))
+    assert again.topics[0].error_code == 36
+    twice = wire.ask(19, version, CreateTopicsRequest(topics=[wide, wide]))
+    assert {each.error_code for each in twice.topics} == {42}
+
+
+@pytest.mark.parametrize("version", range(1, 7))
+def test_delete_topics(wire: Wire, version: int) -> None:
+    name = f"d-{version}"
+    topic(wire, name)
+    if version < 6:
+        request = DeleteTopicsRequest(topic_names=[name, "absent"])
+    else:
+        request = DeleteTopicsRequest(
+            topics=[DeleteTopicState(name=name), DeleteTopicState(name="absent")]
+        )
+    answer = wire.ask(20, version, request)
+    assert [each.error_code for each in answer.responses] == [0, 3]
+
+
+@pytest.mark.parametrize("version", range(6))
+def test_init_producer_id(wire: Wire, version: int) -> None:
+    ids = {
+        wire.ask(22, version, InitProducerIdRequest(transactional_id=None)).producer_id
+        for _ in range(3)
+    }
+    assert len(ids) == 3
+    assert min(ids) >= 0
+    refused = wire.ask(22, version, InitProducerIdRequest(transactional_id="t"))
+    assert refused.error_code != 0
+    assert refused.producer_id == -1
+
+
+@pytest.mark.parametrize("version", range(1, 5))
+def test_describe_configs(wire: Wire, version: int) -> None:
+    topic(wire, "known")
+    resources = [
+        DescribeConfigsResource(resource_type=2, resource_name="known", configuration_keys=None),
+        DescribeConfigsResource(
+            resource_type=2, resource_name="known", configuration_keys=["cleanup.policy", "no.such"]
+        ),
+        DescribeConfigsResource(resource_type=4, resource_name="1", configuration_keys=None),
+        DescribeConfigsResource(resource_type=4, resource_name="", configuration_keys=None),
+        DescribeConfigsResource(resource_type=2, resource_name="absent", configuration_keys=None),
+        DescribeConfigsResource(resource_type=4, resource_name="9", configuration_keys=None),
+    ]
+    answer = wire.ask(
+        32, version, DescribeConfigsRequest(resources=resources, include_synonyms=True)
+    )
+    assert [each.error_code for each in answer.results] == [0, 0, 0, 0, 3, 42]
+    assert len(answer.results[0].configs) > 30
+    assert [each.name for each in answer.results[1].configs] == ["cleanup.policy"]
+    partitions = {each.name: each for each in answer.results[2].configs}["num.partitions"]
+    assert (partitions.value, partitions.config_source) == ("2", 4)
+
+
+@pytest.mark.parametrize("version", range(3))
+def test_alter_configs(wire: Wire, version: int) -> None:
+    topic(wire, "known")
+
+    def alter(name: str, value: str) -> int:
+        change = AlterConfigsResource(
+            resource_type=2,
+            resource_name="known",
+            configs=[AlterableConfig(name=name, value=value)],
+        )
+        answer = wire.ask(33, version, AlterConfigsRequest(resources=[change]))
+        return int(answer.responses[0].error_code)
+
+    assert alter("retention.ms", "77") == 0
+    assert alter("retention.ms", "x") == 40
+    assert alter("no.such", "1") == 40
+
+
+@pytest.mark.parametrize("version", range(1, 6))
+def test_describe_log_dirs(wire: Wire, version: int) -> None:
+    topic(wire, "known")
+    [found] = wire.ask(35, version, DescribeLogDirsRequest(topics=None)).results
+    assert found.error_code == 0
+    assert "known" in [each.name for each in found.topics]
+
+
+@pytest.mark.parametrize("version", range(4))
+def test_create_partitions(wire: Wire, version: int) -> None:
+    name = f"p-{version}"
+    topic(wire, name)
+    more = [CreatePartitionsTopic(name=name, count=4, assignments=None)]
+    fewer = [CreatePartitionsTopic(name=name, count=2, assignments=None)]
+    assert wire.ask(37, version, CreatePartitionsRequest(topics=more)).results[0].error_code == 0
+    assert wire.ask(37, version, CreatePartitionsRequest(topics=fewer)).results[0].error_code == 37
+
+
+@pytest.mark.parametrize("version", range(3))
+def test_describe_cluster(wire: Wire, node: Node, version: int) -> None:
+    answer = wire.ask(60, version, DescribeClusterRequest())
+    assert (answer.error_code, answer.controller_id) == (0, 1)
+    assert f"{answer.brokers[0].host}:{answer.brokers[0].port}" == node.bootstrap
+
+
+def test_nothing_is_being_reassigned(wire: Wire) -> None:
+    answer = wire.ask(46, 0, ListPartitionReassignmentsRequest(topics=None))
+    assert (answer.error_code, answer.topics) == (0, [])
+
+
+@pytest.mark.parametrize("version", range(5))
+def test_api_versions_announces_what_is_served(wire: Wire, version: int) -> None:
+    asked = ApiVersionsRequest(client_software_name="test", client_software_version="1")
+    ranges = {
+        each.api_key: (each.min_version, each.max_version)
+        for each in wire.ask(18, version, asked).api_keys
+    }
+    assert ranges[0] == (0, 13)
+    assert ranges[3] == (0, 13)
+    assert {24, 28, 29, 36, 68, 71}.isdisjoint(ranges)
