@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import UUID
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
+_STRAYS_NAMED_MAX = 10
 _STATE = b"partitions/state"
 _OPEN = b"open"
 _CLEAN = b"clean"
@@ -98,6 +99,7 @@ class Partitions:
         self._indexes = IndexCache(INDEX_CACHE_BYTES_MAX)
         # A topic stands here twice: by name and by id.
         self._topics: dict[str | UUID, HostedTopic] = {}
+        self._deletions: dict[TopicName, Future[None]] = {}
         self._pool = ThreadPoolExecutor(settings.io_threads, thread_name_prefix="sprawl-io")
         self.housekeeping = Housekeeping(self, clock, settings)
         # A store without the entry is a new one.
@@ -112,6 +114,7 @@ class Partitions:
         Call it once the topics the controller knows were added, before the node serves.
         """
         self._kv.put(_STATE, _OPEN, sync=True)
+        self._report_strays()
         if not self._was_clean:
             await self._recover()
         self.housekeeping.start()
@@ -127,6 +130,22 @@ class Partitions:
         await asyncio.to_thread(self._pool.shutdown)
         if all_closed:
             self._kv.put(_STATE, _CLEAN, sync=True)
+
+    def _report_strays(self) -> None:
+        """Name the directories of no topic. They are left alone: they cost room, while deleting
+        them would turn a lost list of topics into lost data."""
+        known = {
+            f"{topic.name}-{index}"
+            for topic in self.topics()
+            for index in range(len(topic.partitions))
+        }
+        strays = sorted(set(self._store.names()) - known)
+        if strays:
+            _log.warning(
+                "%d log directories belong to no topic and are left as they are: %s",
+                len(strays),
+                ", ".join(strays[:_STRAYS_NAMED_MAX]),
+            )
 
     async def _recover(self) -> None:
         """Open every log, and begin a new term everywhere (see terms.py)."""
@@ -172,6 +191,9 @@ class Partitions:
         """Host a topic, or more partitions of one that is hosted already."""
         topic = self._topics.get(topic_id)
         if topic is None:
+            deletion = self._deletions.pop(name, None)
+            if deletion is not None:
+                deletion.result()  # its directories have the names that are needed now
             topic = HostedTopic(name, topic_id, 0, config)
             self._topics[name] = self._topics[topic_id] = topic
         missing = partition_count - len(topic.partitions)
@@ -192,21 +214,26 @@ class Partitions:
             return
         del self._topics[topic.name]
         fault = KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The topic was deleted.")
+        for partition in topic.partitions:
+            if partition is not None:
+                partition.close(fault)
+        self._terms.forget(LogKey(topic_id, index) for index in range(len(topic.partitions)))
+        under_way = {name: each for name, each in self._deletions.items() if not each.done()}
+        self._deletions = under_way | {topic.name: self._pool.submit(self._delete, topic)}
+
+    def _delete(self, topic: HostedTopic) -> None:
+        """Delete a topic's data; runs in the thread pool, as it syncs for each partition."""
         for index, opened in enumerate(topic.partitions):
+            tp = TopicPartition(topic.name, PartitionId(index))
             try:
                 if opened is not None:
-                    opened.close(fault)
                     opened.log.delete()
                 else:
-                    self._delete_unopened(topic, index)
+                    LogState(self._kv, topic.topic_id, index).delete_all()
+                    directory = self._store.directory(str(tp))
+                    directory.discard(topic.config.file_delete_delay_ms)
             except OSError as failure:
-                _log.error(
-                    "%s-%d: the data of the deleted partition could not be removed: %s",
-                    topic.name,
-                    index,
-                    failure,
-                )
-        self._terms.forget(LogKey(topic_id, index) for index in range(len(topic.partitions)))
+                _log.error("%s: the data of the deleted partition is still there: %s", tp, failure)
 
     # --- finding --------------------------------------------------------------------------------
 
@@ -319,11 +346,6 @@ class Partitions:
             clean_shutdown=self._was_clean,
             indexes=self._indexes,
         )
-
-    def _delete_unopened(self, topic: HostedTopic, index: int) -> None:
-        tp = TopicPartition(topic.name, PartitionId(index))
-        LogState(self._kv, topic.topic_id, index).delete_all()
-        self._store.directory(str(tp)).discard(topic.config.file_delete_delay_ms)
 
     def _serve(self, topic: HostedTopic, index: int, log: PartitionLog) -> Partition:
         key = LogKey(topic.topic_id, index)

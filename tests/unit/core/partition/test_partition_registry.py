@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -253,3 +254,17 @@ async def test_sealed_segments_are_synced_behind_the_appends(disk_world: World) 
         while partition.log.pending_sync:
             await asyncio.sleep(0.001)
     assert partition.log.synced_offset >= 9
+
+
+async def test_directories_of_no_topic_are_named_and_kept(
+    disk_world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = disk_world
+    stray = tmp_path / "logs" / "lost-7"
+    stray.mkdir()
+    world.topic()
+    world.append("a")
+    await world.restart()
+    assert "lost-7" in caplog.text
+    assert "t-0" not in caplog.text
+    assert stray.exists()
