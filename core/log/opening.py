@@ -79,6 +79,7 @@ def open_log(
             segment.file.discard(0)
         found.segments.clear()
         found.end_offset = marks.log_start_offset
+    _drop_deleted(found, state, marks.log_start_offset)
     is_new_file = _begin_segment(tp, topic_id, directory, found, now_ms)
     if found.must_store or found.damage:
         _store(directory, state, found.segments, epochs, marks)
@@ -100,6 +101,16 @@ def _marks(marks: Marks, found: Recovered, *, is_known: bool) -> Marks:
     if found.segments and not is_damaged:
         log_start = max(log_start, found.segments[0].base_offset)
     return marks._replace(log_start_offset=log_start, damage=damage)
+
+
+def _drop_deleted(found: Recovered, state: LogState, log_start_offset: int) -> None:
+    """Remove segments below the log start again whose removal a power loss took back."""
+    segments = found.segments
+    while len(segments) > 1 and segments[1].base_offset <= log_start_offset:
+        if segments[0].base_offset == log_start_offset:
+            return
+        state.write(deletes=state.segment_keys(segments[0].key))
+        segments.pop(0).file.discard(0)
 
 
 def _begin_segment(
