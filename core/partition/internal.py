@@ -71,9 +71,7 @@ class InternalTopic:
         offset = source.log_start_offset
         end_offset = source.end_offset(Isolation.READ_UNCOMMITTED)
         while offset < end_offset:
-            read = source.log.read_blocking(
-                offset, _READ_BYTES, up_to_offset=end_offset, min_one=True
-            )
+            read = source.read_blocking(offset, _READ_BYTES, up_to_offset=end_offset, min_one=True)
             if not read.buffers:
                 return  # compaction left nothing between here and the end
             run = b"".join(read.buffers)

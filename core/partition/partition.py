@@ -292,12 +292,13 @@ class Partition:
         return diverging
 
     def read(
-        self, offset: Offset, max_bytes: int, *, isolation: Isolation, min_one: bool
+        self, offset: Offset, max_bytes: int, *, up_to_offset: Offset, min_one: bool
     ) -> LogRead | None:
         """Whole batches from the one that holds `offset`, as the buffers the log keeps.
 
         Args:
             max_bytes: bound of the total size.
+            up_to_offset: batches that reach beyond it are left out; see `end_offset`.
             min_one: return the first batch even when it is larger than `max_bytes` (KIP-74).
 
         Returns:
@@ -306,9 +307,7 @@ class Partition:
         Raises:
             KafkaFault: KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE.
         """
-        return self.log.read(
-            offset, max_bytes, up_to_offset=self.end_offset(isolation), min_one=min_one
-        )
+        return self.log.read(offset, max_bytes, up_to_offset=up_to_offset, min_one=min_one)
 
     def read_blocking(
         self, offset: Offset, max_bytes: int, *, up_to_offset: Offset, min_one: bool

@@ -256,20 +256,6 @@ class Partitions:
             return KafkaFault(ErrorCode.UNKNOWN_TOPIC_ID)
         return KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 
-    def get(self, tp: TopicPartition) -> Partition | None:
-        """The partition, opened if it was not; None when it is not hosted here."""
-        hosted = self._topics.get(tp.topic)
-        if hosted is None or not 0 <= tp.partition < len(hosted.partitions):
-            return None
-        return hosted.partitions[tp.partition] or self._open(hosted, tp.partition)
-
-    def get_by_id(self, topic_id: TopicId, index: int) -> Partition | None:
-        """The same by topic id."""
-        hosted = self._topics.get(topic_id)
-        if hosted is None or not 0 <= index < len(hosted.partitions):
-            return None
-        return hosted.partitions[index] or self._open(hosted, index)
-
     def leader_epoch(self, tp: TopicPartition) -> LeaderEpoch:
         """A hosted partition's leader epoch, without opening its log; 0 for others."""
         hosted = self._topics.get(tp.topic)

@@ -215,7 +215,7 @@ class _Fetch:
         up_to_offset = partition.end_offset(self._isolation)
         if offset >= up_to_offset or max_bytes <= 0:
             return None
-        read = partition.log.read(offset, max_bytes, up_to_offset=up_to_offset, min_one=min_one)
+        read = partition.read(offset, max_bytes, up_to_offset=up_to_offset, min_one=min_one)
         if read is None:
             return _ColdRead(partition, offset, max_bytes, up_to_offset, min_one)
         return read
@@ -291,7 +291,7 @@ class _Fetch:
         while True:
             partition, offset, max_bytes, up_to_offset, min_one = cold
             job = partial(
-                partition.log.read_blocking,
+                partition.read_blocking,
                 offset,
                 max_bytes,
                 up_to_offset=up_to_offset,

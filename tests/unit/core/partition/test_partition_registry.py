@@ -25,8 +25,6 @@ async def test_a_partition_is_found_by_name_and_by_id(world: World) -> None:
     found = world.partitions.find("t", 1)
     assert found.tp == tp("t", 1)
     assert world.partitions.find(topic_id, 1) is found
-    assert world.partitions.get(tp("t", 1)) is found
-    assert world.partitions.get_by_id(topic_id, 1) is found
 
 
 @pytest.mark.parametrize(
@@ -45,10 +43,6 @@ async def test_what_is_not_hosted(
     with pytest.raises(KafkaFault) as raised:
         world.partitions.find(topic, index)
     assert raised.value.code == code
-    if isinstance(topic, UUID):
-        assert world.partitions.get_by_id(TopicId(topic), index) is None
-    else:
-        assert world.partitions.get(tp(topic, index)) is None
 
 
 async def test_logs_are_opened_when_first_used(world: World) -> None:
@@ -156,7 +150,7 @@ async def test_every_unclean_stop_raises_every_epoch_by_one(disk_world: World) -
         epochs.append([world.partitions.leader_epoch(tp("t", index)) for index in (0, 1)])
     assert epochs == [[1, 1], [1, 1], [2, 2]]
     world.append("b")
-    read = world.partition().read_blocking(1, 1 << 20, up_to_offset=2, min_one=True)
+    read = world.partition().log.read_blocking(1, 1 << 20, up_to_offset=2)
     assert memoryview(read.buffers[0])[12:16] == (2).to_bytes(4, "big")
 
 
