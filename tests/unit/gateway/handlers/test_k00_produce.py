@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from data_world import START_MS, World, batch
 
 from sprawl.core.errors import ErrorCode, PeerFault
 from sprawl.core.ids import ZERO_UUID, TopicName
+from sprawl.core.storage.disk import DiskFile
 from sprawl.gateway.codec._generated.k00_produce import (
     PartitionProduceData,
     PartitionProduceResponse,
@@ -298,6 +300,26 @@ async def test_a_failed_sync_ends_appends_but_not_reads(
     monkeypatch.undo()
     assert (await produce(world, batch("later"))).error_code == ErrorCode.KAFKA_STORAGE_ERROR
     assert world.values() == ["kept"]
+
+
+async def test_a_full_disk_refuses_batches_until_there_is_room(
+    disk_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = disk_world
+    world.topic()
+    await produce(world, idempotent(0, "a"))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(DiskFile, "append", full)
+    refused = await produce(world, idempotent(1, "b"))
+    assert refused.error_code == ErrorCode.KAFKA_STORAGE_ERROR
+    assert world.values() == ["a"]
+    monkeypatch.undo()
+    retried = await produce(world, idempotent(1, "b"))
+    assert (retried.error_code, retried.base_offset) == (0, 1)
+    assert world.values() == ["a", "b"]
 
 
 async def test_flush_ms_syncs_by_itself(disk_world: World) -> None:
