@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import Offset
-from sprawl.core.log.frames import FrameFault, frame_size, walk
+from sprawl.core.log.frames import Frame, FrameFault, frame_size, walk
 from sprawl.core.log.index import SparseIndex
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment
 from sprawl.core.records.batch import HEADER, HEADER_BYTES
@@ -263,10 +263,10 @@ def find_timestamp(
         if segment.max_timestamp < timestamp_ms:
             continue
         position = _reached_after(segment, timestamp_ms, start_offset, load_index)
-        for buf, reached_ms, _ in _timed_batches(segment, position, end_offset):
-            if reached_ms >= timestamp_ms:
+        for batch in _batches_from(segment, position, end_offset):
+            if batch.max_timestamp >= timestamp_ms:
                 found = first_at_or_after(
-                    buf, timestamp_ms, start_offset=start_offset, end_offset=end_offset
+                    batch.buf, timestamp_ms, start_offset=start_offset, end_offset=end_offset
                 )
                 if found is not None:
                     return found
@@ -289,9 +289,9 @@ def find_max_timestamp(
         if largest_ms < 0 or (best is not None and largest_ms <= best.timestamp_ms):
             continue
         position = _reached_after(segment, largest_ms, start_offset, load_index)
-        for buf, reached_ms, _ in _timed_batches(segment, position, end_offset):
-            if best is None or reached_ms > best.timestamp_ms:
-                found = max_timestamp(buf, start_offset=start_offset, end_offset=end_offset)
+        for batch in _batches_from(segment, position, end_offset):
+            if best is None or batch.max_timestamp > best.timestamp_ms:
+                found = max_timestamp(batch.buf, start_offset=start_offset, end_offset=end_offset)
                 if found is not None and (best is None or found.timestamp_ms > best.timestamp_ms):
                     best = found
             if best is not None and best.timestamp_ms >= largest_ms:
@@ -324,7 +324,7 @@ def _reached_after(
 def _largest_within(
     segment: Segment, start_offset: int, end_offset: int, load_index: LoadIndex
 ) -> int:
-    """Largest timestamp of a segment's batches that overlap a range of offsets."""
+    """Largest timestamp of a segment's records within a range of offsets."""
     index = load_index(segment, True)
     assert index is not None
     first = index.before_offset(start_offset - segment.base_offset)
@@ -342,21 +342,25 @@ def _largest_within(
         known_ms, position = index.timestamps[last], index.positions[last]
     elif first >= 0:
         position = index.positions[first]
-    for _, reached_ms, batch_end in _timed_batches(segment, position, end_offset):
-        if batch_end > start_offset:
-            known_ms = max(known_ms, reached_ms)
+    for batch in _batches_from(segment, position, end_offset):
+        if batch.max_timestamp <= known_ms or batch.end_offset <= start_offset:
+            continue
+        if start_offset <= batch.base_offset and batch.end_offset <= end_offset:
+            known_ms = batch.max_timestamp
+            continue
+        found = max_timestamp(batch.buf, start_offset=start_offset, end_offset=end_offset)
+        if found is not None:
+            known_ms = max(known_ms, found.timestamp_ms)
     return known_ms
 
 
-def _timed_batches(
-    segment: Segment, position: int, end_offset: int
-) -> Iterator[tuple[memoryview, int, int]]:
-    """(batch, its max timestamp, its end offset) from a position to an offset."""
+def _batches_from(segment: Segment, position: int, end_offset: int) -> Iterator[Frame]:
+    """The batches from a position on that begin below an offset."""
     try:
         for start, end in segment.runs(position, segment.end.size_bytes):
             for frame in walk(segment.file, start, end, chunk_bytes=_TIME_CHUNK_BYTES):
                 if frame.base_offset >= end_offset:
                     return
-                yield frame.buf, frame.max_timestamp, frame.end_offset
+                yield frame
     except FrameFault as fault:
         raise damaged(segment, fault) from fault

@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -249,8 +250,14 @@ class DiskDirectory:
         return DiskFile(self, name, (self.path / name).stat().st_size, keep_tail=True)
 
     def list(self) -> list[FileInfo]:
+        found: list[FileInfo] = []
         with os.scandir(self.path) as entries:
-            return [FileInfo(e.name, e.stat().st_size) for e in entries if e.is_file()]
+            for entry in entries:
+                # The reaper may have removed the file since its name was read.
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.is_file():
+                        found.append(FileInfo(entry.name, entry.stat().st_size))
+        return found
 
     def delete(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
