@@ -14,6 +14,18 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
+def process_cpu_s(pid: int) -> float:
+    """CPU-seconds a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+
+def process_resident_mib(pid: int) -> float:
+    """Resident memory of a process, MiB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * PAGE_BYTES / 2**20
+
+
 class NodeProcess:
     """`sprawl serve` on free ports of the loopback interface.
 
@@ -84,14 +96,10 @@ class NodeProcess:
         return self.start()
 
     def cpu_s(self) -> float:
-        """CPU-seconds the process has used, user and system."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+        return process_cpu_s(self.pid)
 
     def resident_mib(self) -> float:
-        """Resident memory, MiB."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * PAGE_BYTES / 2**20
+        return process_resident_mib(self.pid)
 
     def __enter__(self) -> Self:
         return self.start()
