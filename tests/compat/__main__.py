@@ -1,7 +1,7 @@
 """Clients' own test suites: `python -m tests.compat [CLIENT ...]`.
 
-Runs each suite against a node of this checkout, against Apache Kafka, or both, and prints one
-table. Exit code 0: every case of the suites' `tests.allow` passed; 1: some did not; 2: a suite could
+Runs each suite against a node of this checkout, Apache Kafka, or both, and prints one table.
+Exit code 0: every case of the suites' `tests.allow` passed; 1: some did not; 2: a suite could
 not run.
 """
 
