@@ -28,6 +28,12 @@ is compacted in several passes, as Kafka does with log.cleaner.dedupe.buffer.siz
 MEMORY_TAIL_BYTES_MAX = 16_777_216
 """Recently appended batches that the node keeps in memory for tail readers, over all partitions:
 16 MiB, small beside the 60 MiB budget of an idle node; the page cache serves what is older."""
+READ_BUFFER_BYTES = 1_048_576
+"""Size of the buffers that reads from the page cache use again: what clients ask of a partition at
+most by default (max.partition.fetch.bytes)."""
+READ_BUFFERS_MAX = 16
+"""Such buffers of a node: 16 MiB, made when needed, for about three answers of six partitions under
+way. Reads beyond that get memory of their own, at its price in CPU."""
 INDEX_CACHE_BYTES_MAX = 16_777_216
 """Sparse indexes of sealed segments that the node keeps in memory: 16 MiB, which index 3 GiB at
 Kafka's default density. Others are loaded from the key-value store when a reader comes by."""

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 
 from sprawl.core.limits import MEMORY_TAIL_BYTES_MAX
 from sprawl.core.storage.port import Buffer, FileInfo
+from sprawl.core.storage.read_buffers import ReadBuffers
 from sprawl.core.storage.reaper import Reaper
 from sprawl.core.storage.tail import TailCache
 
@@ -149,7 +150,7 @@ class DiskFile:
         store = self._directory.store
         if _NOWAIT is None or not store.can_read_nowait:
             return None
-        buf = bytearray(size_bytes)
+        buf = store.read_buffers.take(size_bytes)
         fd = self._pin()
         try:
             got = os.preadv(fd, [buf], position, _NOWAIT)
@@ -162,7 +163,7 @@ class DiskFile:
             return None
         finally:
             self._unpin()
-        return (memoryview(buf)[:got],) if got else None
+        return (buf[:got],) if got else None
 
     def truncate(self, size_bytes: int) -> None:
         fd = self._pin()
@@ -308,6 +309,7 @@ class DiskStore:
         self._lock_fd = _lock(path / _LOCK_NAME)
         self.descriptors = Descriptors(open_files_max or _open_files_bound())
         self.tails = TailCache(tail_bytes_max)
+        self.read_buffers = ReadBuffers()
         self.reaper = Reaper()
         self.can_read_nowait = True
         # The process id keeps names apart from those that an earlier process left.
