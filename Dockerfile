@@ -21,7 +21,8 @@ RUN python -m venv /opt/sprawl \
     && /opt/sprawl/bin/pip install --no-cache-dir --disable-pip-version-check .
 
 FROM python:3.12-slim-bookworm
-RUN useradd --system --uid 10001 --create-home sprawl \
+RUN groupadd --system --gid 10001 sprawl \
+    && useradd --system --uid 10001 --gid 10001 --create-home sprawl \
     && install -d -o sprawl -g sprawl /data \
     && install -d /etc/sprawl \
     && printf '%s\n' 'data = "/data"' 'host = "0.0.0.0"' 'advertised.host = "localhost"' \
@@ -31,7 +32,8 @@ COPY --from=build /opt/sprawl /opt/sprawl
 ENV PATH=/opt/sprawl/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     SPRAWL_CONFIG=/etc/sprawl/sprawl.toml
-USER sprawl
+# By number: orchestrators that insist on a user other than root cannot look names up.
+USER 10001:10001
 WORKDIR /home/sprawl
 VOLUME ["/data"]
 EXPOSE 9092 9644
