@@ -164,6 +164,10 @@ class Assembly:
         # A second time, because clients have to go before groups and partitions do.
         running.push_async_callback(server.stop)
         await broker.groups.start()
+        # Offsets that outlived their topic, because the node ended between the two removals.
+        broker.groups.topics_deleted(
+            broker.groups.committed_topics() - broker.controller.topics.keys()
+        )
         handlers.load()
         await server.start()
         self._broker = broker

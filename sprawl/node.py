@@ -7,7 +7,8 @@
         ...
 
 Unlike the `sprawl` command it reads no environment and no sprawl.toml: what a test gets depends on
-its own arguments only. Defaults are memory storage and free ports of the loopback interface.
+its own arguments only. Defaults are memory storage and free ports of the loopback interface, and
+groups that start at once (group.initial.rebalance.delay.ms=0) instead of waiting 3 s for members.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Node:
             "host": host,
             "port": str(port),
             "http.port": "off" if http_port is None else str(http_port),
+            "group_initial_rebalance_delay_ms": "0",
         }
         if data_dir is not None:
             flags["data"] = str(data_dir)

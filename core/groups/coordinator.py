@@ -231,6 +231,10 @@ class CoordinatorState:
                 self.offset_events.append_tombstones(turn, group, gone)
         return turn.effects
 
+    def committed_topics(self) -> set[str]:
+        """Names of all topics that some group has committed offsets of."""
+        return {topic for offsets in self.offsets.values() for topic, _ in offsets.partitions()}
+
     # --- administration --------------------------------------------------------------------------
 
     def delete_groups(self, token: Token, group_ids: Sequence[str], now: Instant) -> list[Effect]:

@@ -291,6 +291,10 @@ class GroupCoordinator:
         if self._phase is Phase.ACTIVE:
             self._perform(self._state.topics_deleted(topics, self._now()))
 
+    def committed_topics(self) -> set[str]:
+        """Names of all topics that some group has committed offsets of."""
+        return self._state.committed_topics()
+
     def fetch(
         self, group_id: str, topic: str, partitions: Iterable[int], *, require_stable: bool
     ) -> list[FetchedOffset]:

@@ -11,8 +11,10 @@ import pytest
 import sprawl as package
 from sprawl.client.cluster import Cluster
 from sprawl.client.fetching import EARLIEST, LATEST, Reader, list_offsets
+from sprawl.client.groups import commit_offsets, committed_offsets
 from sprawl.client.producing import NewRecord, Producer
-from sprawl.client.topics import create_topic
+from sprawl.client.topics import ResourceType, create_topic, delete_topics, describe_configs
+from sprawl.core.groups.shell import GroupCoordinator
 from sprawl.faults import SettingFault, StartFault
 
 pytest_plugins = ["pytester"]
@@ -72,6 +74,28 @@ async def test_records_on_disk_outlive_the_node(tmp_path: Path) -> None:
         assert await read(node.bootstrap, "t") == [b"a"]
         async with Cluster(node.bootstrap) as cluster:
             assert (await cluster.metadata()).cluster_id == cluster_id
+
+
+async def test_offsets_do_not_outlive_their_topic_when_the_node_ends_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with package.Node(data_dir=tmp_path) as node, Cluster(node.bootstrap) as cluster:
+        for topic in ("kept", "gone"):
+            await create_topic(cluster, topic)
+        await commit_offsets(cluster, "g", {("kept", 0): 3, ("gone", 0): 5})
+        with monkeypatch.context() as patch:
+            patch.setattr(GroupCoordinator, "topics_deleted", lambda *_: None)
+            await delete_topics(cluster, ["gone"])
+    async with package.Node(data_dir=tmp_path) as node, Cluster(node.bootstrap) as cluster:
+        await create_topic(cluster, "gone")
+        assert list(await committed_offsets(cluster, "g")) == [("kept", 0)]
+
+
+async def test_a_group_of_an_embedded_node_starts_at_once() -> None:
+    async with package.Node() as node, Cluster(node.bootstrap) as cluster:
+        configs = await describe_configs(cluster, ResourceType.BROKER, "1")
+        values = {config.name: config.value for config in configs}
+        assert values["group.initial.rebalance.delay.ms"] == "0"
 
 
 async def test_two_nodes_do_not_share_a_data_directory(tmp_path: Path) -> None:
