@@ -85,6 +85,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
+        "_can_write_lines",
         "_handlers",
         "_info",
         "_is_pumping",
@@ -119,6 +120,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         )
         self._info = ConnectionInfo(id=0, listener_name=listener_name)
         self._tasks: dict[asyncio.Future[Any], bool] = {}
+        self._can_write_lines = False
         self._out: list[Buffer] = []
         self._out_bytes = 0
         self._last_active = time.monotonic()
@@ -143,6 +145,9 @@ class KafkaConnection(asyncio.BufferedProtocol):
             self.abort()
             return
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
+        # Before 3.12.9 and 3.13.2, asyncio's own loop never paused a protocol that writes lines
+        # (CVE-2024-12254). uvloop does, and saves a tenth of the CPU of large answers.
+        self._can_write_lines = not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
         accepted = transport.get_extra_info("socket")
         if accepted is not None:
             accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -383,8 +388,11 @@ class KafkaConnection(asyncio.BufferedProtocol):
             self._transport.write(out[0])
         elif self._out_bytes <= JOINED_BYTES_MAX:
             self._transport.write(b"".join(out))
-        else:
+        elif self._can_write_lines:
             self._transport.writelines(out)
+        else:
+            for piece in out:
+                self._transport.write(piece)
         self._out = []
         self._out_bytes = 0
 

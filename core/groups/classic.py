@@ -136,6 +136,7 @@ class ClassicGroup:
     """The state of one group. Mutating methods keep the counts in step; see the rules above."""
 
     __slots__ = (
+        "assigned_generation_id",
         "awaiting_join_count",
         "generation_id",
         "group_id",
@@ -166,6 +167,7 @@ class ClassicGroup:
         self.protocol_type: str | None = None
         self.protocol_name: str | None = None
         self.generation_id = 0
+        self.assigned_generation_id = -1
         self.leader_id: str | None = None
         self.members: dict[str, Member] = {}
         self.static_members: dict[str, str] = {}

@@ -209,10 +209,13 @@ class Rebalance:
             turn.reply(member.sync_token, SyncResult(error=ErrorCode.REBALANCE_IN_PROGRESS))
         member.sync_token = token
         self.received_sync(group, member.member_id)
-        if group.leader_id != member.member_id:
-            return
-        assignments = dict(request.assignments)
         generation_id = group.generation_id
+        if group.leader_id != member.member_id or group.assigned_generation_id == generation_id:
+            # A leader that asks again gets what its first request said, once that is stored: the
+            # log must not end with another assignment than the one in force.
+            return
+        group.assigned_generation_id = generation_id
+        assignments = dict(request.assignments)
 
         def stored(later: Turn, error: ErrorCode) -> None:
             if (

@@ -43,6 +43,16 @@ def test_assignment_takes_force_only_when_it_is_committed() -> None:
     assert h.state_name == "Stable"
 
 
+def test_what_is_in_force_is_what_a_restart_finds_when_the_leader_syncs_twice() -> None:
+    h, (leader, follower) = completing()
+    h.hold()
+    h.sync(leader, 1, assignments=((leader, b"L"), (follower, b"F")))
+    again = h.sync(leader, 1, assignments=((leader, b"other"),))
+    h.release()
+    assert h.answers[again].assignment == b"L"
+    assert h.restarted().state.describe("g") == h.state.describe("g")
+
+
 def test_assignment_that_cannot_be_committed_sends_everyone_back() -> None:
     h, (leader, follower) = completing()
     waiting = h.sync(follower, 1)
