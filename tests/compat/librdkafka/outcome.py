@@ -7,8 +7,10 @@ the client's own mock cluster, and those that a person runs by hand (TEST_F_MANU
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.compat.librdkafka.needs import Needs
 from tests.compat.report import Case, Outcome
 
 TIME_LIMIT_CODE = 124
@@ -16,8 +18,10 @@ TIME_LIMIT_CODE = 124
 _DETAIL_CHARACTERS = 300
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SUMMARY = re.compile(r"^\| +(\w+) +\| +([A-Z]+) \| +([0-9.]+)s +\|(.*)$", re.M)
+_FAILURE = re.compile(r'^### Test "(\w+)(?: \(.*\))?" failed at (\S+?:\d+):.*\n(.*)$', re.M)
 _SKIPPED = re.compile(r"^.*SKIPPING TEST: (.*)$", re.M)
 _DECLARED = re.compile(r"^ +_TEST\((\w+),\s*([^,)]+)(.*?)(?=^ +_TEST\(|\Z)", re.M | re.S)
+_FUNCTION = re.compile(r"^(?:static )?(?:void|int)\s+(\w+)\([^;{]*\{(.*?)^\}", re.M | re.S)
 _SCENARIO = re.compile(r'\.scenario = "([\w,]+)"')
 _OUTCOMES: dict[str, Outcome] = {"PASSED": "passed", "FAILED": "failed", "SKIPPED": "skipped"}
 
@@ -65,32 +69,73 @@ def declared_cases(test_c: str) -> list[Declared]:
     return cases
 
 
-def read_case(name: str, printed: Printed) -> Case:
-    """The case of this name; one that the run says nothing about has failed."""
+def read_case(name: str, printed: Printed, needs: Needs, subtest: str = "") -> Case:
+    """The case of this name; one that the run says nothing about has failed.
+
+    Args:
+        subtest: the function of the case that was run alone, if it was.
+    """
     text = _COLOUR.sub("", printed.text)
+    reasons = _reasons(name, text)
     for found, state, seconds, detail in _SUMMARY.findall(text):
-        if found != name:
+        if found != name or (state not in ("PASSED", "SKIPPED") and reasons):
             continue
         outcome = _OUTCOMES.get(state, "failed")
-        said = detail.strip()
+        said = detail.strip() if outcome != "passed" else ""
         if outcome == "skipped" and not said:
             said = next(iter(_SKIPPED.findall(text)), "")
-        if outcome == "passed":
-            said = ""
-        elif state == "RUNNING":
-            said = f"did not end: {said}"
-        return Case(name=name, outcome=outcome, seconds=float(seconds), detail=one_line(said))
-    if printed.code == TIME_LIMIT_CODE:
-        said = f"did not end; last said: {last_line(text)}"
-    else:
-        said = f"the runner ended with code {printed.code}: {last_line(text)}"
-    return Case(name=name, outcome="failed", seconds=printed.seconds, detail=one_line(said))
+        return Case(name=name, outcome=outcome, seconds=float(seconds), detail=_one_line(said))
+    if not reasons and printed.code == TIME_LIMIT_CODE:
+        reasons = [f"did not end; last said: {_last_line(text)}"]
+    elif not reasons:
+        reasons = [f"the runner ended with code {printed.code}: {_last_line(text)}"]
+    return Case(
+        name=name,
+        outcome="failed",
+        seconds=printed.seconds,
+        detail=_one_line("; ".join(reasons)),
+        needs=needs.of(f"{name}/{subtest}" if subtest else name, reasons),
+    )
 
 
-def last_line(text: str) -> str:
+def _reasons(name: str, text: str) -> list[str]:
+    """All that went wrong in a case, without the runner's remark that something did."""
+    return [
+        f"{where}: {said}"
+        for found, where, said in _FAILURE.findall(text)
+        if found == name and not said.endswith("previous failure(s)")
+    ]
+
+
+def subtest_names(case_c: str) -> list[str]:
+    """The functions in a case's source that are subtests, also in the quick mode."""
+    return [name for name, body in _FUNCTION.findall(case_c) if "SUB_TEST_QUICK(" in body]
+
+
+def join_subtests(name: str, parts: Mapping[str, Case]) -> Case:
+    """One case of the runs of its subtests, by function: passed if all did.
+
+    It waits for an API only if every subtest that failed does.
+    """
+    failed = {part: case for part, case in parts.items() if case.outcome == "failed"}
+    seconds = sum(case.seconds for case in parts.values())
+    if not failed:
+        return Case(name=name, outcome="passed", seconds=seconds)
+    waiting = sorted({case.needs for case in failed.values()})
+    said = [f"{part}: {case.needs or case.detail}" for part, case in failed.items()]
+    return Case(
+        name=name,
+        outcome="failed",
+        seconds=seconds,
+        detail=f"{len(failed)} of {len(parts)} subtests failed: {'; '.join(said)}",
+        needs=", ".join(waiting) if all(waiting) else "",
+    )
+
+
+def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "nothing"
 
 
-def one_line(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join(text.split())[:_DETAIL_CHARACTERS]

@@ -1,121 +1,117 @@
 """librdkafka's own test suite: every case that talks to a broker.
 
-The suite's runner is built from librdkafka's source and started once for each test number, so that
-a test that hangs or crashes takes no other with it. A case is what the runner calls a test; a
-number may have several (0045_subscribe_update, 0045_resubscribe_with_regex).
+A case is what the suite's runner calls a test; a number may have several (0045_subscribe_update,
+0045_resubscribe_with_regex). Each number runs in a process of its own, so that a test that hangs
+or crashes takes no other with it.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from tests.compat import workshop
-from tests.compat.brokers import ApacheKafka, Broker, SprawlBroker
-from tests.compat.librdkafka.outcome import Printed, declared_cases, read_case
+from tests.compat.brokers import ApacheKafka, Broker, SprawlBroker, kafka_jars
+from tests.compat.librdkafka import runner
+from tests.compat.librdkafka.needs import Needs, read_needs
+from tests.compat.librdkafka.outcome import (
+    Declared,
+    declared_cases,
+    join_subtests,
+    read_case,
+    subtest_names,
+)
+from tests.compat.librdkafka.runner import Runner, source_folder
 from tests.compat.report import Case
-from tests.compat.workshop import build_step, need, prepared
 
 HERE = Path(__file__).parent
-VERSION = "2.15.1"
-"""librdkafka's, as PACKAGE bundles it."""
-PACKAGE = "@confluentinc/kafka-javascript@1.10.1"
-# What the suite's own cluster sets: its scenarios "default" and "noautocreate".
+VERSION = runner.VERSION
 BROKER_CONFIGS = {"auto.create.topics.enable": "true", "num.partitions": "4"}
-NO_AUTO_CREATE = BROKER_CONFIGS | {"auto.create.topics.enable": "false"}
-# The level of the protocol that the runner may count on; it skips cases of later ones.
-KAFKA_LEVEL = "4.0.0"
-# No number takes longer against a broker that answers as it should.
-LIMIT_S = 120
+"""What the suite's own cluster sets."""
+# Cases about ACLs: of Apache Kafka's brokers, only one with an authorizer serves them.
+ABOUT_ACLS = {
+    "0081_admin",
+    "0109_auto_create_topics",
+    "0115_producer_auth",
+    "0119_consumer_auth",
+}
+# Cases of many subtests unlike each other that stop at the first that fails: each subtest is run
+# by itself, so that all that fail are known.
+BY_SUBTEST = {"0081_admin": "0081-admin.c"}
+SETUPS = {
+    "noautocreate": {"auto.create.topics.enable": "false"},
+    "authorizer": {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    },
+}
+"""Brokers that some cases want beside the common one, by what they set differently."""
 
 
 def install() -> None:
     source_folder()
-
-
-def source_folder() -> Path:
-    """librdkafka's source, with its libraries and the suite's runner built."""
-
-    def build(folder: Path) -> None:
-        need("npm", "tar", "make", "gcc", "g++")
-        build_step(["npm", "pack", PACKAGE, "--silent"], cwd=folder)
-        (archive,) = folder.glob("*.tgz")
-        build_step(["tar", "xzf", archive], cwd=folder)
-        archive.unlink()
-        source = folder / "package" / "deps" / "librdkafka"
-        # Plain connections need none of these, and without them every build is the same.
-        without = ["--disable-ssl", "--disable-gssapi", "--disable-curl", "--disable-zstd"]
-        build_step(["./configure", *without], cwd=source)
-        build_step(["nice", "make", "-j2", "libs"], cwd=source)
-        build_step(["nice", "make", "-j2", "-C", "tests", "test-runner"], cwd=source)
-
-    return prepared(f"librdkafka-{VERSION}", build) / "package" / "deps" / "librdkafka"
+    kafka_jars()
 
 
 def run(broker: Broker, work: Path, names: Sequence[str] | None) -> list[Case]:
     """Runs the cases of these names, or all that talk to a broker."""
-    declared = declared_cases((source_folder() / "tests" / "test.c").read_text())
+    starter = Runner(work)
+    declared = declared_cases((starter.tests / "test.c").read_text())
     wanted = [case for case in declared if names is None or case.name in names]
     wanted.sort(key=lambda case: (case.number, case.scenario))
-    waits_for = read_needs(HERE / "needs.txt")
+    needs = Needs() if isinstance(broker, ApacheKafka) else read_needs(HERE / "needs.txt")
     cases: list[Case] = []
-    with ExitStack() as started:
-        bootstraps: dict[str, str | None] = {"default": broker.bootstrap}
-        for (number, scenario), group in groupby(wanted, lambda case: (case.number, case.scenario)):
-            if scenario not in bootstraps:
-                bootstraps[scenario] = _start_another(broker, work / scenario, started)
-            bootstrap = bootstraps[scenario]
+    with ExitStack() as stack:
+        brokers = Brokers(broker, work, stack)
+        for (number, scenario), found in groupby(wanted, lambda case: (case.number, case.scenario)):
+            group = list(found)
+            bootstrap = brokers.bootstrap_for(group[0])
             if bootstrap is None:
                 detail = f"needs a broker of its own, scenario {scenario}"
                 cases += [Case(name=c.name, outcome="skipped", detail=detail) for c in group]
-                continue
-            printed = run_number(number, scenario, bootstrap, work / f"{number}-{scenario}")
-            cases += [read_case(case.name, printed) for case in group]
-    if isinstance(broker, ApacheKafka):
-        return cases
-    return [
-        replace(case, needs=waits_for.get(case.name, "")) if case.outcome == "failed" else case
-        for case in cases
-    ]
+            elif group[0].name in BY_SUBTEST:
+                cases.append(_run_by_subtest(starter, group[0], bootstrap, needs))
+            else:
+                printed = starter.start(number, scenario, bootstrap)
+                cases += [read_case(case.name, printed, needs) for case in group]
+    return cases
 
 
-def run_number(number: str, scenario: str, bootstrap: str, scratch: Path) -> Printed:
-    """Runs all cases of a number in one process of the suite's runner."""
-    source = source_folder()
-    scratch.mkdir(parents=True)
-    conf = scratch / "test.conf"
-    conf.write_text(f"metadata.broker.list={bootstrap}\n")
-    began = time.monotonic()
-    done = workshop.run(
-        [source / "tests" / "test-runner", "-Q", "-L", "-s", scenario],
-        cwd=scratch,
-        env={
-            "TESTS": number,
-            "TEST_KAFKA_VERSION": KAFKA_LEVEL,
-            "RDKAFKA_TEST_CONF": str(conf),
-            "LD_LIBRARY_PATH": f"{source / 'src'}:{source / 'src-cpp'}",
-        },
-        timeout_s=LIMIT_S,
-        log=scratch / "runner.log",
-    )
-    return Printed(text=done.stdout, code=done.returncode, seconds=time.monotonic() - began)
+def _run_by_subtest(starter: Runner, case: Declared, bootstrap: str, needs: Needs) -> Case:
+    """One case from a run for each of its subtests."""
+    functions = subtest_names((starter.tests / BY_SUBTEST[case.name]).read_text())
+    parts: dict[str, Case] = {}
+    for function in functions:
+        printed = starter.start(case.number, case.scenario, bootstrap, function)
+        parts[function] = read_case(case.name, printed, needs, function)
+    return join_subtests(case.name, parts)
 
 
-def read_needs(path: Path) -> dict[str, str]:
-    """Case to the API that it waits for: `CASE: API` a line; `#` starts a comment."""
-    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
-    pairs = (line.partition(":") for line in lines if line)
-    return {name.strip(): api.strip() for name, _, api in pairs}
+class Brokers:
+    """The broker under test, and others of its kind for cases that want another set-up."""
 
+    def __init__(self, broker: Broker, work: Path, stack: ExitStack) -> None:
+        self._broker = broker
+        self._work = work
+        self._stack = stack
+        self._others: dict[str, str] = {}
 
-def _start_another(broker: Broker, folder: Path, started: ExitStack) -> str | None:
-    """A second broker of the same kind, without auto creation; None if it was started elsewhere."""
-    if isinstance(broker, SprawlBroker):
-        return started.enter_context(SprawlBroker(folder, NO_AUTO_CREATE)).bootstrap
-    if isinstance(broker, ApacheKafka):
-        return started.enter_context(ApacheKafka(folder, NO_AUTO_CREATE)).bootstrap
-    return None
+    def bootstrap_for(self, case: Declared) -> str | None:
+        """The address for a case; None if nothing here can start the broker that it wants."""
+        setup = case.scenario
+        if case.name in ABOUT_ACLS and isinstance(self._broker, ApacheKafka):
+            setup = "authorizer"
+        if setup == "default":
+            return self._broker.bootstrap
+        if setup not in self._others:
+            configs = BROKER_CONFIGS | SETUPS[setup]
+            folder = self._work / f"broker-{setup}"
+            if isinstance(self._broker, SprawlBroker):
+                other: Broker = SprawlBroker(folder, configs)
+            elif isinstance(self._broker, ApacheKafka):
+                other = ApacheKafka(folder, configs)
+            else:
+                return None
+            self._others[setup] = self._stack.enter_context(other).bootstrap
+        return self._others[setup]
