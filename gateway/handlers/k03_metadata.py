@@ -9,10 +9,10 @@ Behaviour:
 
 Version notes:
 - 4: `allow_auto_topic_creation` (before, creation is always allowed). 10: topic ids in the answer.
+- 8: authorized operations, if asked for: all there are, as nothing is forbidden yet; those of the
+  cluster go with 11.
 - 10, 11: a topic cannot be asked for by id. 12: it can, without a name; unknown: UNKNOWN_TOPIC_ID.
 - 13: a top-level error, never set here.
-
-Not implemented: authorized operations; nobody restricts them, and they are told as unknown.
 
 Source: KIP-516 (ids), KIP-430 (authorized operations), KIP-1102.
 """
@@ -24,6 +24,11 @@ from typing import TYPE_CHECKING
 from sprawl.core.controller.state import ControllerState, TopicInfo, TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import ZERO_UUID, PartitionId, TopicPartition
+from sprawl.gateway.authorized_operations import (
+    CLUSTER_OPERATIONS,
+    NOT_ASKED,
+    TOPIC_OPERATIONS,
+)
 from sprawl.gateway.codec._generated.k03_metadata import (
     MetadataRequest,
     MetadataRequestTopic,
@@ -50,13 +55,15 @@ def handle(
     asked = request.topics
     if asked is None or (ctx.api_version == 0 and not asked):
         topics = [_topic(ctx, each) for each in ctx.broker.controller.topics.values()]
-        return _response(ctx, topics)
+        return _response(ctx, request, topics)
     if _may_create(ctx, request) and any(_is_missing(ctx, each) for each in asked):
-        return _create_first(ctx, asked)
-    return _response(ctx, [_asked_topic(ctx, each) for each in asked])
+        return _create_first(ctx, request, asked)
+    return _response(ctx, request, [_asked_topic(ctx, each) for each in asked])
 
 
-async def _create_first(ctx: RequestContext, asked: list[MetadataRequestTopic]) -> MetadataResponse:
+async def _create_first(
+    ctx: RequestContext, request: MetadataRequest, asked: list[MetadataRequestTopic]
+) -> MetadataResponse:
     refused: dict[str, ErrorCode] = {}
     for each in asked:
         name = each.name or ""
@@ -65,7 +72,7 @@ async def _create_first(ctx: RequestContext, asked: list[MetadataRequestTopic]) 
                 await ctx.broker.controller.ensure_topic(TopicSpec(name=name))
             except KafkaFault as fault:
                 refused[name] = fault.code
-    return _response(ctx, [_asked_topic(ctx, each, refused) for each in asked])
+    return _response(ctx, request, [_asked_topic(ctx, each, refused) for each in asked])
 
 
 def _may_create(ctx: RequestContext, request: MetadataRequest) -> bool:
@@ -136,8 +143,14 @@ def _topic(ctx: RequestContext, topic: TopicInfo) -> MetadataResponseTopic:
     )
 
 
-def _response(ctx: RequestContext, topics: list[MetadataResponseTopic]) -> MetadataResponse:
+def _response(
+    ctx: RequestContext, request: MetadataRequest, topics: list[MetadataResponseTopic]
+) -> MetadataResponse:
     broker = ctx.broker
+    if request.include_topic_authorized_operations:
+        for topic in topics:
+            if topic.error_code == ErrorCode.NONE:
+                topic.topic_authorized_operations = TOPIC_OPERATIONS
     endpoint = broker.endpoints[ctx.connection.listener_name]
     return MetadataResponse(
         brokers=[
@@ -148,6 +161,9 @@ def _response(ctx: RequestContext, topics: list[MetadataResponseTopic]) -> Metad
         cluster_id=broker.cluster_id,
         controller_id=broker.node_id,
         topics=topics,
+        cluster_authorized_operations=CLUSTER_OPERATIONS
+        if request.include_cluster_authorized_operations
+        else NOT_ASKED,
     )
 
 

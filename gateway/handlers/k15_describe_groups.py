@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import ErrorCode
+from sprawl.gateway.authorized_operations import GROUP_OPERATIONS, NOT_ASKED
 from sprawl.gateway.codec._generated.k15_describe_groups import (
     DescribedGroup,
     DescribedGroupMember,
@@ -30,14 +31,11 @@ if TYPE_CHECKING:
     from sprawl.gateway.dispatch import RequestContext
 
 _NOT_FOUND_FROM_VERSION = 6
-_NOT_ASKED = -2147483648
-_GROUP_OPERATIONS = sum(1 << operation for operation in (3, 6, 8, 10, 11))
-"""READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS as a bit field (KIP-430)."""
 
 
 def handle(ctx: RequestContext, request: DescribeGroupsRequest) -> DescribeGroupsResponse:
     """Describe the groups in the request's order."""
-    operations = _GROUP_OPERATIONS if request.include_authorized_operations else _NOT_ASKED
+    operations = GROUP_OPERATIONS if request.include_authorized_operations else NOT_ASKED
     error = ctx.broker.groups.availability()
     if error:
         return DescribeGroupsResponse(

@@ -2,14 +2,13 @@
 
 Behaviour:
 - This node, by the address of the listener that the request arrived on; it is the controller too.
+- Authorized operations, if asked for: all that a cluster has, as nothing is forbidden yet.
 - Asked for controllers (`endpoint_type` 2): MISMATCHED_ENDPOINT_TYPE, as Kafka's brokers answer.
 
 Version notes:
 - 1: endpoint type. 2: fenced brokers, of which there are none.
 
-Not implemented: authorized operations; nobody restricts them, and they are told as unknown.
-
-Source: KIP-700, KIP-919, KIP-1073.
+Source: KIP-430 (authorized operations), KIP-700, KIP-919, KIP-1073.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import ErrorCode
+from sprawl.gateway.authorized_operations import CLUSTER_OPERATIONS, NOT_ASKED
 from sprawl.gateway.codec._generated.k60_describe_cluster import (
     DescribeClusterBroker,
     DescribeClusterRequest,
@@ -54,6 +54,9 @@ def handle(ctx: RequestContext, request: DescribeClusterRequest) -> DescribeClus
                 broker_id=broker.node_id, host=endpoint.host, port=endpoint.port, rack=broker.rack
             )
         ],
+        cluster_authorized_operations=CLUSTER_OPERATIONS
+        if request.include_cluster_authorized_operations
+        else NOT_ASKED,
     )
 
 

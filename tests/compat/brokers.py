@@ -63,7 +63,10 @@ class SprawlBroker:
     def __init__(self, folder: Path, configs: dict[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         served = {"group.initial.rebalance.delay.ms", "offsets.topic.replication.factor"}
-        wanted = {k: v for k, v in TEST_CONFIGS.items() if k in served} | (configs or {})
+        # As for Apache Kafka below, what clients are told is set and not left to the default.
+        advertised = {"advertised.listeners": "PLAINTEXT://127.0.0.1:0"}
+        common = {k: v for k, v in TEST_CONFIGS.items() if k in served}
+        wanted = advertised | common | (configs or {})
         flags = [word for name, value in wanted.items() for word in ("--set", f"{name}={value}")]
         self.node = NodeProcess(folder / "data", *flags, log=folder / "broker.log")
 

@@ -14,6 +14,7 @@ from confluent_kafka import (
     KafkaException,
     Message,
     Producer,
+    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import (
@@ -186,6 +187,25 @@ def test_admin_of_topics(node: NodeProcess, unique: Unique) -> None:
     )
     admin.delete_topics([topic])[topic].result(WAIT_S)
     assert topic not in admin.list_topics(timeout=WAIT_S).topics
+
+
+def test_authorized_operations_are_told_if_asked_for(node: NodeProcess, unique: Unique) -> None:
+    topic = unique("operations")
+    create(node, topic)
+    admin = admin_of(node)
+    asked = TopicCollection([topic])
+    told = admin.describe_topics(asked, include_authorized_operations=True)[topic].result(WAIT_S)
+    assert {operation.name for operation in told.authorized_operations} == {
+        "READ", "WRITE", "CREATE", "DELETE", "ALTER", "DESCRIBE", "DESCRIBE_CONFIGS",
+        "ALTER_CONFIGS",
+    }  # fmt: skip
+    silent = admin.describe_topics(asked)[topic].result(WAIT_S)
+    assert silent.authorized_operations is None
+    cluster = admin.describe_cluster(include_authorized_operations=True).result(WAIT_S)
+    assert {operation.name for operation in cluster.authorized_operations} == {
+        "CREATE", "ALTER", "DESCRIBE", "CLUSTER_ACTION", "DESCRIBE_CONFIGS", "ALTER_CONFIGS",
+        "IDEMPOTENT_WRITE",
+    }  # fmt: skip
 
 
 def test_wrong_topic_config_is_refused(node: NodeProcess, unique: Unique) -> None:

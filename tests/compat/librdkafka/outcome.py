@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.compat.librdkafka.needs import Needs
+from tests.compat.needs import Needs
 from tests.compat.report import Case, Outcome
 
 TIME_LIMIT_CODE = 124

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from tests.compat.brokers import ApacheKafka, Broker, SprawlBroker, kafka_jars
 from tests.compat.librdkafka import runner
-from tests.compat.librdkafka.needs import Needs, read_needs
 from tests.compat.librdkafka.outcome import (
     Declared,
     declared_cases,
@@ -23,6 +22,7 @@ from tests.compat.librdkafka.outcome import (
     subtest_names,
 )
 from tests.compat.librdkafka.runner import Runner, source_folder
+from tests.compat.needs import Needs, read_needs
 from tests.compat.report import Case
 
 HERE = Path(__file__).parent
