@@ -44,6 +44,11 @@ _SNAPSHOT_AFTER_RECORDS = 10_000
 class MetadataLog(Protocol):
     """Where the controller's records live."""
 
+    @property
+    def end_offset(self) -> int:
+        """Offset of the next record; never goes back, snapshots or not."""
+        ...
+
     def append(self, records: Sequence[bytes]) -> Awaitable[None]:
         """Completes when they survive a loss of power.
 
@@ -113,8 +118,6 @@ class Controller:
         self._turn = asyncio.Lock()
         self._ids = _ProducerIds()
         self._records_since_snapshot = 0
-        self.version = 0
-        """Grows with every applied record, so that readers can cache what they derive."""
 
     def load(self) -> None:
         """Rebuild the state from the log, and tell the listener all of it.
@@ -139,6 +142,15 @@ class Controller:
     @property
     def by_id(self) -> Mapping[UUID, TopicInfo]:
         return self._state.by_id
+
+    @property
+    def end_offset(self) -> int:
+        """How far the metadata log goes; all of it is durable and applied."""
+        return self._log.end_offset
+
+    def check_reassignment(self, name: str, partition: int, replicas: Sequence[int] | None) -> None:
+        """Raises: KafkaFault as ControllerState.check_reassignment."""
+        self._state.check_reassignment(name, partition, replicas)
 
     def log_config(self, topic: TopicInfo) -> LogConfig:
         """What a topic's logs go by."""
@@ -238,7 +250,6 @@ class Controller:
         await self._log.append([encode_record(record) for record in records])
         for record in records:
             self._state.apply(record)
-        self.version += 1
         self._records_since_snapshot += len(records)
         if self._records_since_snapshot > _SNAPSHOT_AFTER_RECORDS + 2 * len(self._state.topics):
             await self._log.replace_all([encode_record(each) for each in self._state.snapshot()])

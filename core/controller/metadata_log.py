@@ -34,6 +34,10 @@ class KeyValueMetadataLog:
         self._run_blocking = run_blocking
         self._next = 0
 
+    @property
+    def end_offset(self) -> int:
+        return self._next
+
     def read_all(self) -> Iterator[bytes]:
         """Every record, oldest first."""
         for key, value in self._kv.iterate(_PREFIX):

@@ -186,6 +186,19 @@ class ControllerState:
             raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         return found
 
+    def check_reassignment(self, name: str, partition: int, replicas: Sequence[int] | None) -> None:
+        """Whether a partition may move to these replicas: only to where it is. None: stop moving.
+
+        Raises:
+            KafkaFault: UNKNOWN_TOPIC_OR_PARTITION, INVALID_REPLICA_ASSIGNMENT,
+                NO_REASSIGNMENT_IN_PROGRESS.
+        """
+        if partition not in self.topic(name).partitions:
+            raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        if replicas is None:
+            raise KafkaFault(ErrorCode.NO_REASSIGNMENT_IN_PROGRESS)
+        self._check_replicas(replicas)
+
     @staticmethod
     def check_name(name: str) -> None:
         """Kafka's rules for topic names. Raises: KafkaFault INVALID_TOPIC_EXCEPTION."""

@@ -93,18 +93,30 @@ class DecoderSource:
         if field.is_array:
             self._array(field, target, label, nullable=nullable)
         elif field.struct is not None:
+            if nullable:
+                self._run.append(("b", "n"))
             self._flush()
-            self._depth += 1
-            variable = f"o{self._depth}"
-            self._struct(field.struct, variable)
-            self._out.line(f"{target} = {variable}")
-            self._depth -= 1
+            if nullable:
+                self._out.line(f"{target} = None")
+                with self._out.block("if n >= 0:"):
+                    self._lone_struct(field.struct, target)
+                    self._flush()
+            else:
+                self._lone_struct(field.struct, target)
         elif field.type_name in FORMATS:
             self._run.append((FORMATS[field.type_name], target))
             if field.type_name == "uuid":
                 self._uuids.append(target)
         else:
             self._bytes(field.type_name, target, label, nullable=nullable)
+
+    def _lone_struct(self, struct: Struct, target: str) -> None:
+        """A struct that is not in an array."""
+        self._depth += 1
+        variable = f"o{self._depth}"
+        self._struct(struct, variable)
+        self._out.line(f"{target} = {variable}")
+        self._depth -= 1
 
     def _bytes(self, type_name: str, target: str, label: str, *, nullable: bool) -> None:
         """A string, bytes or records field: a length, and that many bytes."""

@@ -104,11 +104,7 @@ class EncoderSource:
             self._array(field, value, label, nullable=nullable)
         elif field.struct is not None:
             self._flush()
-            self._depth += 1
-            variable = f"o{self._depth}"
-            self._out.line(f"{variable} = {value}")
-            self._struct(field.struct, variable)
-            self._depth -= 1
+            self._lone_struct(field.struct, value, nullable=nullable)
         elif field.type_name in FORMATS:
             expression = f"{value}.bytes" if field.type_name == "uuid" else value
             self._run.append((FORMATS[field.type_name], expression))
@@ -116,6 +112,22 @@ class EncoderSource:
             self._records(value, nullable=nullable)
         else:
             self._bytes(field.type_name, value, label, nullable=nullable)
+
+    def _lone_struct(self, struct: Struct, value: str, *, nullable: bool) -> None:
+        """A struct that is not in an array; one that may be null has a byte before it."""
+        self._depth += 1
+        variable = f"o{self._depth}"
+        self._out.line(f"{variable} = {value}")
+        if nullable:
+            with self._out.block(f"if {variable} is None:"):
+                self._out.line(f"{self._write}(b'\\xff')")
+            with self._out.block("else:"):
+                self._out.line(f"{self._write}(b'\\1')")
+                self._struct(struct, variable)
+                self._flush()
+        else:
+            self._struct(struct, variable)
+        self._depth -= 1
 
     def _bytes(self, type_name: str, value: str, label: str, *, nullable: bool) -> None:
         out = self._out

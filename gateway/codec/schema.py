@@ -271,8 +271,9 @@ def _field(
         if type_name not in named:
             raise SchemaError(f"line {line.number}: unknown type {type_name!r}")
         struct = named[type_name]
-    if struct is not None and match["null"] and not match["array"]:
-        raise SchemaError(f"line {line.number}: a struct that is not in an array cannot be null")
+    is_lone_struct = struct is not None and not match["array"]
+    if is_lone_struct and nullable != NO_VERSIONS and match["default"] != "null":
+        raise SchemaError(f"line {line.number}: a struct that may be null is null by default")
     try:
         default = _default(match["default"], type_name, is_array=match["array"] is not None)
     except ValueError as error:

@@ -89,6 +89,8 @@ def field_size_min(field: Field, version: int, *, flexible: bool) -> int:
     """Fewest bytes that a field takes."""
     if field.is_array:
         return 1 if flexible else 4
+    if field.struct is not None and version in field.nullable:
+        return 1
     return element_size_min(field, version, flexible=flexible)
 
 

@@ -28,13 +28,18 @@ MODULES = (
     "k23_offset_for_leader_epoch",
     "k32_describe_configs",
     "k33_alter_configs",
+    "k34_alter_replica_log_dirs",
     "k35_describe_log_dirs",
     "k37_create_partitions",
     "k42_delete_groups",
+    "k43_elect_leaders",
     "k44_incremental_alter_configs",
+    "k45_alter_partition_reassignments",
     "k46_list_partition_reassignments",
     "k47_offset_delete",
+    "k55_describe_quorum",
     "k60_describe_cluster",
+    "k75_describe_topic_partitions",
 )
 
 

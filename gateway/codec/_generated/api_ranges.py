@@ -32,6 +32,7 @@ RANGES: tuple[tuple[int, str, int, int, int, int, str], ...] = (
     (31, "DeleteAcls", 1, 3, 3, 2, "k31_delete_acls"),
     (32, "DescribeConfigs", 1, 4, 4, 4, "k32_describe_configs"),
     (33, "AlterConfigs", 0, 2, 2, 2, "k33_alter_configs"),
+    (34, "AlterReplicaLogDirs", 1, 2, 2, 2, "k34_alter_replica_log_dirs"),
     (35, "DescribeLogDirs", 1, 5, 5, 2, "k35_describe_log_dirs"),
     (36, "SaslAuthenticate", 0, 2, 2, 2, "k36_sasl_authenticate"),
     (37, "CreatePartitions", 0, 3, 3, 2, "k37_create_partitions"),
@@ -45,8 +46,10 @@ RANGES: tuple[tuple[int, str, int, int, int, int, str], ...] = (
     (49, "AlterClientQuotas", 0, 1, 1, 1, "k49_alter_client_quotas"),
     (50, "DescribeUserScramCredentials", 0, 0, 0, 0, "k50_describe_user_scram_credentials"),
     (51, "AlterUserScramCredentials", 0, 0, 0, 0, "k51_alter_user_scram_credentials"),
+    (55, "DescribeQuorum", 0, 2, 2, 0, "k55_describe_quorum"),
     (60, "DescribeCluster", 0, 2, 2, 0, "k60_describe_cluster"),
     (61, "DescribeProducers", 0, 0, 0, 0, "k61_describe_producers"),
     (65, "DescribeTransactions", 0, 0, 0, 0, "k65_describe_transactions"),
     (66, "ListTransactions", 0, 2, 2, 0, "k66_list_transactions"),
+    (75, "DescribeTopicPartitions", 0, 0, 0, 0, "k75_describe_topic_partitions"),
 )

@@ -31,15 +31,39 @@ from sprawl.gateway.codec._generated.k33_alter_configs import (
     AlterConfigsRequest,
     AlterConfigsResource,
 )
+from sprawl.gateway.codec._generated.k34_alter_replica_log_dirs import (
+    AlterReplicaLogDir,
+    AlterReplicaLogDirsRequest,
+    AlterReplicaLogDirTopic,
+)
 from sprawl.gateway.codec._generated.k35_describe_log_dirs import DescribeLogDirsRequest
 from sprawl.gateway.codec._generated.k37_create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsTopic,
 )
+from sprawl.gateway.codec._generated.k43_elect_leaders import (
+    ElectLeadersRequest,
+    TopicPartitions,
+)
+from sprawl.gateway.codec._generated.k45_alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    ReassignablePartition,
+    ReassignableTopic,
+)
 from sprawl.gateway.codec._generated.k46_list_partition_reassignments import (
     ListPartitionReassignmentsRequest,
 )
+from sprawl.gateway.codec._generated.k55_describe_quorum import (
+    DescribeQuorumRequest,
+    RequestPartitionData,
+    RequestTopicData,
+)
 from sprawl.gateway.codec._generated.k60_describe_cluster import DescribeClusterRequest
+from sprawl.gateway.codec._generated.k75_describe_topic_partitions import (
+    DescribeTopicPartitionsRequest,
+    RequestCursor,
+    TopicRequest,
+)
 from sprawl.node import Node
 
 
@@ -253,6 +277,138 @@ def test_describe_cluster(wire: Wire, node: Node, version: int) -> None:
 def test_nothing_is_being_reassigned(wire: Wire) -> None:
     answer = wire.ask(46, 0, ListPartitionReassignmentsRequest(topics=None))
     assert (answer.error_code, answer.topics) == (0, [])
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_replica_moves_only_to_the_directory_where_it_is(wire: Wire, version: int) -> None:
+    topic(wire, "known")
+    [directory] = wire.ask(35, 1, DescribeLogDirsRequest(topics=None)).results
+
+    def move(path: str, name: str, partition: int) -> int:
+        wanted = AlterReplicaLogDirTopic(name=name, partitions=[partition])
+        request = AlterReplicaLogDirsRequest(dirs=[AlterReplicaLogDir(path=path, topics=[wanted])])
+        [result] = wire.ask(34, version, request).results
+        assert result.topic_name == name
+        return int(result.partitions[0].error_code)
+
+    assert move(directory.log_dir, "known", 0) == 0
+    assert move(directory.log_dir, "known", 1) == 3
+    assert move(directory.log_dir, "absent", 0) == 3
+    assert move("/elsewhere", "known", 0) == 57
+
+
+@pytest.mark.parametrize("version", range(3))
+def test_no_election_is_needed(wire: Wire, version: int) -> None:
+    topic(wire, "known")
+    asked = [
+        TopicPartitions(topic="known", partitions=[0, 1]),
+        TopicPartitions(topic="absent", partitions=[0]),
+    ]
+    answer = wire.ask(43, version, ElectLeadersRequest(topic_partitions=asked))
+    found = {
+        (each.topic, part.partition_id): part.error_code
+        for each in answer.replica_election_results
+        for part in each.partition_result
+    }
+    assert found == {("known", 0): 84, ("known", 1): 3, ("absent", 0): 3}
+    everything = wire.ask(43, version, ElectLeadersRequest(topic_partitions=None))
+    assert (everything.error_code, everything.replica_election_results) == (0, [])
+    if version:
+        odd = wire.ask(43, version, ElectLeadersRequest(election_type=7, topic_partitions=None))
+        assert odd.error_code == 42
+
+
+@pytest.mark.parametrize("version", range(2))
+def test_a_partition_is_reassigned_only_to_this_node(wire: Wire, version: int) -> None:
+    topic(wire, "known")
+
+    def assign(name: str, partition: int, replicas: list[int] | None) -> int:
+        wanted = ReassignablePartition(partition_index=partition, replicas=replicas)
+        topics = [ReassignableTopic(name=name, partitions=[wanted])]
+        answer = wire.ask(45, version, AlterPartitionReassignmentsRequest(topics=topics))
+        assert answer.error_code == 0
+        return int(answer.responses[0].partitions[0].error_code)
+
+    assert assign("known", 0, [1]) == 0
+    assert assign("known", 0, [2]) == 39
+    assert assign("known", 0, []) == 39
+    assert assign("known", 0, None) == 85
+    assert assign("known", 5, [1]) == 3
+    assert assign("absent", 0, [1]) == 3
+
+
+@pytest.mark.parametrize("version", range(3))
+def test_the_quorum_is_this_node(wire: Wire, node: Node, version: int) -> None:
+    def describe(name: str) -> Any:
+        partitions = [RequestPartitionData(partition_index=0)]
+        topics = [RequestTopicData(topic_name=name, partitions=partitions)]
+        answer = wire.ask(55, version, DescribeQuorumRequest(topics=topics))
+        assert answer.error_code == 0
+        if version >= 2:
+            [listener] = answer.nodes[0].listeners
+            assert f"{listener.host}:{listener.port}" == node.bootstrap
+        return answer.topics[0].partitions[0]
+
+    before = describe("__cluster_metadata")
+    assert (before.error_code, before.leader_id, before.leader_epoch) == (0, 1, 0)
+    [voter] = before.current_voters
+    assert (voter.replica_id, voter.log_end_offset) == (1, before.high_watermark)
+    assert voter.last_caught_up_timestamp > 0 or version == 0
+    topic(wire, f"more-{version}")
+    assert describe("__cluster_metadata").high_watermark == before.high_watermark + 1
+    assert describe("known").error_code == 3
+
+
+def test_topics_are_described_in_pages(wire: Wire) -> None:
+    names = ["page-a", "page-b", "page-c"]
+    for name in names:
+        topic(wire, name)
+    more = [CreatePartitionsTopic(name=name, count=3, assignments=None) for name in names]
+    wire.ask(37, 3, CreatePartitionsRequest(topics=more))
+    asked = [TopicRequest(name=name) for name in reversed(names)]
+    pages = []
+    cursor = None
+    while True:
+        answer = wire.ask(
+            75,
+            0,
+            DescribeTopicPartitionsRequest(topics=asked, response_partition_limit=4, cursor=cursor),
+        )
+        pages.append(
+            [
+                (each.name, [part.partition_index for part in each.partitions])
+                for each in answer.topics
+            ]
+        )
+        if answer.next_cursor is None:
+            break
+        cursor = RequestCursor(
+            topic_name=answer.next_cursor.topic_name,
+            partition_index=answer.next_cursor.partition_index,
+        )
+    assert pages == [
+        [("page-a", [0, 1, 2]), ("page-b", [0])],
+        [("page-b", [1, 2]), ("page-c", [0, 1])],
+        [("page-c", [2])],
+    ]
+
+
+def test_topics_described_with_odd_requests(wire: Wire) -> None:
+    def describe(**request: Any) -> Any:
+        return wire.ask(75, 0, DescribeTopicPartitionsRequest(**request))
+
+    topic(wire, "known")
+    both = [TopicRequest(name="known"), TopicRequest(name="absent")]
+    found = {each.name: each.error_code for each in describe(topics=both).topics}
+    assert found == {"known": 0, "absent": 3}
+    assert "known" in {each.name for each in describe().topics}
+    backwards = RequestCursor(topic_name="known", partition_index=-1)
+    assert [each.error_code for each in describe(topics=both, cursor=backwards).topics] == [42, 42]
+    past = RequestCursor(topic_name="known", partition_index=9)
+    [empty] = describe(topics=both, cursor=past).topics
+    assert (empty.name, empty.partitions) == ("known", [])
+    one = describe(topics=both, response_partition_limit=0)
+    assert sum(len(each.partitions) for each in one.topics) == 1
 
 
 @pytest.mark.parametrize("version", range(5))

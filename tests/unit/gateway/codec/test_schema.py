@@ -92,7 +92,7 @@ def test_a_struct_name_in_both_directions_gets_a_prefix() -> None:
         ("limit int32", "limit int33", "line 10: unknown type 'int33'"),
         ("limit int32", "Limit int32", "line 10: not a field"),
         ("= 0x7fffffff", "= many", "line 10: bad default"),
-        ("extra Extra 3+", "extra Extra? 3+", "line 12: a struct that is not in an array"),
+        ("extra Extra 3+", "extra Extra? 3+", "line 12: a struct that may be null"),
     ],
 )
 def test_mistakes_are_named_by_line(old: str, new: str, error: str) -> None:

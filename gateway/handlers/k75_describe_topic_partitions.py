@@ -1,0 +1,101 @@
+"""DescribeTopicPartitions (key 75) v0
+
+Behaviour:
+- Topics by name, in order of their names; all for an empty list. An answer holds at most
+  `response_partition_limit` partitions, and no more than PARTITIONS_MAX; the cursor says where the
+  next page starts.
+- An unknown topic that was asked for by name is UNKNOWN_TOPIC_OR_PARTITION.
+- What the client may do is always told.
+
+Source: KIP-966.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sprawl.core.errors import ErrorCode
+from sprawl.core.ids import PartitionId, TopicPartition
+from sprawl.gateway.authorized_operations import TOPIC_OPERATIONS
+from sprawl.gateway.codec._generated.k75_describe_topic_partitions import (
+    DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse,
+    DescribeTopicPartitionsResponsePartition,
+    DescribeTopicPartitionsResponseTopic,
+    ResponseCursor,
+)
+from sprawl.gateway.dispatch import HandlerSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sprawl.core.controller.state import TopicInfo
+    from sprawl.gateway.dispatch import RequestContext
+
+PARTITIONS_MAX = 2_000
+"""Kafka's max.request.partition.size.limit: about 60 kB a page."""
+
+
+def handle(
+    ctx: RequestContext, request: DescribeTopicPartitionsRequest
+) -> DescribeTopicPartitionsResponse:
+    """Answer at once."""
+    cursor = request.cursor
+    if cursor is not None and cursor.partition_index < 0:
+        failed = [_failed(each.name, ErrorCode.INVALID_REQUEST) for each in request.topics]
+        return DescribeTopicPartitionsResponse(topics=failed)
+    known = ctx.broker.controller.topics
+    names = {each.name for each in request.topics} or set(known)
+    first_name = "" if cursor is None else cursor.topic_name
+    room = max(1, min(request.response_partition_limit, PARTITIONS_MAX))
+    response = DescribeTopicPartitionsResponse()
+    for name in sorted(name for name in names if name >= first_name):
+        topic = known.get(name)
+        if topic is None:
+            response.topics.append(_failed(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+            continue
+        start = cursor.partition_index if cursor is not None and name == first_name else 0
+        page = topic.partitions[start : start + room]
+        if page or room:
+            response.topics.append(_described(ctx, topic, page))
+        room -= len(page)
+        if start + len(page) < topic.partition_count:
+            response.next_cursor = ResponseCursor(
+                topic_name=name, partition_index=start + len(page)
+            )
+            break
+    return response
+
+
+def _failed(name: str, code: ErrorCode) -> DescribeTopicPartitionsResponseTopic:
+    return DescribeTopicPartitionsResponseTopic(error_code=code, name=name)
+
+
+def _described(
+    ctx: RequestContext, topic: TopicInfo, page: Sequence[int]
+) -> DescribeTopicPartitionsResponseTopic:
+    node = int(ctx.broker.node_id)
+    epoch_of = ctx.broker.partitions.leader_epoch
+    return DescribeTopicPartitionsResponseTopic(
+        error_code=ErrorCode.NONE,
+        name=topic.name,
+        topic_id=topic.id,
+        is_internal=topic.internal,
+        partitions=[
+            DescribeTopicPartitionsResponsePartition(
+                error_code=ErrorCode.NONE,
+                partition_index=index,
+                leader_id=node,
+                leader_epoch=epoch_of(TopicPartition(topic.name, PartitionId(index))),
+                replica_nodes=[node],
+                isr_nodes=[node],
+                eligible_leader_replicas=[],
+                last_known_elr=[],
+            )
+            for index in page
+        ],
+        topic_authorized_operations=TOPIC_OPERATIONS,
+    )
+
+
+HANDLER = HandlerSpec(75, 0, 0, handle)
