@@ -19,6 +19,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 PARTITION_COUNT = 6
 _STAMP = struct.Struct("<Qd")
+_DIGITS = 4 << 20
+_STRIDE = 997
+"""Records take their contents from so many characters, each record so much further on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +64,23 @@ class CpuMeter:
         return float(self._read()) - self._start
 
 
-def produce(bootstrap: str, topic: str, count: int, size: int, cpu: CpuMeter) -> Throughput:
-    """`count` records of `size` bytes, acks=all, librdkafka's defaults otherwise."""
+def produce(
+    bootstrap: str,
+    topic: str,
+    count: int,
+    size: int,
+    cpu: CpuMeter,
+    *,
+    partitions: int = PARTITION_COUNT,
+    **settings: object,
+) -> Throughput:
+    """`count` records of `size` bytes, acks=all, librdkafka's defaults otherwise.
+
+    Their contents are random hexadecimal digits: half of it can be compressed away.
+
+    Args:
+        settings: the client's, with `_` for the dots of their names.
+    """
     failed = 0
 
     def on_delivery(error: object, _: object) -> None:
@@ -77,15 +95,17 @@ def produce(bootstrap: str, topic: str, count: int, size: int, cpu: CpuMeter) ->
             "queue.buffering.max.messages": 500_000,
             "queue.buffering.max.kbytes": 262_144,
         }
+        | {name.replace("_", "."): value for name, value in settings.items()}
     )
-    filler = os.urandom(size - _STAMP.size)
+    digits = os.urandom(_DIGITS // 2).hex().encode()
     began = time.perf_counter()
     for number in range(count):
-        value = _STAMP.pack(number, 0.0) + filler
+        place = number * _STRIDE % (_DIGITS // 2)
+        value = _STAMP.pack(number, 0.0) + digits[place : place + size - _STAMP.size]
         while True:
             try:
                 producer.produce(
-                    topic, value, partition=number % PARTITION_COUNT, on_delivery=on_delivery
+                    topic, value, partition=number % partitions, on_delivery=on_delivery
                 )
                 break
             except BufferError:
@@ -103,7 +123,15 @@ def produce(bootstrap: str, topic: str, count: int, size: int, cpu: CpuMeter) ->
     )
 
 
-def consume(bootstrap: str, topic: str, count: int, size: int, cpu: CpuMeter) -> Throughput:
+def consume(
+    bootstrap: str,
+    topic: str,
+    count: int,
+    size: int,
+    cpu: CpuMeter,
+    *,
+    partitions: int = PARTITION_COUNT,
+) -> Throughput:
     """Read the same records from the start; missing or reordered ones are failures."""
     consumer = Consumer(
         {
@@ -115,17 +143,17 @@ def consume(bootstrap: str, topic: str, count: int, size: int, cpu: CpuMeter) ->
         }
     )
     began = time.perf_counter()
-    consumer.assign([TopicPartition(topic, part, 0) for part in range(PARTITION_COUNT)])
-    last = [part - PARTITION_COUNT for part in range(PARTITION_COUNT)]
+    consumer.assign([TopicPartition(topic, part, 0) for part in range(partitions)])
+    last = [part - partitions for part in range(partitions)]
     seen = disorder = 0
     deadline = time.monotonic() + 120
     while seen < count and time.monotonic() < deadline:
-        for message in consumer.consume(10_000, 1.0):
+        for message in consumer.consume(10_000, 0.05):
             if message.error() is not None:
                 continue
             part = message.partition()
             number = _STAMP.unpack_from(message.value())[0]
-            disorder += number != last[part] + PARTITION_COUNT
+            disorder += number != last[part] + partitions
             last[part] = number
             seen += 1
     seconds = time.perf_counter() - began

@@ -50,6 +50,20 @@ class Broker(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
+class MeasuredBroker(Broker, Protocol):
+    """A broker whose process can be measured.
+
+    Args:
+        start_s: seconds from the start of its process until clients could connect.
+    """
+
+    start_s: float
+
+    def cpu_s(self) -> float: ...
+
+    def resident_mib(self) -> float: ...
+
+
 class SprawlBroker:
     """A node of this checkout in a process of its own.
 
@@ -69,6 +83,7 @@ class SprawlBroker:
         wanted = advertised | common | (configs or {})
         flags = [word for name, value in wanted.items() for word in ("--set", f"{name}={value}")]
         self.node = NodeProcess(folder / "data", *flags, log=folder / "broker.log")
+        self.start_s = 0.0
 
     @property
     def bootstrap(self) -> str:
@@ -81,7 +96,9 @@ class SprawlBroker:
         return self.node.resident_mib()
 
     def __enter__(self) -> Self:
+        began = time.perf_counter()
         self.node.start()
+        self.start_s = time.perf_counter() - began
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,6 +118,7 @@ class ApacheKafka:
         self._configs = TEST_CONFIGS | (configs or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
+        self.start_s = 0.0
 
     @property
     def bootstrap(self) -> str:
@@ -138,6 +156,7 @@ class ApacheKafka:
         formatted = run([*java, *format_storage], cwd=self._folder)
         if formatted.returncode != 0:
             raise RuntimeError(f"Apache Kafka's storage could not be formatted\n{formatted.stdout}")
+        began = time.perf_counter()
         with (self._folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*java, *JVM_FLAGS, "kafka.Kafka", properties],
@@ -146,6 +165,7 @@ class ApacheKafka:
                 cwd=self._folder,
             )
         self._wait()
+        self.start_s = time.perf_counter() - began
         return self
 
     def _wait(self) -> None:

@@ -1,0 +1,1 @@
+"""Sprawl and Apache Kafka side by side."""
