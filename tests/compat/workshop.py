@@ -57,8 +57,13 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout_s: float = 600,
     log: Path | None = None,
+    feed: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end; what it printed (both streams) is in `stdout`.
+
+    Args:
+        log: keep the output in this file as well.
+        feed: what it reads on its standard input; nothing otherwise.
 
     A command that takes longer than `timeout_s` is killed with its children and has exit code 124.
     """
@@ -66,7 +71,7 @@ def run(
         [str(word) for word in command],
         cwd=cwd,
         env=None if env is None else {**os.environ, **env},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -74,7 +79,7 @@ def run(
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=timeout_s)
+        output, _ = process.communicate(feed, timeout=timeout_s)
         code = process.returncode
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 9)

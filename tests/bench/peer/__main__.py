@@ -2,7 +2,7 @@
 
 Starts each broker in turn on this machine, in rounds, and does the same to both with the same
 client: one table a group of rows, medians over the rounds. `--quick` takes one small round.
-Needs Java and Maven for Apache Kafka.
+Needs Java and Maven for Apache Kafka; `--plot` needs matplotlib (`pip install -e ".[bench]"`).
 """
 
 from __future__ import annotations
