@@ -12,6 +12,8 @@ from pathlib import Path
 from tests.compat.brokers import KAFKA_VERSION, Broker, kafka_jars
 from tests.compat.workshop import maven_jars, run
 
+STREAMS_VERSION = "4.0.2"
+"""The examples were not published for every version."""
 LIMIT_S = 60
 WAIT_S = 60
 _JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -112,8 +114,8 @@ def wait_for(what: str, holds: Callable[[], bool]) -> None:
 
 def streams_jars() -> str:
     """Class path of Kafka Streams' examples."""
-    name = f"kafka-streams-examples-{KAFKA_VERSION}"
-    return f"{maven_jars(name, f'org.apache.kafka:kafka-streams-examples:{KAFKA_VERSION}')}/*"
+    name = f"kafka-streams-examples-{STREAMS_VERSION}"
+    return f"{maven_jars(name, f'org.apache.kafka:kafka-streams-examples:{STREAMS_VERSION}')}/*"
 
 
 def connect_jars() -> str:

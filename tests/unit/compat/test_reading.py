@@ -16,7 +16,7 @@ JUNIT = """<testsuites><testsuite>
   <failure message="first line&#10;second line">long</failure>
 </testcase>
 <testcase classname="test.one.test_admin" name="left" time="0"><skipped message="why"/></testcase>
-<testcase classname="test.one.test_admin" name="broken" time="0"><error message="set-up"/></testcase>
+<testcase classname="test.one.test_admin" name="broken"><error message="set-up"/></testcase>
 <testcase classname="test.one.test_admin" name="untidy" time="0"/>
 <testcase classname="test.one.test_admin" name="untidy" time="0"><error message="end"/></testcase>
 </testsuite></testsuites>"""
