@@ -4,9 +4,10 @@ Behaviour:
 - Long poll: the answer waits for `min_bytes` of new data or `max_wait_ms`, whichever comes first;
   an error or a diverging epoch in any partition is answered at once. Commits to any partition of
   the request count towards `min_bytes` (core/partition/waiters.py).
-- `max_bytes` (at most the broker's `fetch.max.bytes`) is shared in partition order, each partition
-  taking at most its `partition_max_bytes`; the first batch found is returned whatever its size
-  (KIP-74). Only whole batches are returned, as the buffers the log keeps, never copied.
+- `max_bytes` (at most the broker's `fetch.max.bytes`, and never more than FETCH_ANSWER_BYTES_MAX)
+  is shared in partition order, each partition taking at most its `partition_max_bytes`; the first
+  batch found is returned whatever its size (KIP-74). Only whole batches are returned, as the
+  buffers the log keeps, never copied.
 - Fairness: a session moves partitions that returned data to the end of its order. Outside a
   session the order is the client's, which rotates it itself (version 3 made the order count).
 - OFFSET_OUT_OF_RANGE outside [log start offset, log end offset]; from the high watermark (or, with
@@ -36,6 +37,7 @@ from weakref import WeakKeyDictionary
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import Offset
+from sprawl.core.limits import FETCH_ANSWER_BYTES_MAX
 from sprawl.core.partition.partition import Isolation
 from sprawl.core.partition.waiters import FetchWaiter
 from sprawl.gateway.codec._generated.k01_fetch import (
@@ -156,7 +158,8 @@ class _Fetch:
         self._ctx = ctx
         self._context = context
         self._isolation = Isolation(request.isolation_level)
-        self._max_bytes = max(0, min(request.max_bytes, ctx.broker.config.fetch_max_bytes))
+        allowed_bytes = min(ctx.broker.config.fetch_max_bytes, FETCH_ANSWER_BYTES_MAX)
+        self._max_bytes = max(0, min(request.max_bytes, allowed_bytes))
         self._min_bytes = min(request.min_bytes, self._max_bytes)
         self._max_wait_ms = request.max_wait_ms
 

@@ -140,8 +140,8 @@ def consume(
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": 65_536,
-            # Its default, 1 s, is what a client waits once its queue was full: the faster the broker
-            # the sooner. Nothing of the broker would be measured.
+            # By default a client whose queue was full waits 1 s, which measures no broker: the
+            # faster one fills the queue sooner.
             "fetch.queue.backoff.ms": 5,
         }
     )

@@ -67,6 +67,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.peer", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="one round of a tenth of the records")
+    parser.add_argument(
+        "--no-many", action="store_true", help="leave the runs with many partitions out"
+    )
     parser.add_argument("--json", type=Path, help="write every value to this file")
     parser.add_argument("--plot", type=Path, help="draw the ratios into this PNG file")
     parser.add_argument(
@@ -79,7 +82,7 @@ def main() -> int:
         elif given.quick:
             figures = run(1, QUICK_SCALE, with_many=False, json=given.json)
         else:
-            figures = run(given.rounds, 1.0, with_many=True, json=given.json)
+            figures = run(given.rounds, 1.0, with_many=not given.no_many, json=given.json)
     except MissingToolError as error:
         print(f"could not run: {error}", file=sys.stderr)
         return 2

@@ -74,7 +74,7 @@ def word_count(kafka: Tools) -> None:
     with kafka.running(main, path, classpath=streams_jars()):
         read = kafka.consume(
             "streams-wordcount-output",
-            6,
+            8,
             *("--property", "print.key=true", "--property", f"key.deserializer={STRING}"),
             *("--property", f"value.deserializer={LONG}"),
         )

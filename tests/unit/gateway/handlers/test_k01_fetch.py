@@ -232,6 +232,17 @@ async def test_max_bytes_is_shared_in_request_order(world: World) -> None:
     assert order(response) == [2, 0, 1]
 
 
+async def test_an_answer_is_never_larger_than_the_read_buffers_allow(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.topic(partitions=3)
+    for index in range(3):
+        world.append("a" * 100, partition=index)
+    monkeypatch.setattr(k01_fetch, "FETCH_ANSWER_BYTES_MAX", 2 * size_of("a" * 100))
+    response = await fetch(world, request(*map(partition, range(3)), max_bytes=1 << 30))
+    assert {index: len(values) for index, values in read(response).items()} == {0: 1, 1: 1, 2: 0}
+
+
 async def test_partition_max_bytes(world: World) -> None:
     world.topic(partitions=2)
     for index in (0, 1):
