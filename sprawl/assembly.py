@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 from sprawl import __version__
 from sprawl.core.broker import Broker, Endpoint, Volume
 from sprawl.core.clock import SystemClock
+from sprawl.core.cluster.hints import LeaderHints
+from sprawl.core.cluster.view import ClusterView
 from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.config.broker_keys import BROKER_CONFIGS
 from sprawl.core.config.definition import ConfigFault
@@ -32,13 +34,16 @@ from sprawl.core.controller.identity import (
     Identity,
     IdentityFault,
     new_cluster_id,
+    new_directory_id,
 )
 from sprawl.core.controller.metadata_log import KeyValueMetadataLog
-from sprawl.core.controller.state import ControllerState, TopicSpec
+from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.state import ControllerState
+from sprawl.core.controller.topics import TopicSpec
 from sprawl.core.errors import ErrorCode
 from sprawl.core.groups.model import GroupConfig
 from sprawl.core.groups.shell import GroupCoordinator
-from sprawl.core.ids import BrokerId, TopicName
+from sprawl.core.ids import BrokerId, ReplicaId, TopicName
 from sprawl.core.partition.internal import InternalTopic
 from sprawl.core.partition.registry import Partitions
 from sprawl.core.partition.settings import PartitionSettings
@@ -157,6 +162,7 @@ class Assembly:
                 f"the metadata in {settings.data} cannot be read: {error}",
                 next_step="start the version of Sprawl that wrote it, or use other --data",
             ) from error
+        await broker.controller.register(self._describe(broker, identity))
         await partitions.start()
         # Only now: closing partitions that were never recovered would mark them as sound.
         running.push_async_callback(partitions.close)
@@ -176,7 +182,11 @@ class Assembly:
         settings = self._settings
         cluster_id = settings.text("cluster.id")
         if settings.storage == "memory":
-            return Identity(cluster_id or new_cluster_id(self._rng), settings.node_id)
+            return Identity(
+                cluster_id or new_cluster_id(self._rng),
+                settings.node_id,
+                new_directory_id(self._rng),
+            )
         directory = DataDirectory(settings.data)
         try:
             identity = directory.open(settings.node_id, cluster_id, self._rng)
@@ -227,9 +237,11 @@ class Assembly:
         followers: Followers,
         kv: KeyValueStore,
     ) -> Broker:
+        node_id = BrokerId(identity.node_id)
         controller = Controller(
-            ControllerState(BrokerId(identity.node_id)),
-            KeyValueMetadataLog(kv, partitions.run_blocking),
+            ControllerState(),
+            KeyValueMetadataLog(kv, node_id, partitions.run_blocking),
+            node_id=node_id,
             broker_config=lambda: broker.config,
             rng=self._rng,
             listener=followers,
@@ -253,10 +265,21 @@ class Assembly:
             clock=self._clock,
             rng=self._rng,
         )
+        rack = config.text("broker.rack")
         broker = Broker(
-            node_id=BrokerId(identity.node_id),
+            node_id=node_id,
             cluster_id=identity.cluster_id,
-            rack=config.text("broker.rack"),
+            rack=rack,
+            cluster=ClusterView(
+                node_id=node_id,
+                state=controller.state,
+                hints=LeaderHints(),
+                partitions=partitions,
+                endpoints=self._endpoints,
+                rack=rack,
+                is_alive=lambda _: False,
+                controller=lambda: controller.leader,
+            ),
             clock=self._clock,
             rng=self._rng,
             config=config,
@@ -267,6 +290,16 @@ class Assembly:
             volume=self._volume,
         )
         return broker
+
+    def _describe(self, broker: Broker, identity: Identity) -> NodeInfo:
+        """This node as it registers; the controller says which replica it is."""
+        return NodeInfo(
+            node_id=broker.node_id,
+            replica_id=ReplicaId(0),
+            directory_id=identity.directory_id,
+            endpoints=self._endpoints,
+            rack=broker.rack,
+        )
 
     # --- health and metrics ---------------------------------------------------------------------
 
