@@ -38,6 +38,7 @@ from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.log.state import LogState
 from sprawl.core.partition.housekeeping import Housekeeping
 from sprawl.core.partition.partition import Partition
+from sprawl.core.partition.replication import SingleReplica
 from sprawl.core.partition.settings import PartitionSettings
 from sprawl.core.partition.terms import Terms
 
@@ -350,7 +351,8 @@ class Partitions:
             log,
             topic_id=topic.topic_id,
             term=self._terms.of(key),
-            run_blocking=self.run_blocking,
+            high_watermark=log.log_end_offset,
+            replicate=lambda made: SingleReplica(log, made.commit_to, self.run_blocking),
         )
         topic.partitions[index] = partition
         return partition
