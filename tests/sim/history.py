@@ -1,6 +1,6 @@
 """What clients did and saw: the one record that checkers judge.
 
-Format. A history is a list of events in the order in which they happened. One process (a client) has
+A history is a list of events in the order in which they happened. One process (a client) has
 at most one operation under way: an `invoke`, and later one event of the same op that says how it
 ended:
 
