@@ -110,7 +110,7 @@ class Partition:
         self.high_watermark = log.log_end_offset
         self.is_closed = False
         self._uncommitted_bytes = 0
-        self._waiters: set[FetchWaiter] = set()
+        self._waiters: dict[FetchWaiter, None] = {}  # in the order in which they came
         self._replication: Replication = SingleReplica(log, self._commit_to, run_blocking)
 
     # --- where things stand ---------------------------------------------------------------------
@@ -408,7 +408,7 @@ class Partition:
         if self.is_closed:
             waiter.wake()
         else:
-            self._waiters.add(waiter)
+            self._waiters[waiter] = None
 
     @property
     def waiter_count(self) -> int:
@@ -417,7 +417,7 @@ class Partition:
 
     def remove_waiter(self, waiter: FetchWaiter) -> None:
         """Forget a long poll; nothing happens when it is not here."""
-        self._waiters.discard(waiter)
+        self._waiters.pop(waiter, None)
 
     def close(self, fault: KafkaFault) -> None:
         """Stop serving: appends that wait get `fault`, long polls look again and find nothing.
