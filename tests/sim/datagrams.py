@@ -35,7 +35,7 @@ class DatagramTransport(asyncio.DatagramTransport):
         host.datagrams[port] = self
         network.loop.call_soon(protocol.connection_made, self)
 
-    def sendto(self, data: Any, addr: tuple[str, int] | None = None) -> None:
+    def sendto(self, data: Any, addr: Any = None) -> None:
         if self.process is not None and self.process.is_dead and not self._network.loop.is_ending:
             raise Killed
         target = addr or self._remote

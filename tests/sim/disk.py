@@ -8,7 +8,8 @@ Rules:
 3. A change by a process that is dead does not happen: it raises `Killed` instead.
 4. Every change is a step. `burn_after` ends the process, or the power, at a step of its choice,
    which is the only way to die in the middle of a handler.
-5. Renaming a directory away (`discard`, `set_aside`) is durable at once, as in core/storage/disk.py.
+5. Renaming a directory away (`discard`, `set_aside`) is durable at once, as on a real disk
+   (core/storage/disk.py).
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ class SimLoop(asyncio.AbstractEventLoop):
                     raise
                 except Killed:
                     pass
-                except BaseException as failure:
+                except BaseException as failure:  # noqa: BLE001 reported below
                     self.call_exception_handler(
                         {
                             "message": f"a callback failed: {callback!r}",
@@ -322,7 +322,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
 
-    def create_task(
+    def create_task(  # type: ignore[override]
         self,
         coro: Coroutine[Any, Any, _T],
         *,
@@ -349,7 +349,8 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def pending_tasks(self) -> list[SimTask[Any]]:
         """Tasks that are not done, oldest first; those of dead processes too."""
-        return [task for task in self._tasks if not task.done()]
+        self._tasks = [task for task in self._tasks if not task.done()]
+        return list(self._tasks)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: SimExecutor | None, func: Callable[..., _T], *args: Any
@@ -403,7 +404,8 @@ class SimLoop(asyncio.AbstractEventLoop):
         port: int | None = None,
         **options: Any,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        assert host is not None and port is not None
+        assert host is not None
+        assert port is not None
         return await self.network.create_connection(protocol_factory, host, port)
 
     async def create_datagram_endpoint(  # type: ignore[override]

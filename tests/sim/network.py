@@ -149,6 +149,9 @@ class SimServer(asyncio.AbstractServer):
     async def wait_closed(self) -> None:
         """Connections live on, as with asyncio's servers of Python 3.11."""
 
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
     def is_serving(self) -> bool:
         return bool(self._listeners)
 

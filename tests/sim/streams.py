@@ -7,8 +7,8 @@
 Rules:
 
 1. Bytes arrive in order, in pieces of sizes that the seed chooses, or not at all.
-2. At most `window_bytes` are on the way or unread; more waits in the user buffer, and the protocol is
-   told to pause as by asyncio's own transports.
+2. At most `window_bytes` are on the way or unread; more waits in the user buffer, and the protocol
+   is told to pause as by asyncio's own transports.
 3. A link that is cut loses what arrives on it; the kernel sends it again, so it arrives some time
    after the link heals. After `RETRANSMIT_S_MAX` the sender gives up (ETIMEDOUT) and the receiver
    is not told: a half-open connection.
@@ -106,7 +106,7 @@ class StreamTransport(asyncio.Transport):
         self._schedule_read()
 
     def is_closing(self) -> bool:
-        return self._is_closing
+        return self._is_closing or self.loop.is_ending
 
     def is_reading(self) -> bool:
         return self._is_reading and not self._is_closing

@@ -107,7 +107,7 @@ class World:
     def __init__(self, seed: int, *, quality: LinkQuality | None = None) -> None:
         self.seed = seed
         self.trace = Trace()
-        self.loop = SimLoop(self.rng("executors"), self.trace)
+        self.loop = SimLoop(self.rng("executors"), self.trace)  # type: ignore[abstract]
         self.network = Network(self.loop, self.rng("network"), self.trace, quality)
         self.nodes: dict[int, SimNode] = {}
         self.reached: dict[str, int] = {}
@@ -158,6 +158,7 @@ class World:
             ExceptionGroup: what failed in live processes without anybody being told.
         """
         loop = self.loop
+        loop.pending_tasks()  # lets go of the others, so that their failures come to light
         gc.collect()
         failures = [_failure_of(context) for context in loop.failures]
         loop.is_ending = True
@@ -223,17 +224,19 @@ class World:
             NodeCrashed: the process died first.
         """
         died = self._died[process]
-        await asyncio.wait([task, died], return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [task, died]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if task.done() and not process.is_dead:
             return task.result()
         raise NodeCrashed(process.name)
 
     def kill(self, process: Process) -> None:
         """kill -9: the process is gone; its machine's kernel and page cache live on."""
-        self._bury(process, "kill")
+        self.bury(process, "kill")
         self.network.process_died(process)
 
-    def _bury(self, process: Process, how: str) -> None:
+    def bury(self, process: Process, how: str) -> None:
+        """End a process, of which not even its kernel takes notice."""
         assert not process.is_dead, f"{process} is dead"
         self.note(how, process.name)
         process.state = DEAD
@@ -316,7 +319,8 @@ class World:
             NodeCrashed: it died meanwhile.
         """
         node = self.nodes[number]
-        assert node.process is not None and node.assembly is not None
+        assert node.process is not None
+        assert node.assembly is not None
         await self.outcome(node.process, self.spawn(node.process, node.assembly.stop()))
         self.kill(node.process)
 
@@ -328,7 +332,7 @@ class World:
         """The machine loses power; it is up again with the node's next start."""
         node = self.nodes[number]
         process = self._running(number)
-        self._bury(process, "power")
+        self.bury(process, "power")
         process.grave.extend(e for e in self.network.connections if e.process is process)
         self.network.power_off(node.host)
         node.disk.lose_power()
@@ -365,7 +369,8 @@ class World:
 
     def _running(self, number: int) -> Process:
         process = self.nodes[number].process
-        assert process is not None and not process.is_dead, f"node {number} is down"
+        assert process is not None, f"node {number} was never started"
+        assert not process.is_dead, f"node {number} is down"
         return process
 
 
