@@ -21,7 +21,6 @@ import asyncio
 import enum
 import logging
 import socket
-import time
 from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -92,6 +91,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         "_is_reading",
         "_last_active",
         "_metrics",
+        "_monotonic",
         "_out",
         "_out_bytes",
         "_pipeline",
@@ -113,6 +113,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self._server = server
         self._scratch = server.scratch()
         self._metrics = server.metrics
+        self._monotonic = server.monotonic
         self._handlers = registered()
         self._reader = FrameReader(server.limits.request_bytes_max)
         self._pipeline = Pipeline(
@@ -123,7 +124,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self._can_write_lines = False
         self._out: list[Buffer] = []
         self._out_bytes = 0
-        self._last_active = time.monotonic()
+        self._last_active = self._monotonic()
         self._progress_at = 0.0
         self._unsent_bytes = 0
         self._state = State.OPEN
@@ -158,7 +159,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._metrics.bytes_in += nbytes
-        self._last_active = time.monotonic()
+        self._last_active = self._monotonic()
         if self._state is not State.OPEN:
             return
         reader = self._reader
@@ -179,7 +180,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self.is_stuck = True
-        self._progress_at = time.monotonic()
+        self._progress_at = self._monotonic()
         self._unsent_bytes = self.unsent_bytes
         self._server.stuck.add(self)
 
@@ -198,6 +199,11 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self._server.forget(self, self._info)
 
     # --- the server's side --------------------------------------------------------------------
+
+    @property
+    def id(self) -> int:
+        """Its number among the connections of the node, in the order in which they came."""
+        return self._info.id
 
     @property
     def unsent_bytes(self) -> int:
@@ -276,7 +282,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
 
     def _serve(self, frame: bytearray, slot: Slot) -> None:
         """Hand one request to its handler."""
-        began = time.perf_counter()
+        began = self._monotonic()
         view = memoryview(frame)
         header = None
         try:
@@ -366,7 +372,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
             except ValueError as failure:
                 self._fail_ours(api_key, header, failure)
                 return
-        self._metrics.api(api_key).answered(time.perf_counter() - began)
+        self._metrics.api(api_key).answered(self._monotonic() - began)
 
     def _collect(self) -> None:
         """Take the answers whose turn it is; large ones are written at once."""
@@ -383,7 +389,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         if not out:
             return
         self._metrics.bytes_out += self._out_bytes
-        self._last_active = time.monotonic()
+        self._last_active = self._monotonic()
         if len(out) == 1:
             self._transport.write(out[0])
         elif self._out_bytes <= JOINED_BYTES_MAX:
@@ -448,7 +454,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self._collect()
         self._flush()
         self._state = State.CLOSING
-        self._progress_at = time.monotonic()
+        self._progress_at = self._monotonic()
         self._unsent_bytes = self.unsent_bytes
         self._pipeline.drop_waiting()
         self._transport.close()

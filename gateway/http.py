@@ -23,7 +23,7 @@ from sprawl.core.clock import SystemClock
 from sprawl.core.limits import HTTP_CONNECTIONS_MAX, HTTP_REQUEST_BYTES_MAX
 from sprawl.gateway.codec import API_RANGES
 from sprawl.gateway.metrics import LATENCY_BUCKETS_S, GatewayMetrics
-from sprawl.gateway.sockets import bind
+from sprawl.gateway.sockets import Bind, bind
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -49,6 +49,7 @@ class HttpServer:
         health: called for each health request.
         gauges: called for each metrics request.
         clock: dates the answers, by which `sprawl doctor` compares clocks.
+        bind: takes the addresses to listen on.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class HttpServer:
         health: Health,
         gauges: Gauges,
         clock: Clock | None = None,
+        bind: Bind = bind,
     ) -> None:
         self._metrics = metrics
         self._health = health
         self._gauges = gauges
         self._clock = clock or SystemClock()
+        self._bind = bind
         self._servers: list[asyncio.Server] = []
         self._exchanges: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -72,7 +75,7 @@ class HttpServer:
         Returns: the bound port.
         Raises: OSError when it cannot be bound.
         """
-        sockets = bind(host, port)
+        sockets = self._bind(host, port)
         for listening in sockets:
             self._servers.append(
                 await asyncio.start_server(

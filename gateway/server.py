@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sprawl.core.broker import Endpoint
 from sprawl.core.limits import (
@@ -25,7 +25,7 @@ from sprawl.core.limits import (
 from sprawl.gateway.connection import KafkaConnection
 from sprawl.gateway.listeners import Advice, diagnose, judge, network_of
 from sprawl.gateway.log_limit import LogLimit
-from sprawl.gateway.sockets import bind
+from sprawl.gateway.sockets import bind as bind_sockets
 
 if TYPE_CHECKING:
     import socket
@@ -52,6 +52,14 @@ class ServerLimits:
     request_bytes_max: int = FRAME_BYTES_MAX
 
 
+class ServerPlatform(Protocol):
+    """What the listeners need of the machine below; see sprawl.platform."""
+
+    def monotonic(self) -> float: ...
+
+    def bind(self, host: str, port: int) -> list[socket.socket]: ...
+
+
 class Server:
     """The Kafka side of a node.
 
@@ -60,10 +68,16 @@ class Server:
     """
 
     def __init__(
-        self, broker: Broker, metrics: GatewayMetrics, limits: ServerLimits | None = None
+        self,
+        broker: Broker,
+        metrics: GatewayMetrics,
+        limits: ServerLimits | None = None,
+        platform: ServerPlatform | None = None,
     ) -> None:
         self.broker = broker
         self.metrics = metrics
+        self.monotonic = time.monotonic if platform is None else platform.monotonic
+        self._bind = bind_sockets if platform is None else platform.bind
         self.limits = limits or ServerLimits()
         self.stuck: set[KafkaConnection] = set()
         self.tasks: set[asyncio.Future[Any]] = set()
@@ -87,7 +101,7 @@ class Server:
         Returns: the bound port.
         Raises: OSError when the address cannot be bound.
         """
-        sockets = bind(listener.host, listener.port)
+        sockets = self._bind(listener.host, listener.port)
         self._listeners.append(listener)
         self._bound.append((listener, sockets))
         return int(sockets[0].getsockname()[1])
@@ -214,7 +228,7 @@ class Server:
 
     def may_log(self, key: Hashable) -> int | None:
         """Whether a line about `key` may be logged now: see LogLimit.admit."""
-        return self._log_limit.admit(key, time.monotonic_ns() // 1_000_000)
+        return self._log_limit.admit(key, int(self.monotonic() * 1_000))
 
     # --- addresses ----------------------------------------------------------------------------
 
@@ -250,7 +264,7 @@ class Server:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            self.sweep(time.monotonic())
+            self.sweep(self.monotonic())
 
     def sweep(self, now: float) -> None:
         """One round over all connections.
@@ -261,12 +275,13 @@ class Server:
         for connection in list(self._connections.values()):
             connection.sweep(now, self.limits.idle_ms_max)
         unsent_bytes = sum(connection.unsent_bytes for connection in self.stuck)
-        for connection in sorted(self.stuck, key=_progress_at):
+        for connection in sorted(self.stuck, key=_progress):
             if unsent_bytes <= UNSENT_BYTES_MAX:
                 break
             unsent_bytes -= connection.unsent_bytes
             connection.shed(f"unread answers of all clients exceed {UNSENT_BYTES_MAX} bytes")
 
 
-def _progress_at(connection: KafkaConnection) -> float:
-    return connection.progress_at
+def _progress(connection: KafkaConnection) -> tuple[float, int]:
+    """Who has read nothing for the longest time comes first; of two such, who came first."""
+    return connection.progress_at, connection.id

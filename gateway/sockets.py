@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+Bind = Callable[[str, int], list[socket.socket]]
+"""What `bind` is, or takes its place: (host, port) to bound sockets."""
 
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """An address of a family that this machine has no use of: hosts files name ::1 all the same."""

@@ -12,30 +12,20 @@ from __future__ import annotations
 
 import errno
 import logging
-import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from sprawl import __version__
-from sprawl.core.broker import Broker, Endpoint, Volume
-from sprawl.core.clock import SystemClock
+from sprawl.core.broker import Broker, Endpoint
 from sprawl.core.cluster.hints import LeaderHints
 from sprawl.core.cluster.view import ClusterView
 from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.config.broker_keys import BROKER_CONFIGS
 from sprawl.core.config.definition import ConfigFault
 from sprawl.core.controller.controller import Controller
-from sprawl.core.controller.identity import (
-    DataDirectory,
-    Identity,
-    IdentityFault,
-    new_cluster_id,
-    new_directory_id,
-)
+from sprawl.core.controller.identity import Identity, IdentityFault
 from sprawl.core.controller.metadata_log import KeyValueMetadataLog
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import ControllerState
@@ -47,7 +37,6 @@ from sprawl.core.ids import BrokerId, ReplicaId, TopicName
 from sprawl.core.partition.internal import InternalTopic
 from sprawl.core.partition.registry import Partitions
 from sprawl.core.partition.settings import PartitionSettings
-from sprawl.core.storage.memory import MemoryKeyValueStore, MemoryStore
 from sprawl.faults import SettingFault, StartFault
 from sprawl.followers import Followers
 from sprawl.gateway import handlers
@@ -55,19 +44,17 @@ from sprawl.gateway.http import HttpServer
 from sprawl.gateway.listeners import Listener, ListenerFault, endpoints_of, parse_listeners
 from sprawl.gateway.metrics import GatewayMetrics
 from sprawl.gateway.server import Server
+from sprawl.platform import SystemPlatform
 from sprawl.ports import holder_of
 
 if TYPE_CHECKING:
     from sprawl.config import Settings
     from sprawl.core.storage.port import KeyValueStore, LogStore
+    from sprawl.platform import Platform
 
 _log = logging.getLogger(__name__)
 
 OFFSETS_TOPIC = TopicName("__consumer_offsets")
-LOGS = "logs"
-"""Folder of the partitions' logs in the data directory."""
-STORE = "store"
-"""Folder of the embedded key-value store in the data directory."""
 
 
 class Assembly:
@@ -75,12 +62,15 @@ class Assembly:
 
     Args:
         settings: resolved; their values are checked by `start`.
+        platform: what the node stands on; this machine by default.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, platform: Platform | None = None) -> None:
         self._settings = settings
-        self._clock = SystemClock()
-        self._rng = SystemRandom()
+        self._platform = platform or SystemPlatform()
+        self._clock = self._platform.clock
+        self._rng = self._platform.rng
+        self._data = self._platform.data(settings)
         self._metrics = GatewayMetrics()
         self._endpoints: dict[str, Endpoint] = {}
         self._broker: Broker | None = None
@@ -140,17 +130,22 @@ class Assembly:
 
     async def _start_parts(self, running: AsyncExitStack) -> None:
         settings = self._settings
-        listeners = _parse_listeners(settings)
+        listeners = _parse_listeners(settings, self._platform.hostname())
         config = _broker_config(settings)
         identity = self._identify(running)
         await self._start_http(running)
-        store, kv = self._open_storage(running)
+        store, kv = self._open_storage()
+        partition_settings = PartitionSettings.from_config(config)
         partitions = Partitions(
-            store=store, kv=kv, clock=self._clock, settings=PartitionSettings.from_config(config)
+            store=store,
+            kv=kv,
+            clock=self._clock,
+            settings=partition_settings,
+            executor=self._platform.executor(partition_settings.io_threads),
         )
         followers = Followers()
         broker = self._assemble(identity, config, partitions, followers, kv)
-        self._server = server = Server(broker, self._metrics)
+        self._server = server = Server(broker, self._metrics, platform=self._platform)
         followers.follow(broker, server)
         running.push_async_callback(server.stop)
         ports = {each.name: _bind(server, each) for each in listeners}
@@ -179,23 +174,13 @@ class Assembly:
         self._broker = broker
 
     def _identify(self, running: AsyncExitStack) -> Identity:
-        settings = self._settings
-        cluster_id = settings.text("cluster.id")
-        if settings.storage == "memory":
-            return Identity(
-                cluster_id or new_cluster_id(self._rng),
-                settings.node_id,
-                new_directory_id(self._rng),
-            )
-        directory = DataDirectory(settings.data)
+        running.callback(self._data.close)
         try:
-            identity = directory.open(settings.node_id, cluster_id, self._rng)
+            return self._data.identify()
         except IdentityFault as fault:
             raise StartFault(str(fault), next_step="sprawl --data OTHER --port 0") from fault
         except OSError as error:
-            raise _unusable(settings.data, error) from error
-        running.callback(directory.close)
-        return identity
+            raise _unusable(self._settings.data, error) from error
 
     async def _start_http(self, running: AsyncExitStack) -> None:
         port = self._settings.http_port
@@ -203,7 +188,11 @@ class Assembly:
             return
         host = self._settings.http_host
         http = HttpServer(
-            metrics=self._metrics, health=self._health, gauges=self._gauges, clock=self._clock
+            metrics=self._metrics,
+            health=self._health,
+            gauges=self._gauges,
+            clock=self._clock,
+            bind=self._platform.bind,
         )
         try:
             bound = await http.listen(host, port)
@@ -213,21 +202,11 @@ class Assembly:
         shown = "localhost" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 compared
         self.http_address = f"http://{_joined(shown, bound)}"
 
-    def _open_storage(self, running: AsyncExitStack) -> tuple[LogStore, KeyValueStore]:
-        settings = self._settings
-        if settings.storage == "memory":
-            return MemoryStore(), MemoryKeyValueStore()
-        from sprawl.core.storage.disk import DiskStore
-        from sprawl.core.storage.rocksdb import RocksKeyValueStore
-
+    def _open_storage(self) -> tuple[LogStore, KeyValueStore]:
         try:
-            store = DiskStore(settings.data / LOGS)
-            running.callback(store.close)
-            kv = RocksKeyValueStore(settings.data / STORE)
+            return self._data.open()
         except OSError as error:
-            raise _unusable(settings.data, error) from error
-        running.callback(kv.close)
-        return store, kv
+            raise _unusable(self._settings.data, error) from error
 
     def _assemble(
         self,
@@ -287,7 +266,7 @@ class Assembly:
             partitions=partitions,
             groups=groups,
             endpoints=self._endpoints,
-            volume=self._volume,
+            volume=self._data.volume,
         )
         return broker
 
@@ -303,18 +282,12 @@ class Assembly:
 
     # --- health and metrics ---------------------------------------------------------------------
 
-    def _volume(self) -> Volume:
-        if self._settings.storage == "memory":
-            return Volume("memory", -1, -1)
-        usage = shutil.disk_usage(self._settings.data)
-        return Volume(str(self._settings.data.resolve()), usage.total, usage.free)
-
     def _health(self) -> dict[str, object]:
         """What /health says; `ready` decides its status."""
         facts: dict[str, object] = {"ready": self._running is not None, "version": __version__}
         if self._broker is None or self._server is None:
             return facts
-        volume = self._volume()
+        volume = self._data.volume()
         return facts | {
             "node_id": self.node_id,
             "cluster_id": self.cluster_id,
@@ -342,17 +315,17 @@ class Assembly:
         if self._broker.groups.availability() is ErrorCode.NONE:
             groups = self._broker.groups.list_groups()
             yield "sprawl_groups", "Consumer groups", len(groups)
-        if self._settings.storage == "disk":
-            free_bytes = self._volume().usable_bytes
+        free_bytes = self._data.volume().usable_bytes
+        if free_bytes >= 0:
             yield "sprawl_disk_free_bytes", "Room left for data", free_bytes
 
 
-def _parse_listeners(settings: Settings) -> list[Listener]:
+def _parse_listeners(settings: Settings, hostname: str) -> list[Listener]:
     try:
         return parse_listeners(
             settings.listeners,
             settings.advertised_listeners,
-            settings.text("advertised.host") or socket.gethostname(),
+            settings.text("advertised.host") or hostname,
             settings.text("listener.security.protocol.map"),
         )
     except ListenerFault as fault:

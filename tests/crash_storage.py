@@ -19,33 +19,40 @@ Choose = Callable[[int, int], int]
 
 
 @dataclass
-class _Inode:
+class Inode:
     """A file's bytes now, those that are on disk, and the steps between."""
 
     data: bytearray = field(default_factory=bytearray)
-    synced: bytes = b""
+    synced: bytearray = field(default_factory=bytearray)
     steps: list[bytes | int] = field(default_factory=list)
 
+    def sync(self) -> None:
+        """Bring the steps to the disk, in order."""
+        for step in self.steps:
+            self._redo(step)
+        self.steps = []
+
     def crash(self, choose: Choose) -> None:
-        data = bytearray(self.synced)
         kept = choose(0, len(self.steps))
         for step in self.steps[:kept]:
-            if isinstance(step, int):
-                del data[step:]
-            else:
-                data += step
+            self._redo(step)
         if kept < len(self.steps) and not isinstance(torn := self.steps[kept], int):
             part = choose(0, len(torn))
-            data += bytes(part) if choose(0, 3) == 0 else torn[:part]
-        self.data = data
-        self.synced = bytes(data)
+            self.synced += bytes(part) if choose(0, 3) == 0 else torn[:part]
+        self.data = bytearray(self.synced)
         self.steps = []
+
+    def _redo(self, step: bytes | int) -> None:
+        if isinstance(step, int):
+            del self.synced[step:]
+        else:
+            self.synced += step
 
 
 class CrashFile:
     """See port.SegmentFile. Every read may have to wait when the directory is cold."""
 
-    def __init__(self, directory: CrashDirectory, name: str, inode: _Inode) -> None:
+    def __init__(self, directory: CrashDirectory, name: str, inode: Inode) -> None:
         self._directory = directory
         self._name = name
         self._inode = inode
@@ -83,8 +90,7 @@ class CrashFile:
     def sync(self) -> None:
         if self._directory.sync_fails:
             raise OSError(errno.EIO, "Input/output error")
-        self._inode.synced = bytes(self._inode.data)
-        self._inode.steps = []
+        self._inode.sync()
 
     def rename(self, name: str) -> None:
         old = self._name
@@ -102,19 +108,22 @@ class CrashFile:
 class CrashDirectory:
     """See port.LogDirectory."""
 
-    def __init__(self) -> None:
-        self.names: dict[str, _Inode] = {}
+    file_type = CrashFile
+
+    def __init__(self, name: str = "t-0") -> None:
+        self._name = name
+        self.names: dict[str, Inode] = {}
         self.room_bytes = 2**62
         self.is_cold = False
         self.sync_fails = False
-        self._synced: dict[str, _Inode] = {}
-        self._steps: list[Callable[[dict[str, _Inode]], object]] = []
+        self._synced: dict[str, Inode] = {}
+        self._steps: list[Callable[[dict[str, Inode]], object]] = []
 
     @property
     def name(self) -> str:
-        return "t-0"
+        return self._name
 
-    def change(self, step: Callable[[dict[str, _Inode]], object]) -> None:
+    def change(self, step: Callable[[dict[str, Inode]], object]) -> None:
         step(self.names)
         self._steps.append(step)
 
@@ -123,14 +132,14 @@ class CrashDirectory:
             raise FileExistsError(name)
         if self.room_bytes <= 0:
             raise OSError(errno.ENOSPC, "No space left on device")
-        inode = _Inode()
+        inode = Inode()
         self.change(lambda names: names.update({name: inode}))
-        return CrashFile(self, name, inode)
+        return self.file_type(self, name, inode)
 
     def open(self, name: str) -> CrashFile:
         if name not in self.names:
             raise FileNotFoundError(name)
-        return CrashFile(self, name, self.names[name])
+        return self.file_type(self, name, self.names[name])
 
     def list(self) -> list[FileInfo]:
         return [FileInfo(name, len(inode.data)) for name, inode in self.names.items()]
@@ -170,8 +179,8 @@ class CrashKeyValueStore(MemoryKeyValueStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self._batches: list[tuple[tuple[tuple[bytes, bytes], ...], tuple[bytes, ...]]] = []
-        self._synced_count = 0
+        # For each batch that is not synced, what its keys held before it.
+        self._undo: list[list[tuple[bytes, bytes | None]]] = []
 
     def put(self, key: bytes, value: bytes, *, sync: bool = False) -> None:
         self.write_batch(puts=[(key, value)], sync=sync)
@@ -186,23 +195,22 @@ class CrashKeyValueStore(MemoryKeyValueStore):
         deletes: Sequence[bytes] = (),
         sync: bool = False,
     ) -> None:
-        self._apply(puts, deletes)
-        self._batches.append((tuple(puts), tuple(deletes)))
-        if sync:
-            self._synced_count = len(self._batches)
-
-    def crash(self, choose: Choose) -> None:
-        """Lose power."""
-        kept = self._batches[: choose(self._synced_count, len(self._batches))]
-        for key, _ in list(self.iterate(b"")):
-            super().delete(key)
-        for puts, deletes in kept:
-            self._apply(puts, deletes)
-        self._batches = kept
-        self._synced_count = len(kept)
-
-    def _apply(self, puts: Sequence[tuple[bytes, bytes]], deletes: Sequence[bytes]) -> None:
+        keys = dict.fromkeys([*deletes, *(key for key, _ in puts)])
+        self._undo.append([(key, self.get(key)) for key in keys])
         for key in deletes:
             super().delete(key)
         for key, value in puts:
             super().put(key, value)
+        if sync:
+            self._undo.clear()
+
+    def crash(self, choose: Choose) -> None:
+        """Lose power."""
+        kept = choose(0, len(self._undo))
+        for batch in reversed(self._undo[kept:]):
+            for key, value in batch:
+                if value is None:
+                    super().delete(key)
+                else:
+                    super().put(key, value)
+        self._undo.clear()

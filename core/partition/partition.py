@@ -121,7 +121,7 @@ class Partition:
         self.high_watermark = high_watermark
         self.is_closed = False
         self._uncommitted_bytes = 0
-        self._waiters: dict[FetchWaiter, None] = {}
+        self._waiters: dict[FetchWaiter, None] = {}  # in the order in which they came
         self._replication = replicate(self)
 
     # --- where things stand ---------------------------------------------------------------------

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import UUID
@@ -90,6 +90,7 @@ class Partitions:
         kv: where the logs keep their facts, and terms and the marker of a clean stop are.
         clock: wall time for retention and producer expiry.
         settings: intervals and thread count.
+        executor: the thread pool, which `close` shuts down; one of its own by default.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Partitions:
         kv: KeyValueStore,
         clock: Clock,
         settings: PartitionSettings,
+        executor: Executor | None = None,
     ) -> None:
         self._store = store
         self._kv = kv
@@ -109,7 +111,9 @@ class Partitions:
         # A topic stands here twice: by name and by id.
         self._topics: dict[str | UUID, HostedTopic] = {}
         self._deletions: dict[TopicName, Future[None]] = {}
-        self._pool = ThreadPoolExecutor(settings.io_threads, thread_name_prefix="sprawl-io")
+        self._pool = executor or ThreadPoolExecutor(
+            settings.io_threads, thread_name_prefix="sprawl-io"
+        )
         self.housekeeping = Housekeeping(self, clock, settings)
         # A store without the entry is a new one.
         self._was_clean = kv.get(_STATE) in (None, _CLEAN)
