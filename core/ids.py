@@ -2,7 +2,9 @@
 
 `Offset` counts a partition's records (Kafka). `LogIndex` counts a partition's Raft entries, those
 without records included. `Term` is Raft's election number; stamped into a record batch it becomes
-Kafka's `leader_epoch`, and only core/partition converts one into the other.
+Kafka's `leader_epoch`, and only core/partition converts one into the other. `ReplicaId` names a
+registered data directory of a node: the controller gives each a number and never gives it again,
+so that a wiped disk comes back as another replica.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ Offset = NewType("Offset", int)
 LogIndex = NewType("LogIndex", int)
 Term = NewType("Term", int)
 LeaderEpoch = NewType("LeaderEpoch", int)
+ReplicaId = NewType("ReplicaId", int)
 ProducerId = NewType("ProducerId", int)
 ProducerEpoch = NewType("ProducerEpoch", int)
 
