@@ -230,6 +230,9 @@ class Assembly:
             return TopicSpec(
                 name=OFFSETS_TOPIC,
                 partition_count=broker.config.offsets_topic_num_partitions,
+                replication_factor=min(
+                    broker.config.offsets_topic_replication_factor, len(controller.nodes)
+                ),
                 configs={
                     "cleanup.policy": "compact",
                     "compression.type": "producer",

@@ -78,6 +78,47 @@ class RaftNode(Elections):
         if is_sole or (settings.campaign_first and is_new and voters[:1] == (replica_id,)):
             self._timeout_ticks = 1
 
+    # --- facts for the owner --------------------------------------------------------------------
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this replica leads; see `is_serving` for whether it may serve."""
+        return self._lead is not None
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether `ready` would tell anything."""
+        lead = self._lead
+        return self._has_news or (lead is not None and (lead.wants_append or bool(lead.reads)))
+
+    def durable_indexes(self) -> list[LogIndex]:
+        """For a leader: up to where each voter, itself first, is known to have the log on disk."""
+        lead = self._lead
+        found = [self.durable_index]
+        if lead is not None:
+            found += [
+                each.match
+                for member, each in lead.progress.items()
+                if self.configuration.is_voter(member)
+            ]
+        return found
+
+    def in_sync(self) -> tuple[ReplicaId, ...]:
+        """For a leader: itself and the voters that answer and lack little, ascending (Kafka's
+        ISR)."""
+        lead = self._lead
+        if lead is None:
+            return ()
+        since = lead.ticks - self.settings.election_ticks
+        found = [
+            member
+            for member, each in lead.progress.items()
+            if self.configuration.is_voter(member)
+            and (self.is_hibernating or each.heard_tick > since)
+            and self.is_caught_up(member)
+        ]
+        return tuple(sorted([*found, self.replica_id]))
+
     # --- messages -------------------------------------------------------------------------------
 
     def step(self, message: Message, now_ms: int) -> None:

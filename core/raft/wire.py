@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
-from sprawl.core.ids import LogIndex, PartitionId, TopicId
+from sprawl.core.ids import LogIndex, LogKey, TopicId
 from sprawl.core.limits import (
     RAFT_APPEND_ENTRIES_MAX,
     RAFT_FRAME_BYTES_MAX,
@@ -72,14 +72,7 @@ class WireFault(Exception):
     """The bytes are no frame of messages."""
 
 
-class GroupKey(NamedTuple):
-    """A group by its partition; equal to a LogKey of the same values."""
-
-    topic_id: TopicId
-    partition: PartitionId
-
-
-def encode(items: Iterable[tuple[GroupKey, Message]]) -> bytes:
+def encode(items: Iterable[tuple[LogKey, Message]]) -> bytes:
     """The frame of some messages, in their order.
 
     Raises:
@@ -88,7 +81,7 @@ def encode(items: Iterable[tuple[GroupKey, Message]]) -> bytes:
     return b"".join(encode_buffers(items))
 
 
-def encode_buffers(items: Iterable[tuple[GroupKey, Message]]) -> list[bytes | memoryview]:
+def encode_buffers(items: Iterable[tuple[LogKey, Message]]) -> list[bytes | memoryview]:
     """The same as buffers to write one after the other: entries are not copied.
 
     Raises:
@@ -115,7 +108,7 @@ def encode_buffers(items: Iterable[tuple[GroupKey, Message]]) -> list[bytes | me
     return parts
 
 
-def parse(data: bytes | bytearray | memoryview) -> list[tuple[GroupKey, Message]]:
+def parse(data: bytes | bytearray | memoryview) -> list[tuple[LogKey, Message]]:
     """Read a frame; entries are views of it.
 
     Raises:
@@ -129,7 +122,7 @@ def parse(data: bytes | bytearray | memoryview) -> list[tuple[GroupKey, Message]
         raise WireFault(f"version {version}")
     if count > RAFT_FRAME_MESSAGES_MAX:
         raise WireFault(f"{count} messages")
-    items: list[tuple[GroupKey, Message]] = []
+    items: list[tuple[LogKey, Message]] = []
     at = _HEAD.size
     try:
         for _ in range(count):
@@ -142,7 +135,7 @@ def parse(data: bytes | bytearray | memoryview) -> list[tuple[GroupKey, Message]
     return items
 
 
-def _parse_item(view: memoryview, at: int) -> tuple[GroupKey, Message, int]:
+def _parse_item(view: memoryview, at: int) -> tuple[LogKey, Message, int]:
     topic_id, partition, number, sender, to, term = _ITEM.unpack_from(view, at)
     at += _ITEM.size
     known = _BODIES.get(number)
@@ -151,7 +144,7 @@ def _parse_item(view: memoryview, at: int) -> tuple[GroupKey, Message, int]:
     made, body = known
     fields = body.unpack_from(view, at)
     at += body.size
-    key = GroupKey(TopicId(UUID(bytes=topic_id)), PartitionId(partition))
+    key = LogKey(TopicId(UUID(bytes=topic_id)), int(partition))
     if number == _APPEND:
         prev_index, prev_term, commit_index = fields
         entries, at = _parse_entries(view, at, prev_index)
