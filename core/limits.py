@@ -24,6 +24,13 @@ COMPACTION_KEYS_MAX = 250_000
 """Keys that one compaction pass remembers: about 50 MiB while it runs. A log with more dirty keys
 is compacted in several passes, as Kafka does with log.cleaner.dedupe.buffer.size."""
 
+# --- core/log_limit ------------------------------------------------------------------------------
+LOG_LIMIT_LINES_MAX = 10
+LOG_LIMIT_WINDOW_MS = 60_000
+"""Lines about the faults of one peer host: ten a minute tell what is wrong."""
+LOG_LIMIT_KEYS_MAX = 1_024
+"""Peer hosts whose lines are counted each for itself."""
+
 # --- core/log ------------------------------------------------------------------------------------
 MEMORY_TAIL_BYTES_MAX = 16_777_216
 """Recently appended batches that the node keeps in memory for tail readers, over all partitions:
@@ -78,11 +85,6 @@ UNSENT_BYTES_MAX = 268_435_456
 the largest size. Beyond it those that have not read for the longest time are disconnected."""
 WARNED_NETWORKS_MAX = 256
 """Client networks remembered so that a warning about an unreachable address is given once each."""
-LOG_LIMIT_LINES_MAX = 10
-LOG_LIMIT_WINDOW_MS = 60_000
-"""Lines about the faults of one peer host: ten a minute tell what is wrong."""
-LOG_LIMIT_KEYS_MAX = 1_024
-"""Peer hosts whose lines are counted each for itself."""
 HTTP_REQUEST_BYTES_MAX = 8_192
 """Largest request head on the HTTP port, Tomcat's default."""
 HTTP_CONNECTIONS_MAX = 64
