@@ -55,6 +55,39 @@ PRODUCER_SNAPSHOTS_MAX = 3
 """Producer tables a log keeps in the key-value store, one a sealed segment; a truncation that goes
 back further replays from the log."""
 
+# --- core/cluster --------------------------------------------------------------------------------
+PEER_FRAME_BYTES_MAX = 134_217_728
+"""Largest frame between two nodes: 128 MiB, so that a batch from the largest request a client may
+send (FRAME_BYTES_MAX, 100 MiB) fits with what replication adds to it."""
+PEER_FRAME_BYTES_UPFRONT_MAX = 2_097_152
+"""Bytes allocated for a frame because its size says so: two replication frames of usual size.
+Larger ones grow as they arrive."""
+PEER_HANDSHAKE_BYTES_MAX = 4_096
+"""Largest frame before a peer has told who it is: four times the longest greeting or refusal."""
+PEER_SCRATCH_BYTES = 131_072
+"""The receive buffer that the connections of a transport share, as on the gateway."""
+PEER_JOINED_BYTES_MAX = 65_536
+"""Outgoing pieces up to this size altogether are copied into one write; a larger piece is written
+as it lies."""
+PEER_SEND_QUEUE_BYTES_MAX = 33_554_432
+"""Unsent bytes for one peer beyond which one-way messages are dropped: 32 MiB, what 10 Gbit/s
+carries in 27 ms and 100 Mbit/s in 2.7 s, just within the silence that counts as loss."""
+PEER_CALLS_MAX = 1_024
+"""Calls to one peer under way at once. Forwarded requests of a thousand clients fit; more at once
+means that the peer does not keep up, and the caller should hear of it."""
+PEER_SERVED_CALLS_MAX = 1_024
+"""Calls of one peer that are served at once; the same number, so that a peer with the same limits
+is refused only when calls it gave up are still being served."""
+PEER_ACCEPTED_CONNECTIONS_MAX = 2_048
+"""Accepted connections of a transport, strangers included: twice a cluster of a thousand nodes."""
+PEER_HANDSHAKES_MAX = 256
+"""Accepted connections that have not told who they are: a restarting cluster comes in at once, a
+stranger cannot take more."""
+PEER_REFUSAL_WINDOW_MS = 600_000
+"""The same refusal of the same peer is logged once in ten minutes; it lasts until somebody acts."""
+PEER_CLOSING_MS_MAX = 1_000
+"""How long the last frames of a connection may take when a transport closes."""
+
 # --- gateway -------------------------------------------------------------------------------------
 SCRATCH_BYTES = 131_072
 """The receive buffer that all connections of a server share: one read takes at most this much. What
