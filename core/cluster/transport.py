@@ -10,8 +10,6 @@ a simulated loop replays it. README.md has the rules.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -25,7 +23,8 @@ from sprawl.core.cluster.handshake import (
     Refused,
     judge_hello,
 )
-from sprawl.core.cluster.peer_connection import Method, PeerConnection
+from sprawl.core.cluster.peer_calls import Method
+from sprawl.core.cluster.peer_connection import PeerConnection
 from sprawl.core.cluster.peer_frames import (
     METHOD_BYTES_MAX,
     ONE_WAY_HEAD_BYTES,
@@ -34,6 +33,7 @@ from sprawl.core.cluster.peer_frames import (
     Message,
 )
 from sprawl.core.cluster.peer_link import Outcome, PeerLink
+from sprawl.core.cluster.peer_log import PeerLog
 from sprawl.core.cluster.peers import (
     PeerAddress,
     PeerIdentity,
@@ -41,7 +41,6 @@ from sprawl.core.cluster.peers import (
     PeerUnreachable,
     TransportCounters,
     TransportSettings,
-    name_of,
 )
 from sprawl.core.errors import PeerFault
 from sprawl.core.ids import ZERO_UUID, BrokerId
@@ -49,10 +48,8 @@ from sprawl.core.limits import (
     PEER_ACCEPTED_CONNECTIONS_MAX,
     PEER_CLOSING_MS_MAX,
     PEER_HANDSHAKES_MAX,
-    PEER_REFUSAL_WINDOW_MS,
     PEER_SCRATCH_BYTES,
 )
-from sprawl.core.log_limit import LogLimit
 from sprawl.core.storage.port import Buffer
 
 if TYPE_CHECKING:
@@ -69,8 +66,6 @@ __all__ = [
     "TransportCounters",
     "TransportSettings",
 ]
-
-_log = logging.getLogger(__name__)
 
 _BACKLOG = 1_024
 
@@ -117,8 +112,7 @@ class Transport:
         self._receivers: dict[int, Callable[[PeerIdentity, memoryview], None]] = {}
         self._methods: dict[str, Method] = {}
         self._watchers: list[tuple[Callable[[BrokerId], None], Callable[[BrokerId], None]]] = []
-        self._log_limit = LogLimit()
-        self._once = LogLimit(1, PEER_REFUSAL_WINDOW_MS)
+        self._log = PeerLog()
         self._deserted: asyncio.Future[None] | None = None
 
     # --- set-up -------------------------------------------------------------------------------
@@ -148,13 +142,8 @@ class Transport:
             )
         self._servers.append(server)
         place = server.sockets[0].getsockname()
-        if self._tls is None and not _is_loopback(str(place[0])):
-            _log.warning(
-                "the listener for other nodes on %s has no TLS: whoever reaches it can speak as a"
-                " node; next: give every node a certificate, or keep the port inside a trusted"
-                " network",
-                PeerAddress(str(place[0]), int(place[1])),
-            )
+        if self._tls is None:
+            self._log.listening_openly(PeerAddress(str(place[0]), int(place[1])))
         return int(place[1])
 
     def on_message(self, kind: int, receive: Callable[[PeerIdentity, memoryview], None]) -> None:
@@ -328,10 +317,7 @@ class Transport:
         self.counters.connections_lost += 1
         if self._is_closing:
             return
-        if (suppressed := self._may_log(("lost", node))) is not None:
-            _log.info(
-                "lost the connection with node %s: %s", node, reason, extra=_extra(suppressed)
-            )
+        self._log.lost(node, reason)
         for _, lost in self._watchers:
             self._tell(lost, node)
 
@@ -340,23 +326,14 @@ class Transport:
     ) -> None:
         """Say so, once for each reason; refusals were said already."""
         self.counters.dials_failed += 1
-        if isinstance(outcome, Refused):
-            return
-        suppressed = self._once.admit(("dial", node, outcome), self._now_ms())
-        if suppressed is not None:
-            _log.warning(
-                "cannot connect to %s at %s: %s; next: see whether it runs there; we go on trying",
-                name_of(node),
-                address,
-                outcome,
-                extra=_extra(suppressed),
-            )
+        if isinstance(outcome, str):
+            self._log.dial_failed(node, address, outcome)
 
     def _tell(self, watcher: Callable[[BrokerId], None], node: BrokerId) -> None:
         try:
             watcher(node)
         except Exception:  # noqa: BLE001 the other watchers are told all the same
-            _log.exception("a fault of this node on a change of peer; please report the trace")
+            self._log.our_fault("a change of peer")
 
     # --- for connections ----------------------------------------------------------------------
 
@@ -378,7 +355,7 @@ class Transport:
             refused = self._judge_second(you)
         if refused is not None:
             self.counters.refused_by_us += 1
-            self._log_refused(connection, refused)
+            self._log.refused(connection, refused)
         return refused
 
     def _judge_second(self, you: PeerIdentity) -> Refused | None:
@@ -409,7 +386,7 @@ class Transport:
         else:
             return None
         self.counters.refused_by_us += 1
-        self.warn("busy", connection, f"closed a connection: {text}; next: see who connects")
+        self._log.warn("busy", connection, f"closed a connection: {text}; next: see who connects")
         return text
 
     def opened(self, connection: PeerConnection) -> None:
@@ -418,16 +395,8 @@ class Transport:
         self.counters.connections_opened += 1
         if connection.is_visit:
             return
-        peer = connection.peer
-        if (suppressed := self._may_log(("opened", peer.node_id))) is not None:
-            _log.info(
-                "connected with node %s at %s, dialed by node %s",
-                peer.node_id,
-                connection.address,
-                connection.dialer_id,
-                extra=_extra(suppressed),
-            )
-        self._link(peer.node_id).adopt(connection)
+        self._log.opened(connection)
+        self._link(connection.peer.node_id).adopt(connection)
 
     def ended(self, connection: PeerConnection, reason: str) -> None:
         """Nothing can be sent any more."""
@@ -456,7 +425,7 @@ class Transport:
         receive = self._receivers.get(message.kind)
         if receive is None:
             self.counters.messages_unknown += 1
-            self.warn("kind", connection, f"dropped a message of unknown kind {message.kind}")
+            self._log.warn("kind", connection, f"dropped a message of unknown kind {message.kind}")
             return
         try:
             receive(peer, message.body)
@@ -464,12 +433,7 @@ class Transport:
             raise
         except Exception:  # noqa: BLE001 it must not end the node
             self.counters.handler_failures += 1
-            if (suppressed := self._may_log(("bug", message.kind))) is not None:
-                _log.exception(
-                    "a fault of this node with a message of kind %s; please report the trace",
-                    message.kind,
-                    extra=_extra(suppressed),
-                )
+            self._log.our_fault(f"a message of kind {message.kind}")
 
     def method(self, name: str) -> Method | None:
         """Who serves a call."""
@@ -477,22 +441,7 @@ class Transport:
 
     def warn(self, kind: str, connection: PeerConnection, text: str) -> None:
         """Log a line about a peer."""
-        who = f"node {connection.peer.node_id}" if connection.is_known else "an unknown node"
-        if (suppressed := self._may_log((kind, connection.address.host, who))) is not None:
-            _log.warning("%s at %s: %s", who, connection.address, text, extra=_extra(suppressed))
-
-    def _log_refused(self, connection: PeerConnection, refused: Refused) -> None:
-        """Both sides say why they do not talk, once in a while."""
-        key = (refused.refusal, connection.target or connection.address.host, refused.text)
-        if refused.refusal.is_quiet:
-            _log.debug("no connection with %s: %s", connection.address, refused.text)
-        elif (suppressed := self._once.admit(key, self._now_ms())) is not None:
-            _log.warning(
-                "no connection with %s: %s",
-                connection.address,
-                refused.text,
-                extra=_extra(suppressed),
-            )
+        self._log.warn(kind, connection, text)
 
     # --- connections --------------------------------------------------------------------------
 
@@ -517,12 +466,7 @@ class Transport:
         if connection.is_made or self._is_closing:
             return
         self.counters.tls_failures += 1
-        if (suppressed := self._may_log("tls")) is not None:
-            _log.warning(
-                "an incoming connection did not get through the TLS handshake; next: the log of the"
-                " node that dialed says why",
-                extra=_extra(suppressed),
-            )
+        self._log.tls_failed()
 
     async def _visit(self, address: PeerAddress) -> PeerConnection:
         """A connection to a bare address, made when needed.
@@ -583,24 +527,5 @@ class Transport:
             return connection
         if isinstance(outcome, Refused) and not connection.is_refused_by_us:
             self.counters.refused_by_peer += 1
-            self._log_refused(connection, outcome)
+            self._log.refused(connection, outcome)
         return outcome
-
-    # --- log ----------------------------------------------------------------------------------
-
-    def _may_log(self, key: object) -> int | None:
-        return self._log_limit.admit(key, self._now_ms())
-
-    def _now_ms(self) -> int:
-        return int(asyncio.get_running_loop().time() * 1_000)
-
-
-def _extra(suppressed: int) -> dict[str, object]:
-    return {"suppressed_lines": suppressed} if suppressed else {}
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
