@@ -525,6 +525,9 @@ class Transport:
                 connection.abort("given up")
         if outcome is None:
             return connection
+        if isinstance(outcome, str) and self._tls is not None and connection.is_made:
+            # Asyncio's own loop closes without the alert that would say so.
+            outcome += "; perhaps it does not accept this node's certificate"
         if isinstance(outcome, Refused) and not connection.is_refused_by_us:
             self.counters.refused_by_peer += 1
             self._log.refused(connection, outcome)
