@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sprawl.core.groups.model import GroupConfig
+from sprawl.core.ids import LogKey
+from sprawl.core.partition.placement import placements_of
 from sprawl.gateway.server import ServerLimits
 
 if TYPE_CHECKING:
     from sprawl.core.broker import Broker
+    from sprawl.core.cluster.cluster import Cluster
     from sprawl.core.config.broker import BrokerConfig
     from sprawl.core.controller.topics import TopicInfo
     from sprawl.gateway.server import Server
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 class Followers:
     """The controller's `Listener`. It is made before the parts are, so `follow` comes later."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         self._parts: tuple[Broker, Server] | None = None
 
     def follow(self, broker: Broker, server: Server) -> None:
@@ -27,15 +31,19 @@ class Followers:
 
     def topic_added(self, topic: TopicInfo) -> None:
         broker, _ = self._followed()
+        cluster = self._cluster
         broker.partitions.add_topic(
-            topic.name, topic.id, topic.partition_count, broker.controller.log_config(topic)
+            topic.name,
+            topic.id,
+            broker.controller.log_config(topic),
+            placements_of(topic, cluster.replica_id, cluster.ran_before),
         )
 
     def topic_moved(self, topic: TopicInfo) -> None:
-        """Nothing moves on a node that is alone."""
+        self.topic_added(topic)
 
     def nodes_changed(self) -> None:
-        """A node that is alone knows itself."""
+        self._cluster.nodes_changed()
 
     def topic_configured(self, topic: TopicInfo) -> None:
         broker, _ = self._followed()
@@ -45,6 +53,7 @@ class Followers:
         broker, _ = self._followed()
         for topic in topics:
             broker.partitions.remove_topic(topic.id)
+            self._cluster.hints.forget(LogKey(topic.id, index) for index in topic.partitions)
         broker.groups.topics_deleted([topic.name for topic in topics])
 
     def broker_configured(self, dynamic_default: Mapping[str, str], own: Mapping[str, str]) -> None:

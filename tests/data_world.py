@@ -18,6 +18,7 @@ from sprawl.core.controller.state import ControllerState, node_record
 from sprawl.core.ids import BrokerId, ReplicaId, Term, TopicId, TopicName
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.partition_log import PartitionLog
+from sprawl.core.partition.placement import ALONE
 from sprawl.core.partition.registry import Partitions
 from sprawl.core.partition.settings import PartitionSettings
 from sprawl.core.records.batch import iter_batches
@@ -174,7 +175,7 @@ class World:
 
     async def start(self) -> None:
         for name, (topic_id, count, config) in self._topics.items():
-            self.partitions.add_topic(TopicName(name), topic_id, count, config)
+            self.partitions.add_topic(TopicName(name), topic_id, config, [ALONE] * count)
         await self.partitions.start()
 
     async def stop(self) -> None:
@@ -207,7 +208,7 @@ class World:
         topic_id = TopicId(UUID(int=self._topic_ids))
         log_config = LogConfig(**config)  # type: ignore[arg-type]
         self._topics[name] = (topic_id, partitions, log_config)
-        self.partitions.add_topic(TopicName(name), topic_id, partitions, log_config)
+        self.partitions.add_topic(TopicName(name), topic_id, log_config, [ALONE] * partitions)
         if term:
             self.new_term(term, name)
         return topic_id

@@ -149,6 +149,7 @@ class Controller:
 
     Args:
         node_id: this node.
+        cluster_id: what the cluster is called.
         broker_config: gives the configuration in force, for defaults.
         remote: None on a node that is alone.
     """
@@ -159,6 +160,7 @@ class Controller:
         log: MetadataLog,
         *,
         node_id: BrokerId,
+        cluster_id: str,
         broker_config: Callable[[], BrokerConfig],
         rng: Random,
         listener: Listener,
@@ -166,6 +168,7 @@ class Controller:
     ) -> None:
         self.state = state
         self.node_id = node_id
+        self.cluster_id = cluster_id
         self._log = log
         self._broker_config = broker_config
         self._rng = rng

@@ -436,6 +436,14 @@ class Partition:
             return None
         return self._replication.advance_log_start(offset)
 
+    def retain(self, now_ms: int) -> None:
+        """Delete what the topic's retention leaves no use for. Replicas follow their leader.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR.
+        """
+        self._replication.retain(now_ms, self.high_watermark)
+
     def sync(self) -> Commit | None:
         """Bring everything appended so far to disk; None when it is there."""
         return self._replication.sync()
@@ -458,12 +466,15 @@ class Partition:
         """Forget a long poll; nothing happens when it is not here."""
         self._waiters.pop(waiter, None)
 
-    def close(self, fault: KafkaFault) -> None:
+    def close(self, fault: KafkaFault, *, forget: bool = False) -> None:
         """Stop serving: appends that wait get `fault`, long polls look again and find nothing.
 
         The log itself is closed or deleted by whoever owns the registry.
+
+        Args:
+            forget: this replica is gone for good, its vote too.
         """
         self.is_closed = True
-        self._replication.close(fault)
+        self._replication.close(fault, forget=forget)
         self.wake_waiters()
         self._waiters.clear()

@@ -69,6 +69,14 @@ class Replication(Protocol):
         """
         ...
 
+    def retain(self, now_ms: int, up_to_offset: Offset) -> None:
+        """Apply the topic's retention below an offset, if that is this replica's to do.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR.
+        """
+        ...
+
     def appended(self) -> Commit | None:
         """Take note of the append that just happened; None when it is committed already."""
         ...
@@ -81,8 +89,12 @@ class Replication(Protocol):
         """Bring everything appended so far to disk; None when it is there."""
         ...
 
-    def close(self, fault: KafkaFault) -> None:
-        """Tell everybody who waits that their append may not be committed."""
+    def close(self, fault: KafkaFault, *, forget: bool = False) -> None:
+        """Tell everybody who waits that their append may not be committed.
+
+        Args:
+            forget: this replica is gone for good.
+        """
         ...
 
 
@@ -133,6 +145,9 @@ class SingleReplica:
         self._log.set_log_start(offset)
         return None
 
+    def retain(self, now_ms: int, up_to_offset: Offset) -> None:
+        self._log.delete_old_segments(now_ms, up_to_offset=up_to_offset)
+
     def appended(self) -> Commit | None:
         log = self._log
         config = log.config
@@ -157,7 +172,7 @@ class SingleReplica:
             return None
         return self._wait(self._syncs, end_offset)
 
-    def close(self, fault: KafkaFault) -> None:
+    def close(self, fault: KafkaFault, *, forget: bool = False) -> None:
         self._closed = self._closed or fault
         if self._flush_timer is not None:
             self._flush_timer.cancel()

@@ -141,6 +141,7 @@ class RaftHost:
         self._flush_jobs = 0
         self._ticker: asyncio.TimerHandle | None = None
         self._ticks = 0
+        self._contexts = 0
         self._is_closed = False
 
     # --- life -----------------------------------------------------------------------------------
@@ -215,6 +216,11 @@ class RaftHost:
         if forget:
             self._kv.delete(_store_key(key))
 
+    def next_context(self) -> int:
+        """A number that no read of this node had before."""
+        self._contexts += 1
+        return self._contexts
+
     def groups(self) -> Iterator[RaftGroup]:
         return iter(self._groups.values())
 
@@ -268,7 +274,8 @@ class RaftHost:
         that it hears from its leaders."""
         for group in list(self._groups.values()):
             node = group.node
-            if node.is_leader and node.is_hibernating and any(map(is_there, node.configuration.members)):
+            members = node.configuration.members
+            if node.is_leader and node.is_hibernating and any(map(is_there, members)):
                 node.wake(leader_is_gone=False)
                 self.touch(group)
 

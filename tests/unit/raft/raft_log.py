@@ -24,7 +24,9 @@ class Flush(NamedTuple):
 class MemoryLog:
     """Entries in memory, those on disk, and the changes between: an entry, or where it was cut."""
 
-    def __init__(self, entries: Sequence[Entry] = (), *, base: int = 0, base_term: int = -1) -> None:
+    def __init__(
+        self, entries: Sequence[Entry] = (), *, base: int = 0, base_term: int = -1
+    ) -> None:
         self.base, self.base_term = base, base_term
         self.content: list[Entry] = list(entries)
         self.disk: list[Entry] = list(entries)
