@@ -45,7 +45,7 @@ from sprawl.gateway.http import HttpServer
 from sprawl.gateway.listeners import Listener, ListenerFault, endpoints_of, parse_listeners
 from sprawl.gateway.metrics import GatewayMetrics
 from sprawl.gateway.server import Server
-from sprawl.peering import join, listen_to_peers, seeds_of
+from sprawl.peering import join, listen_to_peers, must_join
 from sprawl.platform import SystemPlatform
 from sprawl.ports import holder_of
 
@@ -165,7 +165,7 @@ class Assembly:
         if peering is not None:
             transport, self._peer = peering
             cluster.connect(transport)
-            if cluster.stored_replica_id() is None and seeds_of(settings):
+            if must_join(settings, cluster):
                 cluster_id, joined_as = await join(settings, cluster, identity, self._peer)
                 identity = self._data.adopt(cluster_id)
         followers = Followers(cluster)

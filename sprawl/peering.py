@@ -42,6 +42,11 @@ def seeds_of(settings: Settings) -> list[PeerAddress]:
     return seeds
 
 
+def must_join(settings: Settings, cluster: Cluster) -> bool:
+    """Whether this node has to join a cluster before it can do anything."""
+    return cluster.stored_replica_id() is None and bool(seeds_of(settings))
+
+
 async def listen_to_peers(
     settings: Settings, cluster: Cluster, identity: Identity, rng: Random
 ) -> tuple[Transport, Endpoint] | None:
@@ -60,7 +65,7 @@ async def listen_to_peers(
 
     transport = Transport(
         identity=cluster.identity,
-        cluster_id=identity.cluster_id if cluster.stored_replica_id() is not None else None,
+        cluster_id=None if must_join(settings, cluster) else identity.cluster_id,
         rng=rng,
         addresses=cluster.book.address,
         expected_directory=cluster.book.directory,

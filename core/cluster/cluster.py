@@ -349,7 +349,10 @@ class Cluster:
 
     def nodes_changed(self) -> None:
         """The controller knows other nodes now, or other addresses."""
-        self.book.update(self._leading.nodes.values())
+        nodes = self._leading.nodes
+        if self.node_id not in nodes:
+            return  # what was heard when joining is newer
+        self.book.update(nodes.values())
         # Saying something makes the connections, and so tells who is alive.
         self._broadcast(encode_hints([]))
 
