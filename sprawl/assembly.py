@@ -102,6 +102,11 @@ class Assembly:
         return self.broker.cluster_id
 
     @property
+    def peer(self) -> Endpoint | None:
+        """Where other nodes reach this one; None when it is alone."""
+        return self._peer
+
+    @property
     def listeners(self) -> dict[str, str]:
         """Advertised `host:port` by listener name."""
         return {name: _joined(*endpoint) for name, endpoint in self._endpoints.items()}
@@ -197,6 +202,8 @@ class Assembly:
         )
         handlers.load()
         await server.start()
+        # First of all when the node stops: clients that are sent on go at once.
+        running.push_async_callback(cluster.hand_over)
         self._broker = broker
 
     def _identify(self, running: AsyncExitStack) -> Identity:

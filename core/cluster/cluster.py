@@ -220,6 +220,11 @@ class Cluster:
         )
         return self._metadata_replica
 
+    async def hand_over(self) -> None:
+        """Have other nodes lead what this one leads: it is about to stop."""
+        if self._host is not None and self._transport is not None:
+            await self._host.hand_over()
+
     async def close(self) -> None:
         """Take part no more, and close the controller's log. Partitions are closed before."""
         if self._transport is not None:

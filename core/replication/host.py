@@ -55,6 +55,10 @@ _log = logging.getLogger(__name__)
 FLUSH_JOBS_MAX: Final = 2
 """Flush jobs under way: while one waits for the disk, another gathers. More would only take the
 threads that cold reads need."""
+HAND_OVER_S: Final = 5.0
+"""How long a node that stops tries to give its partitions away: a transfer takes one round trip
+once the follower has everything."""
+HAND_OVER_LOOK_S: Final = 0.05
 FRAME_BYTES: Final = 4_194_304
 """A frame is closed once it holds so much: what follows is not kept waiting behind 100 MiB."""
 _MESSAGE_BYTES: Final = 64
@@ -78,6 +82,10 @@ class Owner(Protocol):
 
     def raft_failed(self, fault: KafkaFault) -> None:
         """The group is at its end on this node."""
+        ...
+
+    def hand_over(self) -> bool:
+        """Have another replica lead. False when this one does not lead, or none can."""
         ...
 
 
@@ -149,6 +157,16 @@ class RaftHost:
     def start(self) -> None:
         """Begin to tick."""
         self._arm()
+
+    async def hand_over(self) -> None:
+        """Have other replicas lead what is led here, as far as they can within HAND_OVER_S."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + HAND_OVER_S
+        while loop.time() < deadline:
+            waiting = [group for group in self._groups.values() if group.owner.hand_over()]
+            if not waiting:
+                return
+            await asyncio.sleep(HAND_OVER_LOOK_S)
 
     async def close(self) -> None:
         """Say nothing more. Logs belong to their partitions and are closed there."""

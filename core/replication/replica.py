@@ -46,6 +46,12 @@ BALANCE_S: Final = 30
 longer than a restarted node takes to read its first fetches, shorter than Kafka's 300."""
 
 
+FOUNDING_TRIES: Final = 8
+FOUNDING_TRY_S: Final = 0.05
+"""The preferred replica of a new group asks for votes so often and so soon: others learn of the
+group within a few milliseconds of it. After that the election timeouts decide."""
+
+
 class Target(NamedTuple):
     """Where a partition's replicas are wanted, the preferred leader first."""
 
@@ -129,9 +135,19 @@ class RaftReplica:
         node = self._group.node
         partition.term = node.term
         if is_new and is_preferred and node.is_voter and partition.log.last_index == 0:
-            # Nobody led it yet: its first leader need not wait for an election timeout.
-            node.campaign(clock.monotonic_ms())
-            host.touch(self._group)
+            self._found(FOUNDING_TRIES)
+
+    def _found(self, tries_left: int) -> None:
+        """Nobody led the group yet: its first leader need not wait for an election timeout, only
+        until the others have heard of the group."""
+        node = self._group.node
+        if node.leader is not None or self._failed is not None:
+            return
+        node.campaign(self._clock.monotonic_ms())
+        self._host.touch(self._group)
+        if tries_left > 1:
+            loop = asyncio.get_running_loop()
+            loop.call_later(FOUNDING_TRY_S, self._found, tries_left - 1)
 
     # --- Replication ----------------------------------------------------------------------------
 
@@ -218,7 +234,8 @@ class RaftReplica:
         return confirmed
 
     def hand_over(self, to: ReplicaId | None = None) -> bool:
-        """Have another replica lead: `to`, or one that is in sync. False when there is none."""
+        """Have another replica lead: `to`, or one that is in sync. False when this one does not
+        lead, or there is none."""
         candidates = [each for each in self._in_sync() if each != self._host.replica_id]
         if to is not None:
             candidates = [each for each in candidates if each == to]

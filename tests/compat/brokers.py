@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from tests.compat.workshop import maven_jars, run
-from tests.node_process import NodeProcess, process_cpu_s, process_resident_mib
+from tests.node_process import NodeProcess, free_ports, process_cpu_s, process_resident_mib
 
 KAFKA_VERSION = "4.1.1"
 CLUSTER_ID = "c3ByYXdsLWNvbXBhdC10ZQ"
@@ -214,15 +214,3 @@ def kafka_jars() -> Path:
         f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
         f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}",
     )
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        return [opened.getsockname()[1] for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()
