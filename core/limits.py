@@ -85,8 +85,9 @@ PEER_JOINED_BYTES_MAX = 65_536
 """Outgoing pieces up to this size altogether are copied into one write; a larger piece is written
 as it lies."""
 PEER_SEND_QUEUE_BYTES_MAX = 33_554_432
-"""Unsent bytes for one peer beyond which one-way messages are dropped: 32 MiB, what 10 Gbit/s
-carries in 27 ms and 100 Mbit/s in 2.7 s, just within the silence that counts as loss."""
+"""Unsent bytes for one peer from which on one-way messages are dropped, and at twice as many calls
+are refused: 32 MiB, what 10 Gbit/s carries in 27 ms and 100 Mbit/s in 2.7 s, just within the
+silence that counts as loss."""
 PEER_CALLS_MAX = 1_024
 """Calls to one peer under way at once. Forwarded requests of a thousand clients fit; more at once
 means that the peer does not keep up, and the caller should hear of it."""

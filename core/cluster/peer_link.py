@@ -129,8 +129,7 @@ class PeerLink:
         if not self._begin() or self._failures:
             counters.messages_dropped_unconnected += 1
             return False
-        queued_max = self._owner.settings.send_queue_bytes_max
-        if self._waiting and self._waiting_bytes + body_bytes > queued_max:
+        if self._waiting_bytes >= self._owner.settings.send_queue_bytes_max:
             counters.messages_dropped_full += 1
             return False
         self._waiting.append((kind, body, body_bytes))
@@ -172,7 +171,7 @@ class PeerLink:
         self.current = connection
         self._stop_dialing(connection)
         for kind, body, body_bytes in self._take_waiting():
-            connection.send(kind, body, body_bytes)
+            connection.push(kind, body, body_bytes)
         for caller in list(self._callers):
             if not caller.done():
                 caller.set_result(connection)
