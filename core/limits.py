@@ -71,9 +71,9 @@ RAFT_READS_WAITING_MAX = 65_536
 """Reads that wait for one leader to confirm itself; further ones are refused at once."""
 
 # --- core/cluster --------------------------------------------------------------------------------
-PEER_FRAME_BYTES_MAX = 134_217_728
-"""Largest frame between two nodes: 128 MiB, so that a batch from the largest request a client may
-send (FRAME_BYTES_MAX, 100 MiB) fits with what replication adds to it."""
+PEER_FRAME_BYTES_MAX = 134_283_264
+"""Largest frame between two nodes: 128 MiB for what replication makes of the largest request a
+client may send (FRAME_BYTES_MAX, 100 MiB), and 64 KiB for what the transport puts before it."""
 PEER_FRAME_BYTES_UPFRONT_MAX = 2_097_152
 """Bytes allocated for a frame because its size says so: two replication frames of usual size.
 Larger ones grow as they arrive."""

@@ -144,7 +144,8 @@ class PeerLink:
         if self.current is not None:
             return self.current
         if not self._begin():
-            raise PeerUnreachable(self.node, "its address is not known", was_sent=False)
+            reason = "this node stops" if self._owner.is_closing else "its address is not known"
+            raise PeerUnreachable(self.node, reason, was_sent=False)
         caller: asyncio.Future[PeerConnection] = self._loop.create_future()
         self._callers[caller] = None
         try:

@@ -184,14 +184,14 @@ async def test_an_idle_pair_stays_connected_and_knows_its_round_trip() -> None:
     async with world() as nodes:
         one, two = await nodes.start(1), await nodes.start(2)
         await one.call(2)
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.6)
         assert not one.downs + two.downs
         for node, other in ((one, 2), (two, 1)):
             (link,) = node.transport._links
             assert link == other
             round_trip_ms = node.transport.round_trip_ms(link)
             assert round_trip_ms is not None
-            assert 0 < round_trip_ms < 400
+            assert 0 <= round_trip_ms < 400  # uvloop counts whole milliseconds
 
 
 async def test_a_peer_that_does_not_read_costs_its_own_messages() -> None:
