@@ -71,9 +71,9 @@ RAFT_READS_WAITING_MAX = 65_536
 """Reads that wait for one leader to confirm itself; further ones are refused at once."""
 
 # --- core/cluster --------------------------------------------------------------------------------
-PEER_FRAME_BYTES_MAX = 134_217_728
-"""Largest frame between two nodes: 128 MiB, so that a batch from the largest request a client may
-send (FRAME_BYTES_MAX, 100 MiB) fits with what replication adds to it."""
+PEER_FRAME_BYTES_MAX = 134_283_264
+"""Largest frame between two nodes: 128 MiB for what replication makes of the largest request a
+client may send (FRAME_BYTES_MAX, 100 MiB), and 64 KiB for what the transport puts before it."""
 PEER_FRAME_BYTES_UPFRONT_MAX = 2_097_152
 """Bytes allocated for a frame because its size says so: two replication frames of usual size.
 Larger ones grow as they arrive."""
@@ -85,8 +85,9 @@ PEER_JOINED_BYTES_MAX = 65_536
 """Outgoing pieces up to this size altogether are copied into one write; a larger piece is written
 as it lies."""
 PEER_SEND_QUEUE_BYTES_MAX = 33_554_432
-"""Unsent bytes for one peer beyond which one-way messages are dropped: 32 MiB, what 10 Gbit/s
-carries in 27 ms and 100 Mbit/s in 2.7 s, just within the silence that counts as loss."""
+"""Unsent bytes for one peer from which on one-way messages are dropped, and at twice as many calls
+are refused: 32 MiB, what 10 Gbit/s carries in 27 ms and 100 Mbit/s in 2.7 s, just within the
+silence that counts as loss."""
 PEER_CALLS_MAX = 1_024
 """Calls to one peer under way at once. Forwarded requests of a thousand clients fit; more at once
 means that the peer does not keep up, and the caller should hear of it."""

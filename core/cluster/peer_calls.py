@@ -66,8 +66,7 @@ class CallsMade:
         if len(self._answers) >= settings.calls_max:
             text = f"{settings.calls_max} calls to it are under way"
             raise PeerUnreachable(self._peer, text, was_sent=False)
-        unsent_bytes = self._outbox.unsent_bytes
-        if unsent_bytes and unsent_bytes + len(body) > 2 * settings.send_queue_bytes_max:
+        if self._outbox.unsent_bytes >= 2 * settings.send_queue_bytes_max:
             raise PeerUnreachable(self._peer, "it reads too slowly", was_sent=False)
         self._last = call = self._last + 1
         answer: asyncio.Future[bytes] = self._loop.create_future()
@@ -153,7 +152,7 @@ class CallsServed:
             )
         elif (
             len(self._mine) >= settings.served_calls_max
-            or self._outbox.unsent_bytes > 2 * settings.send_queue_bytes_max
+            or self._outbox.unsent_bytes >= 2 * settings.send_queue_bytes_max
         ):
             self._refuse(
                 request, ErrorCode.THROTTLING_QUOTA_EXCEEDED, "meets too many calls under way"

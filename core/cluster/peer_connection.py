@@ -243,13 +243,16 @@ class PeerConnection(asyncio.BufferedProtocol):
     def send(self, kind: int, body: Sequence[Buffer], body_bytes: int) -> bool:
         """Queue a one-way message. The buffers must not change afterwards.
 
-        Returns: False when the queue is full; a message alone in it always fits.
+        Returns: False when the queue is full.
         """
-        unsent_bytes = self._outbox.unsent_bytes
-        if unsent_bytes and unsent_bytes + body_bytes > self._owner.settings.send_queue_bytes_max:
+        if self._outbox.unsent_bytes >= self._owner.settings.send_queue_bytes_max:
             return False
-        self._outbox.push(one_way_head(kind, body_bytes), *body)
+        self.push(kind, body, body_bytes)
         return True
+
+    def push(self, kind: int, body: Sequence[Buffer], body_bytes: int) -> None:
+        """Queue a one-way message that was queued elsewhere before."""
+        self._outbox.push(one_way_head(kind, body_bytes), *body)
 
     async def call(self, method: bytes, body: bytes, timeout_ms: int) -> bytes:
         """Send a request and wait for its answer; the caller keeps the time.

@@ -129,8 +129,7 @@ class PeerLink:
         if not self._begin() or self._failures:
             counters.messages_dropped_unconnected += 1
             return False
-        queued_max = self._owner.settings.send_queue_bytes_max
-        if self._waiting and self._waiting_bytes + body_bytes > queued_max:
+        if self._waiting_bytes >= self._owner.settings.send_queue_bytes_max:
             counters.messages_dropped_full += 1
             return False
         self._waiting.append((kind, body, body_bytes))
@@ -145,7 +144,8 @@ class PeerLink:
         if self.current is not None:
             return self.current
         if not self._begin():
-            raise PeerUnreachable(self.node, "its address is not known", was_sent=False)
+            reason = "this node stops" if self._owner.is_closing else "its address is not known"
+            raise PeerUnreachable(self.node, reason, was_sent=False)
         caller: asyncio.Future[PeerConnection] = self._loop.create_future()
         self._callers[caller] = None
         try:
@@ -172,7 +172,7 @@ class PeerLink:
         self.current = connection
         self._stop_dialing(connection)
         for kind, body, body_bytes in self._take_waiting():
-            connection.send(kind, body, body_bytes)
+            connection.push(kind, body, body_bytes)
         for caller in list(self._callers):
             if not caller.done():
                 caller.set_result(connection)

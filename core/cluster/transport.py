@@ -215,7 +215,7 @@ class Transport:
         """Ask another node.
 
         Args:
-            to: a node, or an address whose node is not known yet.
+            to: another node, or an address whose node is not known yet.
             method: which the other side serves.
             timeout_ms: for connecting and for the answer together, at least 1.
 
@@ -254,7 +254,8 @@ class Transport:
         return link is not None and link.current is not None
 
     def round_trip_ms(self, node: BrokerId) -> float | None:
-        """The smoothed round trip to a node; None while there is no measurement."""
+        """The smoothed round trip to a node; None while there is no measurement. It is as exact as
+        the loop's clock, and uvloop's counts whole milliseconds."""
         link = self._links.get(node)
         return None if link is None or link.current is None else link.current.round_trip_ms
 
@@ -521,7 +522,7 @@ class Transport:
         except (OSError, ValueError) as failure:  # ValueError: a host name that cannot be one
             outcome = str(failure) or type(failure).__name__
         finally:
-            if connection.is_made and not connection.is_open:
+            if connection.is_made and not (connection.is_open or connection.is_over):
                 connection.abort("given up")
         if outcome is None:
             return connection

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from random import Random
 from uuid import UUID
 
+from sprawl.core.cluster.handshake import Hello
+from sprawl.core.cluster.peer_frames import Event
+from sprawl.core.cluster.peer_protocol import PeerSession
 from sprawl.core.cluster.peer_tls import PeerTls
 from sprawl.core.cluster.transport import (
     PeerAddress,
@@ -49,6 +53,7 @@ class World:
         self.addresses: dict[int, PeerAddress] = {}
         self.directories: dict[int, UUID] = {}
         self.nodes: list[Node] = []
+        self.raw: list[RawPeer] = []
 
     def transport(
         self,
@@ -79,6 +84,11 @@ class World:
             self.addresses[node] = started.address
         self.nodes.append(started)
         return started
+
+    def by_hand(self, node: int, **facts: object) -> RawPeer:
+        """A peer that the test drives."""
+        self.raw.append(RawPeer(node, **facts))
+        return self.raw[-1]
 
 
 class Node:
@@ -125,6 +135,8 @@ async def world() -> AsyncIterator[World]:
     finally:
         for node in made.nodes:
             await node.transport.close()
+        for peer in made.raw:
+            await peer.close()
 
 
 async def until(condition: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
@@ -134,3 +146,55 @@ async def until(condition: Callable[[], object], patience_s: float = PATIENCE_S)
     while not condition():
         assert loop.time() < ends_at, "waited in vain"
         await asyncio.sleep(0.002)
+
+
+class RawPeer:
+    """A node that speaks the protocol by hand, so that it can also misbehave."""
+
+    def __init__(self, node: int, **facts: object) -> None:
+        made = Hello(identity=identity(node, 77), cluster_id=CLUSTER)
+        self._session = PeerSession(
+            hello=replace(made, **facts),  # type: ignore[arg-type]
+            is_dialer=True,
+            judge=lambda ours, theirs: None,
+            frame_bytes_max=1 << 27,
+        )
+        self._scratch = memoryview(bytearray(65_536))
+
+    async def greet(self, address: PeerAddress) -> None:
+        """Connect and say who calls; `reader` and `writer` are the test's from here on."""
+        self.reader, self.writer = await asyncio.open_connection(*address)
+        self.writer.write(self._session.output())
+
+    async def close(self) -> None:
+        """Close the socket."""
+        self.writer.close()
+        with suppress(OSError):
+            await self.writer.wait_closed()
+
+    async def dial(self, address: PeerAddress) -> list[Event]:
+        """Connect and do the handshake."""
+        await self.greet(address)
+        events = await self.read()
+        self.writer.write(self._session.output())
+        return events
+
+    async def read(self) -> list[Event]:
+        """Whatever comes next; empty at the end of the connection."""
+        data = await asyncio.wait_for(self.reader.read(60_000), PATIENCE_S)
+        events: list[Event] = []
+        while data:
+            target = self._session.target()
+            room = self._scratch if target is None else target
+            count = min(len(room), len(data))
+            room[:count] = data[:count]
+            data = data[count:]
+            events += self._session.received(self._scratch, count)
+        return events
+
+    async def read_until_end(self) -> list[Event]:
+        """All that comes until the other side closes."""
+        events: list[Event] = []
+        while found := await self.read():
+            events += found
+        return events

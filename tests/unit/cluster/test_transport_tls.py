@@ -99,6 +99,8 @@ async def test_a_peer_without_a_certificate_gets_nothing(tmp_path: Path) -> None
             with suppress(ssl.SSLError):  # uvloop sends the alert, asyncio just closes
                 assert await reader.read() == b""
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
         assert not one.transport.counters.connections_opened
 
 
