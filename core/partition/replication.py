@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+ACKS_ALL = -1
+"""Produce's `acks` that waits for enough replicas."""
 FLUSH_MS_NEVER = 2**63 - 1
 """Kafka's default of flush.ms and flush.messages: leave it to the operating system."""
 
@@ -69,8 +71,15 @@ class Replication(Protocol):
         """
         ...
 
-    def appended(self) -> Commit | None:
-        """Take note of the append that just happened; None when it is committed already."""
+    def appended(self, *, acks: int) -> Commit | None:
+        """Take note of the append that just happened.
+
+        Args:
+            acks: as in Produce; ACKS_ALL waits for enough replicas, others for the leader only.
+
+        Returns:
+            What to wait for; None when there is nothing to wait for.
+        """
         ...
 
     def wait_for(self, end_offset: Offset) -> Commit:
@@ -133,7 +142,7 @@ class SingleReplica:
         self._log.set_log_start(offset)
         return None
 
-    def appended(self) -> Commit | None:
+    def appended(self, *, acks: int) -> Commit | None:
         log = self._log
         config = log.config
         end_offset = log.log_end_offset
