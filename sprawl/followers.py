@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sprawl.core.groups.model import GroupConfig
+from sprawl.core.groups.placement import OFFSETS_TOPIC
+from sprawl.core.ids import PartitionId, TopicPartition
 from sprawl.gateway.server import ServerLimits
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ class Followers:
         broker.partitions.add_topic(
             topic.name, topic.id, topic.partition_count, broker.controller.log_config(topic)
         )
+        if topic.name == OFFSETS_TOPIC:
+            # A node that is alone leads every partition.
+            for index in topic.partitions:
+                tp = TopicPartition(topic.name, PartitionId(index))
+                broker.groups.lead(index, broker.partitions.leader_epoch(tp))
 
     def topic_moved(self, topic: TopicInfo) -> None:
         """Nothing moves on a node that is alone."""
@@ -44,6 +51,9 @@ class Followers:
     def topics_removed(self, topics: Sequence[TopicInfo]) -> None:
         broker, _ = self._followed()
         for topic in topics:
+            if topic.name == OFFSETS_TOPIC:
+                for index in topic.partitions:
+                    broker.groups.resign(index)
             broker.partitions.remove_topic(topic.id)
         broker.groups.topics_deleted([topic.name for topic in topics])
 
