@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -32,9 +32,10 @@ from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import ControllerState
 from sprawl.core.controller.topics import TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.groups.coordinators import GroupCoordinators
 from sprawl.core.groups.model import GroupConfig
-from sprawl.core.groups.shell import GroupCoordinator
-from sprawl.core.ids import BrokerId, ReplicaId, TopicName
+from sprawl.core.groups.placement import OFFSETS_TOPIC
+from sprawl.core.ids import BrokerId, ReplicaId
 from sprawl.core.partition.internal import InternalTopic
 from sprawl.core.partition.registry import Partitions
 from sprawl.core.partition.settings import PartitionSettings
@@ -58,7 +59,6 @@ _log = logging.getLogger(__name__)
 
 REGISTER_S = 5.0
 """How long a node that knows its cluster waits for the controller at start: two elections."""
-OFFSETS_TOPIC = TopicName("__consumer_offsets")
 
 
 class Assembly:
@@ -177,6 +177,7 @@ class Assembly:
         broker = self._assemble(identity, config, partitions, followers, cluster)
         self._server = server = Server(broker, self._metrics, platform=self._platform)
         followers.follow(broker, server)
+        cluster.on_led = followers.led
         running.push_async_callback(server.stop)
         ports = {each.name: _bind(server, each) for each in listeners}
         self._endpoints.update(endpoints_of(listeners, ports))
@@ -196,10 +197,6 @@ class Assembly:
         # A second time, because clients have to go before groups and partitions do.
         running.push_async_callback(server.stop)
         await broker.groups.start()
-        # Offsets that outlived their topic, because the node ended between the two removals.
-        broker.groups.topics_deleted(
-            broker.groups.committed_topics() - broker.controller.topics.keys()
-        )
         handlers.load()
         await server.start()
         # First of all when the node stops: clients that are sent on go at once.
@@ -275,9 +272,15 @@ class Assembly:
                 },
             )
 
-        groups = GroupCoordinator(
+        def offsets_partition_count() -> int:
+            topic = controller.topics.get(OFFSETS_TOPIC)
+            return 0 if topic is None else topic.partition_count
+
+        groups = GroupCoordinators(
             log=InternalTopic(partitions, OFFSETS_TOPIC, self._clock),
+            partition_count=offsets_partition_count,
             ensure_topic=lambda: controller.ensure_topic(offsets_topic()),
+            find_deleted=lambda names: _deleted_among(names, controller),
             config=GroupConfig.from_broker(config),
             clock=self._clock,
             rng=self._rng,
@@ -372,7 +375,7 @@ class Assembly:
         yield "sprawl_partitions_open", "Partitions whose logs are open", len(opened)
         log_bytes = sum(partition.log.size_bytes for partition in opened)
         yield "sprawl_open_log_bytes", "Size of the open logs", log_bytes
-        if self._broker.groups.availability() is ErrorCode.NONE:
+        if self._broker.groups.availability_of_all() is ErrorCode.NONE:
             groups = self._broker.groups.list_groups()
             yield "sprawl_groups", "Consumer groups", len(groups)
         free_bytes = self._data.volume().usable_bytes
@@ -392,6 +395,14 @@ async def _register_later(controller: Controller, node: NodeInfo) -> None:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
+
+
+async def _deleted_among(names: Collection[str], controller: Controller) -> set[str]:
+    """The topics that no longer exist: not just unknown here because this node is behind."""
+    if controller.topics.keys() >= set(names):
+        return set()
+    await controller.barrier()
+    return set(names) - controller.topics.keys()
 
 
 def _parse_listeners(settings: Settings, hostname: str) -> list[Listener]:

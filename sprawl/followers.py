@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sprawl.core.groups.model import GroupConfig
-from sprawl.core.ids import LogKey
-from sprawl.core.partition.placement import placements_of
+from sprawl.core.groups.placement import OFFSETS_TOPIC
+from sprawl.core.ids import LogKey, PartitionId, TopicPartition
+from sprawl.core.partition.placement import Role, placements_of
 from sprawl.gateway.server import ServerLimits
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sprawl.core.cluster.cluster import Cluster
     from sprawl.core.config.broker import BrokerConfig
     from sprawl.core.controller.topics import TopicInfo
+    from sprawl.core.partition.partition import Partition
     from sprawl.gateway.server import Server
 
 
@@ -32,12 +34,25 @@ class Followers:
     def topic_added(self, topic: TopicInfo) -> None:
         broker, _ = self._followed()
         cluster = self._cluster
-        broker.partitions.add_topic(
-            topic.name,
-            topic.id,
-            broker.controller.log_config(topic),
-            placements_of(topic, cluster.replica_id, cluster.ran_before),
-        )
+        placements = placements_of(topic, cluster.replica_id, cluster.ran_before)
+        config = broker.controller.log_config(topic)
+        broker.partitions.add_topic(topic.name, topic.id, config, placements)
+        if topic.name == OFFSETS_TOPIC:
+            for index, placement in enumerate(placements):
+                # Replicas tell by themselves when they lead: see `led`.
+                if placement.role is Role.ALONE:
+                    tp = TopicPartition(topic.name, PartitionId(index))
+                    broker.groups.lead(index, broker.partitions.leader_epoch(tp))
+
+    def led(self, partition: Partition, is_leader: bool) -> None:
+        """A replicated partition begins or ends to be served here."""
+        broker, _ = self._followed()
+        if partition.tp.topic != OFFSETS_TOPIC:
+            return
+        if is_leader:
+            broker.groups.lead(partition.tp.partition, partition.leader_epoch)
+        else:
+            broker.groups.resign(partition.tp.partition)
 
     def topic_moved(self, topic: TopicInfo) -> None:
         self.topic_added(topic)
@@ -52,6 +67,9 @@ class Followers:
     def topics_removed(self, topics: Sequence[TopicInfo]) -> None:
         broker, _ = self._followed()
         for topic in topics:
+            if topic.name == OFFSETS_TOPIC:
+                for index in topic.partitions:
+                    broker.groups.resign(index)
             broker.partitions.remove_topic(topic.id)
             self._cluster.hints.forget(LogKey(topic.id, index) for index in topic.partitions)
         broker.groups.topics_deleted([topic.name for topic in topics])

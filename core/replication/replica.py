@@ -8,7 +8,7 @@ Rules:
 1. Only a serving leader answers clients. Everything that earlier leaders promised is in its log and
    committed by then, producer state included, which follows the log on every replica.
 2. acks=all is answered when the entry is committed, which counts flushed copies only, and when at
-   least `min.insync.replicas` have it.
+   least `min.insync.replicas` have it. acks=1 is answered when the leader's log took it.
 3. The high watermark is the offset after the commit index. It never goes back.
 4. An append whose leader is deposed may or may not stay in the log: its producer is told
    NOT_LEADER_OR_FOLLOWER and sends it again to the new leader, which knows duplicates.
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sprawl.core.cluster.hints import LeaderHint
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.partition.replication import ACKS_ALL
 from sprawl.core.raft.faults import ConfigurationRefused, ReadRefused, TransferRefused
 from sprawl.core.raft.ready import Role
 
@@ -171,19 +172,19 @@ class RaftReplica:
         if not self._is_serving:
             raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
-    def check_writable(self, size_bytes: int) -> None:
+    def check_writable(self, size_bytes: int, *, acks: int) -> None:
         self.check_readable()
         wanted = self._partition.log.config.min_insync_replicas
-        if wanted > 1 and (there := len(self._in_sync())) < wanted:
+        if acks == ACKS_ALL and wanted > 1 and (there := len(self._in_sync())) < wanted:
             raise KafkaFault(
                 ErrorCode.NOT_ENOUGH_REPLICAS,
                 f"{there} replica(s) are in sync, min.insync.replicas is {wanted}.",
             )
         self._group.node.check_can_append(size_bytes)
 
-    def appended(self) -> Commit | None:
+    def appended(self, *, acks: int) -> Commit | None:
         self._propose()
-        return self._wait(self._partition.log.last_index)
+        return self._wait(self._partition.log.last_index) if acks == ACKS_ALL else None
 
     def wait_for(self, end_offset: Offset) -> Commit:
         return self._wait(self._partition.log.index_of_offset(end_offset - 1))

@@ -4,6 +4,9 @@ Behaviour:
 - Answers the committed offset, leader epoch and metadata of each partition; offset -1 and no error
   where nothing is committed, the topic or group unknown included.
 - Topics null: every offset of the group.
+- Each group stands for itself: NOT_COORDINATOR where another node leads its partition of
+  __consumer_offsets, COORDINATOR_LOAD_IN_PROGRESS while its groups are read from the log. In v1
+  each partition carries that error.
 - `require_stable`: a partition whose commit is still on its way to the log gets
   UNSTABLE_OFFSET_COMMIT, and the client asks again.
 
@@ -57,7 +60,7 @@ def handle(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchRespo
 
 def _fetch_one_group(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchResponse:
     groups = ctx.broker.groups
-    error = groups.availability()
+    error = groups.availability(request.group_id)
     if error and ctx.api_version >= _GROUP_ERROR_FROM_VERSION:
         return OffsetFetchResponse(error_code=error)
     if request.topics is None:
@@ -101,7 +104,7 @@ def _fetch_group(
     ctx: RequestContext, group: OffsetFetchRequestGroup, require_stable: bool
 ) -> OffsetFetchResponseGroup:
     groups = ctx.broker.groups
-    error = groups.availability()
+    error = groups.availability(group.group_id)
     if error:
         return OffsetFetchResponseGroup(group_id=group.group_id, error_code=error)
     if group.topics is None:

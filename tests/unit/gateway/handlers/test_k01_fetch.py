@@ -370,7 +370,7 @@ async def test_deleting_the_topic_wakes_its_fetches(
     wanted = request(partition(), topic_id=topic_id, max_wait_ms=60_000)
     answering = world.start_call(k01_fetch, wanted, version)
     await settle()
-    world.partitions.remove_topic(topic_id)
+    world.delete(topic_id)
     response = await answering
     assert isinstance(response, FetchResponse)
     assert response.responses[0].partitions[0].error_code == code
@@ -526,7 +526,7 @@ async def test_forgotten_partitions_are_read_no_more(world: World) -> None:
 async def test_a_session_of_a_recreated_topic_is_told_so(world: World) -> None:
     topic_id = world.topic()
     session_id = await open_session(world, range(1), topic_id, 13)
-    world.partitions.remove_topic(topic_id)
+    world.delete(topic_id)
     world.topic()
     response = await fetch(world, request(session_id=session_id, session_epoch=1), 13)
     assert response.responses[0].partitions[0].error_code == ErrorCode.UNKNOWN_TOPIC_ID
@@ -539,3 +539,27 @@ async def test_brokers_in_one_process_have_their_own_sessions(
     other_world.topic()
     response = await fetch(other_world, request(session_id=session_id, session_epoch=1))
     assert response.error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+
+
+@pytest.mark.parametrize("version", [11, 12, 15, 16, 18])
+async def test_the_leader_elsewhere_is_told(world: World, version: int) -> None:
+    world.other_broker(2, host="second")
+    topic_id = world.elsewhere("far", [(2, 3), (2, 3)])
+    world.hint(topic_id, 0, leader=2, term=5)
+    wanted = request(partition(), partition(index=1), topic="far", topic_id=topic_id)
+    response = await fetch(world, wanted, version)
+    known, unknown = response.responses[0].partitions
+    assert known.error_code == unknown.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    hint = (known.current_leader.leader_id, known.current_leader.leader_epoch)
+    assert hint == ((2, 5) if version >= 12 else (-1, -1))
+    assert unknown.current_leader.leader_id == -1
+    endpoints = [(node.node_id, node.host, node.port) for node in response.node_endpoints]
+    assert endpoints == ([(2, "second", 9002)] if version >= 16 else [])
+
+
+async def test_a_topic_that_is_on_its_way_here_is_not_unknown(world: World) -> None:
+    topic_id = world.elsewhere("soon", [(1,)])
+    data = (await fetch(world, request(partition(), topic_id=topic_id), 13)).responses[0]
+    assert data.partitions[0].error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    beyond = (await fetch(world, request(partition(index=1), topic_id=topic_id), 13)).responses[0]
+    assert beyond.partitions[0].error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
