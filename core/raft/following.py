@@ -224,6 +224,16 @@ class Following(Membership):
 
     # --- snapshots ------------------------------------------------------------------------------
 
+    def needs_snapshot(self, index: LogIndex, term: Term) -> bool:
+        """Whether a snapshot that ends at `index` brings anything: ask just before putting it in.
+
+        A log that holds the place already may have acknowledged what follows it: to replace it
+        would take that back.
+        """
+        return index > self.commit_index and (
+            index > self.log.last_index or self._term_at(index) != term
+        )
+
     def snapshot_state(self, index: LogIndex, configuration: Configuration) -> HardState:
         """What to store, synced, before a snapshot takes the place of the log.
 
@@ -234,7 +244,7 @@ class Following(Membership):
     def restored(self, index: LogIndex, term: Term, configuration: Configuration) -> None:
         """The shell put a snapshot in the place of the log: it ends at, or holds, `index`.
 
-        Before that it stored `snapshot_state`.
+        Before that it asked `needs_snapshot`, and stored `snapshot_state`.
 
         Args:
             term: of the entry at `index`.

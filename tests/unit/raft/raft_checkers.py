@@ -20,6 +20,7 @@ from sprawl.core.raft.messages import (
     Heartbeat,
     Hibernate,
     Message,
+    TimeoutNow,
     Vote,
     VoteAnswer,
 )
@@ -101,6 +102,11 @@ class Checkers:
             self._observe_commit(replica, before[0])
         demand(node.commit_index >= before[0], "I11", f"{replica.id} went back in its commits")
         self._observe_configuration(node)
+        demand(
+            node.role is not Role.LEADER or node.configuration.is_voter(replica.id),
+            "I10",
+            f"{replica.id} leads and is no voter",
+        )
 
     def restarted(self, replica: Observed) -> None:
         assert replica.node is not None
@@ -230,6 +236,23 @@ class Checkers:
         elif isinstance(message, Append | Heartbeat | Hibernate):
             known = self.leaders.get(message.term)
             demand(known == message.sender, "I1", f"{message.sender} leads, not {known}")
+
+    def handing_over(
+        self,
+        replica: Observed,
+        messages: Sequence[Message],
+        replicas: dict[ReplicaId, Observed],
+    ) -> None:
+        """Who is told to campaign can win: it has what this leader has."""
+        node = replica.node
+        lead = None if node is None else node._lead
+        if node is None or lead is None or node.pending:
+            return
+        for message in messages:
+            if isinstance(message, TimeoutNow) and message.to == lead.transferee:
+                last, term = replica.log.last_index, replica.log.last_term
+                found = replicas[message.to].log.disk_term_at(last)
+                demand(found == term, "transfer", f"{message.to} lacks entry {last}")
 
     def _voted(self, replica: Observed, term: int, candidate: ReplicaId) -> None:
         stored = replica.stored

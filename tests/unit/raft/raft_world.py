@@ -15,7 +15,7 @@ from raft_checkers import Broken, CheckedLog, Checkers
 from raft_log import Flush
 
 from sprawl.core.errors import KafkaFault
-from sprawl.core.ids import ReplicaId, Term
+from sprawl.core.ids import LogIndex, ReplicaId, Term
 from sprawl.core.log.frames import EntryType
 from sprawl.core.log.tokens import DurableUpTo
 from sprawl.core.raft.checks import InvariantBroken
@@ -66,6 +66,11 @@ class Knobs:
     changes: float
     steers: float
     disk_errors: float
+    writes: float
+    reads: float
+    reports: float
+    unrest: float
+    clocks: tuple[float, ...]
     settings: RaftSettings
 
     @classmethod
@@ -79,6 +84,11 @@ class Knobs:
             changes=rng.choice((0.0, 0.01, 0.03)),
             steers=rng.choice((0.01, 0.05)),
             disk_errors=rng.choice((0.0, 0.0, 0.002)),
+            writes=(writes := rng.choice((1.0, 1.0, 0.03))),
+            reads=rng.choice((1.0, 0.1)) if writes == 1.0 else rng.choice((1.0, 0.01)),
+            reports=rng.choice((0.4, 0.04)),
+            unrest=rng.choice((0.0, 0.005, 0.02)),
+            clocks=rng.choice(((1.0,), (1.0, 0.5), (1.0, 1.0, 0.05))),
             settings=RaftSettings(
                 election_ticks=rng.choice((3, 5, 10)),
                 heartbeat_ticks=rng.choice((1, 2)),
@@ -107,7 +117,7 @@ class World:
         self.seed = seed
         self.node_type = node_type
         self.knobs = Knobs.draw(self.rng) if knobs is None else knobs
-        size = self.rng.choice((3, 3, 3, 4, 5))
+        size = self.rng.choice((1, 2, 3, 3, 3, 3, 4, 5))
         self.founding = Configuration.of(range(1, size + 1))
         self.checkers = Checkers(self.founding)
         spare = 2 if self.knobs.changes else 0
@@ -160,6 +170,7 @@ class World:
     def take(self, host: Host, ready: Ready) -> None:
         node = host.node
         assert node is not None
+        self.checkers.handing_over(host, ready.messages, self.hosts)
         host.waiting.append(Waiting(ready.hard_state, ready.token, ready.messages))
         self.send_stored(host)
         host.wants_flush = host.wants_flush or ready.needs_flush
@@ -195,7 +206,7 @@ class World:
         """Begin a flush, end it, or report that it ended."""
         node = host.node
         assert node is not None
-        if host.reports and (host.flush is None or self.rng.random() < 0.5):
+        if host.reports and self.rng.random() < self.knobs.reports:
             token = host.reports.pop(0)
             node.durable(token.index, token.term, 0)
             self.drain(host)
@@ -205,6 +216,7 @@ class World:
         elif host.wants_flush:
             host.wants_flush = False
             host.flush = host.log.begin_flush()
+        self.checkers.observe(host, self.hosts)
 
     def copy_snapshot(self, host: Host) -> None:
         """Bring a follower what the leader's log does not have any more."""
@@ -218,7 +230,7 @@ class World:
             and to.node is not None
             and not to.waiting
             and to.node.role is not Role.LEADER
-            and to.node.commit_index <= index
+            and to.node.needs_snapshot(LogIndex(index), Term(term))
             and (host.id, to.id) not in self.cut
             and to.node.term <= node.term
         ):
@@ -275,7 +287,7 @@ class World:
         node, rng = host.node, self.rng
         assert node is not None
         try:
-            what = rng.randrange(8)
+            what = rng.randrange(6)
             if what == 0:
                 node.transfer_leadership(rng.choice(list(self.hosts)))
                 self.checkers.count("transfer")
@@ -287,12 +299,18 @@ class World:
                 node.hibernate()
             elif what == 4:
                 node.unreachable(rng.choice(list(self.hosts)))
-            elif what == 5:
-                node.wake()
             else:
-                self.asked += 1
-                self.checkers.read_asked(self.asked)
-                node.read_index(self.asked)
+                node.wake()
+        except Refused:
+            return
+        self.maybe_drain(host)
+
+    def read(self, host: Host) -> None:
+        assert host.node is not None
+        self.asked += 1
+        self.checkers.read_asked(self.asked)
+        try:
+            host.node.read_index(self.asked)
         except Refused:
             return
         self.maybe_drain(host)
@@ -353,15 +371,38 @@ class World:
         return is_new
 
     def partition(self) -> None:
-        if self.cut or self.rng.random() < 0.3:
+        rng = self.rng
+        if self.cut or rng.random() < 0.2 or len(self.hosts) == 1:
             self.cut = set()
             return
         numbers = list(self.hosts)
-        if self.rng.random() < 0.3:
-            self.cut = {(a, b) for a in numbers for b in numbers if self.rng.random() < 0.3}
+        if rng.random() < 0.2:
+            # Some links, each in one direction.
+            self.cut = {(a, b) for a in numbers for b in numbers if rng.random() < 0.3}
             return
-        side = set(self.rng.sample(numbers, self.rng.randrange(1, len(numbers))))
+        side = set(rng.sample(numbers, rng.randrange(1, len(numbers))))
+        leaders = [h.id for h in self.hosts.values() if h.node and h.node.role is Role.LEADER]
+        if leaders and rng.random() < 0.5:
+            side = {leaders[0], *rng.sample(numbers, rng.randrange(2))}
         self.cut = {(a, b) for a in numbers for b in numbers if (a in side) != (b in side)}
+        if leaders and rng.random() < 0.5:
+            self.disturb()
+
+    def disturb(self) -> None:
+        """Some take the leader for gone, and one of them campaigns."""
+        rng = self.rng
+        up = [host for host in self.hosts.values() if host.node is not None]
+        followers = [host for host in up if host.node and host.node.role is not Role.LEADER]
+        if not followers:
+            return
+        for host in followers:
+            if rng.random() < 0.8 and host.node is not None:
+                host.node.wake(leader_is_gone=True)
+                self.maybe_drain(host)
+        host = rng.choice(followers)
+        assert host.node is not None
+        host.node.campaign(0)
+        self.maybe_drain(host)
 
     def compact(self, host: Host) -> None:
         node = host.node
@@ -392,6 +433,8 @@ class World:
             return
         if rng.random() < knobs.partitions:
             self.partition()
+        if rng.random() < knobs.unrest:
+            self.disturb()
         if rng.random() < knobs.disk_errors:
             host.log.fails = not host.log.fails
         if rng.random() < knobs.changes:
@@ -400,34 +443,45 @@ class World:
             self.steer(host)
         elif rng.random() < 0.003:
             self.compact(host)
-        self.usual(host)
+        self.usual()
 
-    def usual(self, host: Host) -> None:
-        """What happens all the time."""
+    def usual(self) -> None:
+        """What happens all the time: something that can happen."""
         rng = self.rng
+        up = [host for host in self.hosts.values() if host.node is not None]
+        if not up:
+            return
         what = rng.random()
-        if what < 0.55 and self.network:
+        if what < 0.45 and self.network:
             at = rng.randrange(len(self.network)) if rng.random() < self.knobs.delayed else 0
             if rng.random() < self.knobs.lost:
                 self.network.pop(at)
             else:
                 self.deliver(at)
-        elif what < 0.65:
-            assert host.node is not None
-            host.node.tick(0)
-            self.maybe_drain(host)
-        elif what < 0.75:
-            self.store(host)
-        elif what < 0.85:
-            self.work_on_flush(host)
-        elif what < 0.88:
-            self.drain(host)
-        elif what < 0.9:
+            return
+        if what < 0.6 and (ready := [host for host in up if host.waiting]):
+            self.store(rng.choice(ready))
+            return
+        if what < 0.8 and (
+            ready := [host for host in up if host.flush or host.reports or host.wants_flush]
+        ):
+            self.work_on_flush(rng.choice(ready))
+            return
+        host = rng.choice(up)
+        leaders = [host for host in up if host.node and host.node.role is Role.LEADER]
+        if what < 0.88 and leaders and rng.random() < self.knobs.writes:
+            self.write(rng.choice(leaders))
+        elif what < 0.92 and leaders and rng.random() < self.knobs.reads:
+            self.read(rng.choice((host, *leaders)))
+        elif what < 0.95:
             self.session(host)
-        elif host.snapshots:
-            self.copy_snapshot(host)
-        else:
-            self.write(host)
+        elif what < 0.97 and (ready := [host for host in up if host.snapshots]):
+            self.copy_snapshot(rng.choice(ready))
+        elif host.node is not None:
+            clocks = self.knobs.clocks
+            if rng.random() < clocks[host.id % len(clocks)]:
+                host.node.tick(0)
+            self.maybe_drain(host)
 
     def run(self, steps: int) -> World:
         """Let so many things happen.
