@@ -64,6 +64,8 @@ class Leading(Following):
     def _members_changed(self) -> None:
         lead = self._lead
         if lead is None:
+            if self.role is not Role.FOLLOWER and not self.is_voter:
+                self._become_follower(self.term, None)
             return
         old = lead.progress
         lead.progress = {}

@@ -72,7 +72,8 @@ class TwoVotesInATerm(RaftNode):
         if is_granted:
             self.voted_for = message.sender
             self._hard_state_changed()
-        self._send(VoteAnswer(self.replica_id, message.sender, self.term, is_granted))
+        known = self._known_commit()
+        self._send(VoteAnswer(self.replica_id, message.sender, self.term, is_granted, *known))
 
 
 class AnyLogGetsTheVote(RaftNode):
