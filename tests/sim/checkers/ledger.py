@@ -43,8 +43,6 @@ class Send:
     offset: int | None = None
     read: Event | None = None
     read_at: int = -1
-    is_final: bool = False
-    """A process of the final phase read it."""
 
     @property
     def is_ok(self) -> bool:
@@ -62,6 +60,10 @@ class PartitionFacts:
     known: dict[int, tuple[str, Event]] = field(default_factory=dict)
     """offset -> text, by whoever said so first."""
     highest_read: int = -1
+    read: dict[int, Event] = field(default_factory=dict)
+    """offset -> the first poll that handed it out before the final phase."""
+    final: set[int] = field(default_factory=set)
+    """Offsets that processes of the final phase read."""
     acknowledged: list[tuple[int, int]] = field(default_factory=list)
     """(time of the answer in us, offset) of acknowledged sends, in the order of the answers."""
 
@@ -150,6 +152,10 @@ def _note_poll(
             key = Key(topic, partition)
             facts = ledger.facts(key)
         facts.highest_read = max(facts.highest_read, offset)
+        if is_final:
+            facts.final.add(offset)
+        elif offset not in facts.read:
+            facts.read[offset] = event
         _note_place(facts, key, offset, text, event, found)
         send = sends.get(text)
         if send is None:
@@ -175,7 +181,6 @@ def _note_poll(
                 (send.invoke, send.read, event),
                 is_allowed=send.process in expect.at_least_once,
             )
-        send.is_final = send.is_final or is_final
 
 
 def _note_place(

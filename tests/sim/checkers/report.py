@@ -64,7 +64,8 @@ class Report:
                 lines.append(f"  {title}: {anomaly.name}: {anomaly.what}")
                 if with_events and title == "error":
                     lines += [f"    {describe(event)}" for event in anomaly.events]
-        shown = Counter(anomaly.name for anomaly in (*self.errors, *self.allowed))
+        shown = Counter(anomaly.name for anomaly in self.errors)
+        shown.update(f"{anomaly.name} (allowed)" for anomaly in self.allowed)
         for name, count in self.counts.items():
             if count > shown[name]:
                 lines.append(f"  {name}: {count} in all, {shown[name]} shown")
