@@ -53,5 +53,5 @@ def check(history: Iterable[Event], expectations: Expectations = STRICT) -> Repo
     ReadingCheck(ledger, expectations, found).run()
     check_commits(ledger, expectations, found)
     check_group_reads(ledger, expectations, found)
-    measure_lag(ledger, found)
+    measure_lag(ledger, expectations, found)
     return found.report()

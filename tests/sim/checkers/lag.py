@@ -9,18 +9,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import cast
 
+from tests.sim.checkers.expectations import Expectations
 from tests.sim.checkers.ledger import Key, Ledger, micro_ops
 from tests.sim.checkers.report import Findings
 from tests.sim.history import Assigned, Polled, Sought
 
 
-def measure_lag(ledger: Ledger, found: Findings) -> None:
-    """Adds lag_max_s, lag_p99_s and lag_p50_s to the figures."""
+def measure_lag(ledger: Ledger, expect: Expectations, found: Findings) -> None:
+    """Adds lag_max_s, lag_p99_s and lag_p50_s to the figures. Final reads do not count."""
     ends = {key: _end_over_time(facts.acknowledged) for key, facts in ledger.partitions.items()}
     positions: dict[int, dict[Key, int]] = {}
     lags_us: list[int] = []
     for event in ledger.events:
-        if event.kind != "ok" and event.op != "crash":
+        if (event.kind != "ok" and event.op != "crash") or event.process in expect.final:
             continue
         mine = positions.setdefault(event.process, {})
         if event.op in ("crash", "subscribe"):
