@@ -1,4 +1,4 @@
-"""Plain asyncio servers and clients on three simulated machines, and what a network does to them."""
+"""Plain asyncio servers and clients on three simulated machines, and how networks fail them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
-
 from sim.network import LinkQuality
 from sim.processes import Process
 from sim.world import World
