@@ -153,7 +153,10 @@ class Assembly:
                 f"the metadata in {settings.data} cannot be read: {error}",
                 next_step="start the version of Sprawl that wrote it, or use other --data",
             ) from error
-        await partitions.start()
+        try:
+            await partitions.start()
+        except OSError as error:
+            raise _unusable(settings.data, error) from error
         # Only now: closing partitions that were never recovered would mark them as sound.
         running.push_async_callback(partitions.close)
         running.push_async_callback(broker.groups.close)

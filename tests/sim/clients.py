@@ -13,7 +13,9 @@ from typing import Any
 
 from sim.history import History
 from sim.processes import PROCESS
+
 from sprawl.client.cluster import Cluster, TopicView
+from sprawl.client.faults import Refused
 from sprawl.client.fetching import Fetched, Reader
 from sprawl.client.groups import committed_offsets
 from sprawl.client.membership import Member
@@ -21,7 +23,6 @@ from sprawl.client.producing import NewRecord, Producer
 from sprawl.core.errors import ErrorCode
 from sprawl.core.records.record import encode_batch
 from sprawl.faults import CommandFault
-from sprawl.client.faults import Refused
 from sprawl.gateway.codec._generated.k00_produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -36,6 +37,7 @@ from sprawl.gateway.codec._generated.k22_init_producer_id import (
 PRODUCE = 0
 INIT_PRODUCER_ID = 22
 CLIENT_TIMEOUT_MS = 4_000
+POLL_BYTES_MAX = 100_000
 
 _NOT_APPENDED = frozenset(
     {
@@ -150,7 +152,9 @@ class PlainProducer(Client):
         if view is None:
             return
         self._invoke(topic, partition, texts)
-        records = [NewRecord(timestamp_ms=now_ms(), key=None, value=text.encode()) for text in texts]
+        records = [
+            NewRecord(timestamp_ms=now_ms(), key=None, value=text.encode()) for text in texts
+        ]
         try:
             producer = Producer(self.cluster, view, acks=self.acks, partition=partition)
             written = await producer.send(records)
@@ -295,7 +299,13 @@ class AssignedConsumer(Client):
 
     async def _poll(self, view: TopicView) -> bool:
         """One poll; was it answered?"""
-        reader = Reader(self.cluster, view, self.positions, max_wait_ms=self._max_wait_ms)
+        reader = Reader(
+            self.cluster,
+            view,
+            self.positions,
+            max_wait_ms=self._max_wait_ms,
+            max_bytes=POLL_BYTES_MAX,
+        )
         self.history.add(self.number, "invoke", "poll", ())
         try:
             fetched = await reader.poll()

@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from sim.clients import CLIENT_TIMEOUT_MS, Client
+from sim.clients import Client
 from sim.history import History
 from sim.loop import SimTask
 from sim.processes import Process
 from sim.world import World
+
 from sprawl.client.cluster import Cluster
+from sprawl.client.faults import Refused
 from sprawl.client.fetching import Reader
 from sprawl.client.topics import create_topic
 from sprawl.core.errors import ErrorCode
-from sprawl.client.faults import Refused
 from sprawl.faults import CommandFault
+
+_PATIENCE_MS = 60_000
 
 C = TypeVar("C", bound=Client)
 LogText = dict[tuple[str, int], list[tuple[int, str]]]
@@ -111,7 +114,7 @@ class Workload:
         process = self.world.process(name, name)
 
         async def connected() -> object:
-            async with Cluster(self.bootstrap, timeout_ms=CLIENT_TIMEOUT_MS) as cluster:
+            async with Cluster(self.bootstrap, timeout_ms=_PATIENCE_MS) as cluster:
                 return await work(cluster)  # type: ignore[misc]
 
         try:
@@ -156,7 +159,8 @@ class Workload:
             while True:
                 try:
                     return await self.inside(work)
-                except CommandFault:
+                except CommandFault as fault:
+                    self.world.note("admin", str(fault))
                     await asyncio.sleep(0.5)
 
 

@@ -1,16 +1,17 @@
 """One node, everything that can go wrong with it, and what it promises all the same.
 
-    chaos     the node is killed, loses power (also in the middle of a handler, also while it
-              starts), stands still, is slow; its disk is slow, full, fails to sync, has cold pages;
-              the network cuts, delays, tears and resets; clients crash; wall clocks jump
-    heal      everything works again; within bounded virtual time every client succeeds
-    verdict   on topic `safe` (flush.messages=1) nothing acknowledged is lost, ever. On topic `fast`
-              a loss of power may take the end of the log, a kill nothing
+chaos     the node is killed, loses power (also in the middle of a handler, also while it
+          starts), stands still, is slow; its disk is slow, full, fails to sync, has cold pages;
+          the network cuts, delays, tears and resets; clients crash; wall clocks jump
+heal      everything works again; within bounded virtual time every client succeeds
+verdict   on topic `safe` (flush.messages=1) nothing acknowledged is lost, ever. On topic `fast`
+          a loss of power may take the end of the log, a kill nothing
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from sim.scenario import Scenario
 from sim.scenarios import verdict
 from sim.workload import LogText, Workload
 from sim.world import NodeCrashed, World
+
 from sprawl.faults import StartFault
 
 NODE = 1
@@ -154,12 +156,8 @@ class SingleNode(Scenario):
             workload.start(IdempotentProducer, **sends),
             workload.start(IdempotentProducer, **sends),
         ]
-        workload.start(
-            AssignedConsumer, topic=SAFE, partitions=range(partitions), pause_s=pause_s
-        )
-        workload.start(
-            AssignedConsumer, topic=FAST, partitions=range(partitions), pause_s=pause_s
-        )
+        workload.start(AssignedConsumer, topic=SAFE, partitions=range(partitions), pause_s=pause_s)
+        workload.start(AssignedConsumer, topic=FAST, partitions=range(partitions), pause_s=pause_s)
         for _ in range(2):
             workload.start(GroupConsumer, topic=SAFE, group=GROUP, pause_s=pause_s)
 
@@ -230,9 +228,13 @@ class SingleNode(Scenario):
         self.node.disk.burn_after(steps, burn)
 
     async def _stand_still(self) -> None:
-        self.world.pause_node(NODE)
+        process = self.node.process
+        assert process is not None
+        if process.is_dead:
+            return
+        self.world.pause(process)
         await self._some(0.01, 12.0)
-        self.world.resume_node(NODE)
+        self.world.resume(process)
 
     async def _be_slow(self) -> None:
         process = self.node.process
@@ -242,10 +244,9 @@ class SingleNode(Scenario):
         self.world.slow(process, 0.0)
 
     async def _restart_cleanly(self) -> None:
-        try:
-            await self.world.stop_node(NODE)
-        except NodeCrashed:
-            pass
+        with contextlib.suppress(NodeCrashed):
+            if self.node.is_up:
+                await self.world.stop_node(NODE)
         await self._some(0.0, 2.0)
         await self._up()
 
@@ -386,9 +387,7 @@ class SingleNode(Scenario):
             for (topic, partition), records in logs.items()
             if topic == SAFE
         }
-        members = [
-            event.process for event in self.history.of_op("subscribe", "ok")
-        ]
+        members = [event.process for event in self.history.of_op("subscribe", "ok")]
         while True:
             polled = verdict.polled_offsets(self.history, members)
             missing = {
