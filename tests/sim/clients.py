@@ -50,6 +50,7 @@ _NOT_APPENDED = frozenset(
     }
 )
 """Answers after which a batch is certainly not in the log."""
+_WORTH_ANOTHER_TRY = _NOT_APPENDED | {ErrorCode.KAFKA_STORAGE_ERROR}
 
 
 def now_ms() -> int:
@@ -82,6 +83,7 @@ class Client:
         """When an operation last ended well."""
         self.faults: dict[str, int] = {}
         """What went wrong, by the fault's words, for whoever looks into a run."""
+        self._views: dict[str, TopicView] = {}
         self._bootstrap = bootstrap
         self.cluster = self._new_cluster()
 
@@ -104,18 +106,21 @@ class Client:
     def _went_wrong(self, fault: CommandFault) -> None:
         text = fault.code.name if isinstance(fault, Refused) else type(fault).__name__
         self.faults[text] = self.faults.get(text, 0) + 1
+        self._views.clear()
 
     def _succeeded(self) -> None:
         self.succeeded_us = self.history.now_us()
 
     async def _view(self, topic: str) -> TopicView | None:
-        """The topic as the cluster knows it now, or None after a pause."""
-        try:
-            return await self.cluster.topic(topic)
-        except CommandFault as fault:
-            self._went_wrong(fault)
-            await asyncio.sleep(0.2)
-            return None
+        """The topic as it was known since something last went wrong, or None after a pause."""
+        view = self._views.get(topic)
+        if view is None:
+            try:
+                view = self._views[topic] = await self.cluster.topic(topic)
+            except CommandFault as fault:
+                self._went_wrong(fault)
+                await asyncio.sleep(0.2)
+        return view
 
 
 class PlainProducer(Client):
@@ -219,11 +224,9 @@ class IdempotentProducer(PlainProducer):
                     self.resent += attempts > 1
                     self._settle("ok", topic, partition, texts, base)
                     return
-                fault = Refused(code, f"{topic}-{partition}")
-                self._went_wrong(fault)
-                if fault.code not in _NOT_APPENDED and fault.code is not (
-                    ErrorCode.KAFKA_STORAGE_ERROR
-                ):
+                refusal = Refused(code, f"{topic}-{partition}")
+                self._went_wrong(refusal)
+                if refusal.code not in _WORTH_ANOTHER_TRY:
                     break
             await asyncio.sleep(0.1 + self.rng.random())
         self._producer = None
@@ -249,7 +252,9 @@ class IdempotentProducer(PlainProducer):
 
     async def _attempt(self, topic: str, partition: int, batch: bytearray) -> tuple[int, int]:
         """Returns: (base offset, error code)."""
-        view = await self.cluster.topic(topic)
+        view = self._views.get(topic)
+        if view is None:
+            view = self._views[topic] = await self.cluster.topic(topic)
         leader = next(p.leader for p in view.partitions if p.partition == partition)
         connection = await self.cluster.node(leader)
         data = PartitionProduceData(index=partition, records=batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -97,7 +98,9 @@ def run_seed(scenario: type[Scenario], seed: int) -> Report:
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with world:
+        # What is cut off in the middle of a step leaves coroutines that it was about to await.
+        with world, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             try:
                 story = scenario(world)
                 world.run(story.play(), limit_s=LIMIT_S)

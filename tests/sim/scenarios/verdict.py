@@ -1,7 +1,7 @@
 """What must hold of a history and of the logs that are left when everything is healed.
 
-A first, plain judgement that needs no theory: what was acknowledged is there, at the offset that was
-told, once, in order.
+A first, plain judgement that needs no theory: what was acknowledged is there, at the offset that
+was told, once, in order.
 """
 
 from __future__ import annotations
@@ -15,24 +15,37 @@ from sim.workload import LogText
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """A send that ended well."""
+    """A send that ended well: the log took it at some time between the two."""
 
     topic: str
     partition: int
     offset: int
     text: str
-    at_us: int
+    asked_us: int
+    told_us: int
+
+    def __str__(self) -> str:
+        place = f"{self.topic}-{self.partition}@{self.offset}"
+        return f"{self.text[:20]!r} at {place}, told at {self.told_us / 1e6:.3f} s"
 
 
 def acknowledged(history: History) -> list[Acknowledged]:
     """All of them, in the order of their answers."""
     found = []
-    for event in history.of_op("send", "ok"):
+    asked: dict[str, int] = {}
+    for event in history.of_op("send"):
         topic, partition, offset, text = sent_of(event)
-        if offset is not None:
+        if event.kind == "invoke":
+            asked[text] = event.at_us
+        elif event.kind == "ok" and offset is not None:
             found.append(
                 Acknowledged(
-                    topic=topic, partition=partition, offset=offset, text=text, at_us=event.at_us
+                    topic=topic,
+                    partition=partition,
+                    offset=offset,
+                    text=text,
+                    asked_us=asked[text],
+                    told_us=event.at_us,
                 )
             )
     return found
@@ -82,11 +95,11 @@ def check_only_a_tail_was_lost(
     missing = {each.text for each in gone}
     kept = [each for each in acknowledged(history) if each.text not in missing]
     for each in gone:
-        era = _era(losses_us, each.at_us)
+        era = _era(losses_us, each.asked_us)
         assert era < len(losses_us), f"{each} is lost, and no power was lost after it"
         for other in kept:
             if (other.topic, other.partition) == (each.topic, each.partition):
-                later = other.offset > each.offset and _era(losses_us, other.at_us) <= era
+                later = other.offset > each.offset and _era(losses_us, other.told_us) <= era
                 assert not later, f"{each} is lost and {other} is not"
 
 
