@@ -17,7 +17,6 @@ from sim.processes import PROCESS
 from sprawl.client.cluster import Cluster, TopicView
 from sprawl.client.faults import Refused
 from sprawl.client.fetching import Fetched, Reader
-from sprawl.client.groups import committed_offsets
 from sprawl.client.membership import Member
 from sprawl.client.producing import NewRecord, Producer
 from sprawl.core.errors import ErrorCode
@@ -402,23 +401,3 @@ class GroupConsumer(AssignedConsumer):
         # A member that is to join again may have been refused.
         kind: Any = "info" if member.rebalance.is_set() else "ok"
         self.history.add(self.number, kind, "commit", offsets)
-
-
-async def read_committed(
-    client: Client, group: str, wanted: Sequence[tuple[str, int]]
-) -> dict[tuple[str, int], int | None]:
-    """Read a group's offsets back, and write that down.
-
-    Raises: CommandFault.
-    """
-    asked = tuple((topic, partition, None) for topic, partition in wanted)
-    client.history.add(client.number, "invoke", "committed", asked)
-    try:
-        found = await committed_offsets(client.cluster, group)
-    except CommandFault:
-        client.history.add(client.number, "fail", "committed", asked)
-        raise
-    offsets = {key: found[key].offset if key in found else None for key in wanted}
-    seen = tuple((topic, partition, offset) for (topic, partition), offset in offsets.items())
-    client.history.add(client.number, "ok", "committed", seen)
-    return offsets

@@ -63,6 +63,7 @@ class Totals:
     operations: int = 0
     virtual_s: float = 0.0
     real_s: float = 0.0
+    cpu_s: float = 0.0
     reached: dict[str, int] = field(default_factory=dict)
     failures: list[Report] = field(default_factory=list)
 
@@ -79,12 +80,13 @@ class Totals:
 
     def lines(self) -> list[str]:
         """For people."""
-        speed = self.real_s or 1.0
+        cpu_s = self.cpu_s or 1.0
         first = (
             f"{self.seeds} seeds, {self.handles} handles, {self.events} events,"
             f" {self.operations} client operations, {self.virtual_s / 3_600:.2f} virtual hours"
-            f" in {self.real_s:.1f} s: {self.seeds / speed:.2f} seeds/s,"
-            f" {self.handles / speed:.0f} handles/s, {len(self.failures)} failed"
+            f" in {self.real_s:.1f} s ({self.cpu_s:.1f} s of CPU): {self.seeds / cpu_s:.2f} seeds,"
+            f" {self.handles / cpu_s:.0f} handles and {self.operations / cpu_s:.0f} operations a"
+            f" CPU second; {len(self.failures)} failed"
         )
         return [first, *(f"  {count:8} x {what}" for what, count in sorted(self.reached.items()))]
 
@@ -139,11 +141,12 @@ def run_seeds(
         told: called with each report.
     """
     totals = Totals()
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     for seed in seeds:
         report = run_seed(scenario, seed)
         totals.add(report)
         totals.real_s = time.perf_counter() - start
+        totals.cpu_s = time.process_time() - cpu_start
         told(report)
         if limit_s is not None and totals.real_s > limit_s:
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from sim.clients import Client
@@ -14,7 +14,8 @@ from sim.world import World
 
 from sprawl.client.cluster import Cluster
 from sprawl.client.faults import Refused
-from sprawl.client.fetching import Reader
+from sprawl.client.fetching import EARLIEST, LATEST, Reader, list_offsets
+from sprawl.client.groups import committed_offsets
 from sprawl.client.topics import create_topic
 from sprawl.core.errors import ErrorCode
 from sprawl.faults import CommandFault
@@ -149,6 +150,28 @@ class Workload:
         text: LogText = await self.insist(read, limit_s=limit_s)  # type: ignore[assignment]
         return text
 
+    async def read_committed(
+        self, group: str, places: Sequence[tuple[str, int]], *, limit_s: float = 120.0
+    ) -> dict[tuple[str, int], int | None]:
+        """What a group has committed, as the observer (process 0) reads and writes it down."""
+        asked = tuple((topic, partition, None) for topic, partition in places)
+
+        async def read(cluster: Cluster) -> dict[tuple[str, int], int | None]:
+            self.history.add(0, "invoke", "committed", asked)
+            try:
+                found = await committed_offsets(cluster, group)
+            except CommandFault:
+                self.history.add(0, "fail", "committed", asked)
+                raise
+            offsets = {place: found[place].offset if place in found else None for place in places}
+            seen = tuple((*place, offset) for place, offset in offsets.items())
+            self.history.add(0, "ok", "committed", seen)
+            return offsets
+
+        offsets = await self.insist(read, limit_s=limit_s)
+        assert isinstance(offsets, dict)
+        return offsets
+
     async def insist(self, work: Callable[[Cluster], object], *, limit_s: float) -> object:
         """`inside`, until it succeeds.
 
@@ -165,8 +188,6 @@ class Workload:
 
 
 async def _read_partition(cluster: Cluster, topic: str, partition: int) -> list[tuple[int, str]]:
-    from sprawl.client.fetching import EARLIEST, LATEST, list_offsets
-
     view = await cluster.topic(topic)
     start = (await list_offsets(cluster, view, {partition: EARLIEST}))[partition].offset
     end = (await list_offsets(cluster, view, {partition: LATEST}))[partition].offset

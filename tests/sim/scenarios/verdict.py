@@ -144,6 +144,60 @@ def check_polls_agree_with_logs(history: History, logs: Mapping[tuple[str, int],
                 )
 
 
+def check_committed(history: History, found: Mapping[tuple[str, int], int | None]) -> None:
+    """The offset that is read back is the one committed last, or one whose fate was open then."""
+    for (topic, partition), offset in found.items():
+        commits = _commits(history, topic, partition)
+        done = [each for each in commits if each.is_certain]
+        if not done:
+            continue
+        last = max(done, key=lambda each: each.told_us)
+        possible = {each.offset for each in commits if each.told_us >= last.asked_us}
+        assert offset in possible, (
+            f"{topic}-{partition}: {offset} is committed, expected one of {sorted(possible)}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Commit:
+    offset: int
+    asked_us: int
+    told_us: int
+    is_certain: bool
+
+
+def _commits(history: History, topic: str, partition: int) -> list[_Commit]:
+    found: list[_Commit] = []
+    asked: dict[int, Event] = {}
+    for event in history.of_op("commit"):
+        if event.kind == "invoke":
+            asked[event.process] = event
+            continue
+        began = asked.pop(event.process)
+        found += _commit_of(began, event, topic, partition)
+    for began in asked.values():
+        found += _commit_of(began, None, topic, partition)
+    return found
+
+
+def _commit_of(began: Event, ended: Event | None, topic: str, partition: int) -> list[_Commit]:
+    if ended is not None and ended.kind == "fail":
+        return []
+    is_certain = ended is not None and ended.kind == "ok"
+    value = began.value
+    assert isinstance(value, tuple)
+    return [
+        _Commit(
+            offset=offset,
+            asked_us=began.at_us,
+            told_us=ended.at_us if ended is not None and is_certain else 2**62,
+            is_certain=is_certain,
+        )
+        for at_topic, at_partition, offset in value
+        if (at_topic, at_partition) == (topic, partition)
+    ]
+
+
 def polled_offsets(history: History, processes: Sequence[int]) -> dict[tuple[str, int], set[int]]:
     """Every offset that some of these processes were handed."""
     found: dict[tuple[str, int], set[int]] = {}
