@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from sprawl.core.clock import Clock
+    from sprawl.core.cluster.view import ClusterView
     from sprawl.core.config.broker import BrokerConfig
     from sprawl.core.controller.controller import Controller
     from sprawl.core.groups.shell import GroupCoordinator
@@ -41,7 +42,8 @@ class Broker:
     """One node's parts.
 
     Args:
-        node_id: Kafka's broker id, also the controller id of a single node.
+        node_id: Kafka's broker id.
+        cluster: where everything is, as this node sees it.
         cluster_id: 22 characters of URL-safe base64, stable for the life of the data directory.
         rack: `broker.rack`, or None.
         volume: the volume that holds the data.
@@ -54,6 +56,7 @@ class Broker:
     clock: Clock
     rng: Random
     config: BrokerConfig
+    cluster: ClusterView
     controller: Controller
     partitions: Partitions
     groups: GroupCoordinator

@@ -48,6 +48,21 @@ PRODUCER_SNAPSHOTS_MAX = 3
 """Producer tables a log keeps in the key-value store, one a sealed segment; a truncation that goes
 back further replays from the log."""
 
+# --- core/raft -----------------------------------------------------------------------------------
+RAFT_FRAME_BYTES_MAX = 134_217_728
+"""Largest frame between two nodes: 128 MiB, above the largest request of a client plus its header,
+so that whatever a leader could append can be replicated."""
+RAFT_FRAME_MESSAGES_MAX = 65_536
+"""Messages of one frame: a node that leads 30,000 groups and speaks of each once stays below."""
+RAFT_APPEND_ENTRIES_MAX = 8_192
+"""Entries of one Append: the smallest are 22 bytes, so that 1 MiB of them would be 48,000 objects
+made in one go."""
+RAFT_CONFIGURATION_REPLICAS_MAX = 64
+"""Replicas in one list of a configuration. Kafka's users run 3 to 5, a controller with learners on
+every node of a placement cell stays below."""
+RAFT_READS_WAITING_MAX = 65_536
+"""Reads that wait for one leader to confirm itself; further ones are refused at once."""
+
 # --- gateway -------------------------------------------------------------------------------------
 SCRATCH_BYTES = 131_072
 """The receive buffer that all connections of a server share: one read takes at most this much. What

@@ -19,17 +19,21 @@ from typing import TYPE_CHECKING
 
 from sprawl import __version__
 from sprawl.core.broker import Broker, Endpoint
+from sprawl.core.cluster.hints import LeaderHints
+from sprawl.core.cluster.view import ClusterView
 from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.config.broker_keys import BROKER_CONFIGS
 from sprawl.core.config.definition import ConfigFault
 from sprawl.core.controller.controller import Controller
 from sprawl.core.controller.identity import Identity, IdentityFault
 from sprawl.core.controller.metadata_log import KeyValueMetadataLog
-from sprawl.core.controller.state import ControllerState, TopicSpec
-from sprawl.core.errors import ErrorCode
+from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.state import ControllerState
+from sprawl.core.controller.topics import TopicSpec
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.groups.model import GroupConfig
 from sprawl.core.groups.shell import GroupCoordinator
-from sprawl.core.ids import BrokerId, TopicName
+from sprawl.core.ids import BrokerId, ReplicaId, TopicName
 from sprawl.core.partition.internal import InternalTopic
 from sprawl.core.partition.registry import Partitions
 from sprawl.core.partition.settings import PartitionSettings
@@ -154,15 +158,19 @@ class Assembly:
                 next_step="start the version of Sprawl that wrote it, or use other --data",
             ) from error
         try:
+            await broker.controller.register(self._describe(broker, identity))
             await partitions.start()
-        except OSError as error:
+        except (KafkaFault, OSError) as error:
             raise _unusable(settings.data, error) from error
         # Only now: closing partitions that were never recovered would mark them as sound.
         running.push_async_callback(partitions.close)
         running.push_async_callback(broker.groups.close)
         # A second time, because clients have to go before groups and partitions do.
         running.push_async_callback(server.stop)
-        await broker.groups.start()
+        try:
+            await broker.groups.start()
+        except KafkaFault as error:
+            raise _unusable(settings.data, error) from error
         # Offsets that outlived their topic, because the node ended between the two removals.
         broker.groups.topics_deleted(
             broker.groups.committed_topics() - broker.controller.topics.keys()
@@ -214,9 +222,11 @@ class Assembly:
         followers: Followers,
         kv: KeyValueStore,
     ) -> Broker:
+        node_id = BrokerId(identity.node_id)
         controller = Controller(
-            ControllerState(BrokerId(identity.node_id)),
-            KeyValueMetadataLog(kv, partitions.run_blocking),
+            ControllerState(),
+            KeyValueMetadataLog(kv, node_id, partitions.run_blocking),
+            node_id=node_id,
             broker_config=lambda: broker.config,
             rng=self._rng,
             listener=followers,
@@ -226,6 +236,9 @@ class Assembly:
             return TopicSpec(
                 name=OFFSETS_TOPIC,
                 partition_count=broker.config.offsets_topic_num_partitions,
+                replication_factor=min(
+                    broker.config.offsets_topic_replication_factor, len(controller.nodes)
+                ),
                 configs={
                     "cleanup.policy": "compact",
                     "compression.type": "producer",
@@ -240,10 +253,21 @@ class Assembly:
             clock=self._clock,
             rng=self._rng,
         )
+        rack = config.text("broker.rack")
         broker = Broker(
-            node_id=BrokerId(identity.node_id),
+            node_id=node_id,
             cluster_id=identity.cluster_id,
-            rack=config.text("broker.rack"),
+            rack=rack,
+            cluster=ClusterView(
+                node_id=node_id,
+                state=controller.state,
+                hints=LeaderHints(),
+                partitions=partitions,
+                endpoints=self._endpoints,
+                rack=rack,
+                is_alive=lambda _: False,
+                controller=lambda: controller.leader,
+            ),
             clock=self._clock,
             rng=self._rng,
             config=config,
@@ -254,6 +278,16 @@ class Assembly:
             volume=self._data.volume,
         )
         return broker
+
+    def _describe(self, broker: Broker, identity: Identity) -> NodeInfo:
+        """This node as it registers; the controller says which replica it is."""
+        return NodeInfo(
+            node_id=broker.node_id,
+            replica_id=ReplicaId(0),
+            directory_id=identity.directory_id,
+            endpoints=self._endpoints,
+            rack=broker.rack,
+        )
 
     # --- health and metrics ---------------------------------------------------------------------
 
@@ -353,9 +387,10 @@ def _cannot_bind(flag: str, host: str, port: int, error: OSError) -> StartFault:
     )
 
 
-def _unusable(data: Path, error: OSError) -> StartFault:
+def _unusable(data: Path, error: OSError | KafkaFault) -> StartFault:
+    cause = error.strerror if isinstance(error, OSError) else None
     return StartFault(
-        f"the data directory {data} cannot be used: {error.strerror or error}",
+        f"the data directory {data} cannot be used: {cause or error}",
         next_step="check its owner and space, or choose another: sprawl --data DIR",
     )
 

@@ -11,7 +11,7 @@ from sprawl.gateway.server import ServerLimits
 if TYPE_CHECKING:
     from sprawl.core.broker import Broker
     from sprawl.core.config.broker import BrokerConfig
-    from sprawl.core.controller.state import TopicInfo
+    from sprawl.core.controller.topics import TopicInfo
     from sprawl.gateway.server import Server
 
 
@@ -30,6 +30,12 @@ class Followers:
         broker.partitions.add_topic(
             topic.name, topic.id, topic.partition_count, broker.controller.log_config(topic)
         )
+
+    def topic_moved(self, topic: TopicInfo) -> None:
+        """Nothing moves on a node that is alone."""
+
+    def nodes_changed(self) -> None:
+        """A node that is alone knows itself."""
 
     def topic_configured(self, topic: TopicInfo) -> None:
         broker, _ = self._followed()

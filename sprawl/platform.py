@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from sprawl.core.broker import Volume
 from sprawl.core.clock import Clock, SystemClock
-from sprawl.core.controller.identity import DataDirectory, Identity, new_cluster_id
+from sprawl.core.controller.identity import (
+    DataDirectory,
+    Identity,
+    new_cluster_id,
+    new_directory_id,
+)
 from sprawl.core.storage.memory import MemoryKeyValueStore, MemoryStore
 from sprawl.gateway import sockets
 
@@ -130,7 +135,7 @@ class MemoryData:
     def identify(self) -> Identity:
         settings = self._settings
         cluster_id = settings.text("cluster.id") or new_cluster_id(self._rng)
-        return Identity(cluster_id, settings.node_id)
+        return Identity(cluster_id, settings.node_id, new_directory_id(self._rng))
 
     def open(self) -> tuple[LogStore, KeyValueStore]:
         return MemoryStore(), MemoryKeyValueStore()

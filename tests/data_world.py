@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from sprawl.core.broker import Broker, Endpoint
-from sprawl.core.ids import BrokerId, Term, TopicId, TopicName
+from sprawl.core.cluster.hints import LeaderHints
+from sprawl.core.cluster.view import ClusterView
+from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.state import ControllerState, node_record
+from sprawl.core.ids import BrokerId, ReplicaId, Term, TopicId, TopicName
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.partition.registry import Partitions
@@ -41,6 +45,12 @@ if TYPE_CHECKING:
     from sprawl.core.storage.port import Buffer, KeyValueStore, LogStore
     from sprawl.gateway.codec.message import Records, Struct
 
+NODE = NodeInfo(
+    node_id=BrokerId(1),
+    replica_id=ReplicaId(1),
+    directory_id=UUID(int=1),
+    endpoints={"PLAINTEXT": Endpoint("here", 9092)},
+)
 START_MS = 1_700_000_000_000
 TRANSACTIONAL = 0x10
 
@@ -136,8 +146,21 @@ class World:
         self.partitions = Partitions(
             store=self._store, kv=self._kv, clock=self.clock, settings=PartitionSettings()
         )
+        state = ControllerState()
+        state.apply(node_record(NODE))
+        self.hints = LeaderHints()
         self.broker = Broker(
-            node_id=BrokerId(1),
+            cluster=ClusterView(
+                node_id=NODE.node_id,
+                state=state,
+                hints=self.hints,
+                partitions=self.partitions,
+                endpoints=NODE.endpoints,
+                rack=None,
+                is_alive=lambda _: False,
+                controller=lambda: NODE.node_id,
+            ),
+            node_id=NODE.node_id,
             cluster_id="test",
             rack=None,
             clock=self.clock,
@@ -146,7 +169,7 @@ class World:
             controller=cast("Any", None),
             partitions=self.partitions,
             groups=cast("Any", None),
-            endpoints={"PLAINTEXT": Endpoint("here", 9092)},
+            endpoints=NODE.endpoints,
         )
 
     async def start(self) -> None:
@@ -159,15 +182,19 @@ class World:
         self._store.close()
         self._kv.close()
 
+    def reopen(self) -> None:
+        """After a stop: the same storage, no topics yet."""
+        self._store.close()
+        self._kv.close()
+        self._build()
+
     async def restart(self, *, clean: bool = True) -> None:
         """Stop and start; not cleanly means: as after a crash of the process."""
         if clean:
             await self.partitions.close()
         else:
             await self.partitions.housekeeping.stop()
-        self._store.close()
-        self._kv.close()
-        self._build()
+        self.reopen()
         await self.start()
 
     # --- topics -----------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ _TOPICS = (
         _I,
         "1",
         "Replicas of a topic created without a number.",
-        check=only(1, "a single node holds one replica"),
+        check=between(1, 32_767),
     ),
     _key(
         "auto.create.topics.enable", _B, "true", "Create a topic when a client first asks for it."
@@ -270,9 +270,10 @@ _GROUPS = (
     _key(
         "offsets.topic.replication.factor",
         _I,
-        "1",
-        "Replicas of __consumer_offsets.",
-        check=only(1, "a single node holds one replica"),
+        "3",
+        "Replicas of __consumer_offsets; settled when the topic is created, one a node if there are"
+        " fewer nodes.",
+        check=between(1, 32_767),
     ),
     _key(
         "offsets.topic.segment.bytes",

@@ -218,8 +218,9 @@ TOPIC_CONFIGS: Mapping[str, ConfigKey] = table(
         "min.insync.replicas",
         _I,
         "1",
-        "Replicas that must hold a record before acks=all is answered. A single node has one.",
-        check=only(1, "this node is the only replica, so more than 1 could never be met"),
+        "Replicas that must have a record on disk before acks=all is answered; with fewer of them in"
+        " sync such writes are refused with NOT_ENOUGH_REPLICAS.",
+        check=between(1),
     ),
     _key(
         "preallocate",

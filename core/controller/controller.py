@@ -1,76 +1,102 @@
-"""The controller's shell: judges a command, makes its records durable, applies them, tells others.
+"""The controller's shell on every node: reads from its own copy, changes through the leader.
 
-    command -> ControllerState.plan_* -> MetadataLog.append (synced) -> apply -> Listener
+    command ─> on the leader: planning ─> MetadataLog.append ─> committed ─> applied on every node
+            └> elsewhere: sent to the leader, answered, and waited for until applied here too
 
-One command at a time, in the order of their calls; what was applied is durable, so no reader ever
-sees a topic that a crash could take back. Reads need no lock: they happen between two steps of the
-event loop.
+One command at a time on the leader, in the order of their calls; what was applied is committed, so
+no reader ever sees a topic that a crash could take back. Reads need no lock: they happen between
+two steps of the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from uuid import UUID
 
-from sprawl.core.config.topic import topic_config, validate_topic_configs
+from sprawl.core.config.topic import topic_config
+from sprawl.core.controller.commands import Circumstances, Command, plan
+from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import (
+    PRODUCER_ID_BLOCK,
     ControllerState,
     Record,
-    TopicInfo,
-    TopicSpec,
     decode_record,
     encode_record,
 )
+from sprawl.core.controller.topics import Replicas, TopicInfo, TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import ProducerId
+from sprawl.core.ids import BrokerId, ProducerId
 
 if TYPE_CHECKING:
     from random import Random
-    from uuid import UUID
 
     from sprawl.core.config.broker import BrokerConfig
     from sprawl.core.log.config import LogConfig
 
 _log = logging.getLogger(__name__)
 
-_BROKER = 4
 _SNAPSHOT_AFTER_RECORDS = 10_000
 """Records since the last snapshot after which a new one pays: about 2 MiB to replay."""
+COMMAND_TIMEOUT_S: Final = 15.0
+"""How long a command looks for a controller that takes it; below the 30 s that Kafka's clients give
+an administrative request by default, so that they hear why."""
+_RETRY_S: Final = 0.1
 
 
 class MetadataLog(Protocol):
-    """Where the controller's records live."""
+    """Where the controller's records live, and who may add to them."""
+
+    @property
+    def leader(self) -> BrokerId | None:
+        """The node whose controller leads now, as far as this node knows; itself only while it may
+        append."""
+        ...
 
     @property
     def end_offset(self) -> int:
-        """Offset of the next record; never goes back, snapshots or not."""
-        ...
-
-    def append(self, records: Sequence[bytes]) -> Awaitable[None]:
-        """Completes when they survive a loss of power.
-
-        Raises:
-            KafkaFault: KAFKA_STORAGE_ERROR; they may or may not be there after a restart.
-        """
+        """How far the records are committed and applied here; never goes back."""
         ...
 
     def read_all(self) -> Iterator[bytes]:
-        """Every record since the last snapshot, that included."""
+        """Every record known to be committed since the last snapshot, that included."""
         ...
 
-    def replace_all(self, records: Sequence[bytes]) -> Awaitable[None]:
-        """Put a snapshot in place of everything before it."""
+    def follow(self, apply: Callable[[Sequence[bytes]], None]) -> None:
+        """Hand over what is committed after `read_all`, in order, before `append` completes."""
+        ...
+
+    def append(self, records: Sequence[bytes]) -> Awaitable[None]:
+        """Completes when they are committed and applied here.
+
+        Raises:
+            KafkaFault: NOT_CONTROLLER, nothing was written; KAFKA_STORAGE_ERROR or
+                REQUEST_TIMED_OUT, they may be committed yet.
+        """
+        ...
+
+    def wait_for(self, offset: int) -> Awaitable[None]:
+        """Completes when everything below `offset` was applied here."""
+        ...
+
+    def compact(self, records: Sequence[bytes]) -> Awaitable[None]:
+        """Put a snapshot of what was applied here in place of everything before it."""
         ...
 
 
 class Listener(Protocol):
-    """Who follows the controller's decisions."""
+    """Who follows the controller's decisions on this node."""
 
     def topic_added(self, topic: TopicInfo) -> None:
         """A topic is new, or has more partitions now."""
+        ...
+
+    def topic_moved(self, topic: TopicInfo) -> None:
+        """Partitions are to move, or have moved."""
         ...
 
     def topic_configured(self, topic: TopicInfo) -> None:
@@ -85,6 +111,30 @@ class Listener(Protocol):
         """The dynamic broker configs changed."""
         ...
 
+    def nodes_changed(self) -> None:
+        """A node registered, moved, or was removed."""
+        ...
+
+
+class Remote(Protocol):
+    """The way to the controller of another node."""
+
+    def command(self, node: BrokerId, command: bytes) -> Awaitable[bytes]:
+        """Have another node's controller execute a command; its answer.
+
+        Raises:
+            KafkaFault: what that controller said; NOT_CONTROLLER when the node cannot be reached
+                and nothing was sent, REQUEST_TIMED_OUT when it may have been executed.
+        """
+        ...
+
+
+class Answer(NamedTuple):
+    """What became of a command: the record it led to, if any, and where the log stands after it."""
+
+    record: Record | None
+    offset: int
+
 
 @dataclass(slots=True)
 class _ProducerIds:
@@ -95,10 +145,12 @@ class _ProducerIds:
 
 
 class Controller:
-    """The one authority for topics, configs and producer ids.
+    """The one authority for nodes, topics, configs and producer ids.
 
     Args:
+        node_id: this node.
         broker_config: gives the configuration in force, for defaults.
+        remote: None on a node that is alone.
     """
 
     def __init__(
@@ -106,91 +158,103 @@ class Controller:
         state: ControllerState,
         log: MetadataLog,
         *,
+        node_id: BrokerId,
         broker_config: Callable[[], BrokerConfig],
         rng: Random,
         listener: Listener,
+        remote: Remote | None = None,
     ) -> None:
-        self._state = state
+        self.state = state
+        self.node_id = node_id
         self._log = log
         self._broker_config = broker_config
         self._rng = rng
         self._listener = listener
+        self._remote = remote
         self._turn = asyncio.Lock()
         self._ids = _ProducerIds()
+        self._ids_turn = asyncio.Lock()
         self._records_since_snapshot = 0
 
     def load(self) -> None:
-        """Rebuild the state from the log, and tell the listener all of it.
+        """Rebuild the state from the log, and tell the listener all of it; then follow the log.
 
         Raises:
             ValueError: a record that this version cannot read.
         """
-        state = self._state
         for data in self._log.read_all():
-            state.apply(decode_record(data))
+            self.state.apply(decode_record(data))
             self._records_since_snapshot += 1
         self._configure_broker()
-        for topic in state.topics.values():
+        for topic in self.state.topics.values():
             self._listener.topic_added(topic)
+        self._listener.nodes_changed()
+        self._log.follow(self._apply)
 
     # --- reading --------------------------------------------------------------------------------
 
     @property
     def topics(self) -> Mapping[str, TopicInfo]:
-        return self._state.topics
+        return self.state.topics
 
     @property
     def by_id(self) -> Mapping[UUID, TopicInfo]:
-        return self._state.by_id
+        return self.state.by_id
+
+    @property
+    def nodes(self) -> Mapping[BrokerId, NodeInfo]:
+        return self.state.nodes
+
+    @property
+    def leader(self) -> BrokerId | None:
+        """The node whose controller leads, as far as this node knows."""
+        return self._log.leader
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether the controller of this node leads, so that what it knows is the truth."""
+        return self._log.leader == self.node_id
 
     @property
     def end_offset(self) -> int:
-        """How far the metadata log goes; all of it is durable and applied."""
+        """How far the metadata log is committed and applied here."""
         return self._log.end_offset
-
-    def check_reassignment(self, name: str, partition: int, replicas: Sequence[int] | None) -> None:
-        """Raises: KafkaFault as ControllerState.check_reassignment."""
-        self._state.check_reassignment(name, partition, replicas)
 
     def log_config(self, topic: TopicInfo) -> LogConfig:
         """What a topic's logs go by."""
         return topic_config(topic.configs, self._broker_config())
 
-    # --- changing -------------------------------------------------------------------------------
+    async def barrier(self) -> None:
+        """Returns when everything was applied here that was committed anywhere before the call.
+
+        Raises:
+            KafkaFault: NOT_CONTROLLER, REQUEST_TIMED_OUT: no controller answers.
+        """
+        await self._submit({"do": "nothing"})
+
+    # --- topics ---------------------------------------------------------------------------------
 
     async def create_topic(self, spec: TopicSpec, *, validate_only: bool = False) -> TopicInfo:
         """Create one topic.
 
         Returns: the topic, which exists unless `validate_only`.
-        Raises: KafkaFault as ControllerState.plan_topic; INVALID_CONFIG; KAFKA_STORAGE_ERROR.
+        Raises: KafkaFault as planning.plan_topic; INVALID_CONFIG; and as `_submit`.
         """
-        config = self._broker_config()
-        async with self._turn:
-            record = self._state.plan_topic(
-                spec,
-                default_partitions=config.num_partitions,
-                default_replicas=config.default_replication_factor,
-                rng=self._rng,
-            )
-            validate_topic_configs(spec.configs, config)
-            if validate_only:
-                probe = ControllerState(self._state.node_id)
-                probe.apply(record)
-                return probe.topics[spec.name]
-            await self._commit([record])
-            topic = self._state.topics[spec.name]
-            self._listener.topic_added(topic)
-            return topic
+        answer = await self._submit(
+            {"do": "create topic", "spec": spec.to_json(), "validate_only": validate_only}
+        )
+        assert answer.record is not None
+        made = self.state.by_id.get(UUID(answer.record["id"]))
+        if made is None:
+            # It was only asked about, or deleted since.
+            probe = ControllerState()
+            probe.apply(answer.record)
+            made = probe.topics[spec.name]
+        return made
 
     async def delete_topic(self, topic: TopicInfo) -> None:
         """Delete a topic. Raises: KafkaFault TOPIC_DELETION_DISABLED, UNKNOWN_TOPIC_ID."""
-        if not self._broker_config().delete_topic_enable:
-            raise KafkaFault(ErrorCode.TOPIC_DELETION_DISABLED)
-        async with self._turn:
-            if topic.id not in self._state.by_id:
-                raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_ID)
-            await self._commit([self._state.plan_removal(topic)])
-            self._listener.topics_removed([topic])
+        await self._submit({"do": "delete topic", "id": str(topic.id)})
 
     async def create_partitions(
         self,
@@ -200,32 +264,37 @@ class Controller:
         *,
         validate_only: bool,
     ) -> None:
-        """Give a topic more partitions. Raises: KafkaFault as ControllerState.plan_partitions."""
-        async with self._turn:
-            record = self._state.plan_partitions(name, count, assignments)
-            if validate_only:
-                return
-            await self._commit([record])
-            self._listener.topic_added(self._state.topic(name))
+        """Give a topic more partitions. Raises: KafkaFault as planning.plan_partitions."""
+        await self._submit(
+            {
+                "do": "create partitions",
+                "name": name,
+                "count": count,
+                "assignments": assignments,
+                "validate_only": validate_only,
+            }
+        )
 
-    async def alter_configs(self, kind: int, name: str, overrides: dict[str, str]) -> None:
-        """Replace the overrides of a topic, or of the broker (`kind` is Kafka's resource type).
+    async def move_partition(
+        self, name: str, partition: int, brokers: Sequence[int] | None
+    ) -> None:
+        """Begin, change or (None) stop a move. Raises: KafkaFault as planning.plan_move."""
+        await self._submit({"do": "move", "name": name, "partition": partition, "brokers": brokers})
 
-        Raises: KafkaFault UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR.
-        """
-        async with self._turn:
-            if kind == _BROKER:
-                await self._commit([self._state.plan_broker_configs(name, overrides)])
-                self._configure_broker()
-                for topic in self._state.topics.values():
-                    self._listener.topic_configured(topic)
-            else:
-                await self._commit([self._state.plan_topic_configs(name, overrides)])
-                self._listener.topic_configured(self._state.topic(name))
+    async def end_move(self, topic_id: UUID, partition: int, replicas: Replicas) -> None:
+        """A partition's leader says that its replicas are where they were to go."""
+        await self._submit(
+            {
+                "do": "end move",
+                "id": str(topic_id),
+                "partition": partition,
+                "replicas": list(replicas),
+            }
+        )
 
     async def ensure_topic(self, spec: TopicSpec) -> TopicInfo:
         """A topic that should exist: the one there is, or a new one."""
-        found = self._state.topics.get(spec.name)
+        found = self.state.topics.get(spec.name)
         if found is not None:
             return found
         try:
@@ -233,30 +302,139 @@ class Controller:
         except KafkaFault as fault:
             if fault.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
                 raise
-            return self._state.topic(spec.name)
+        await self.barrier()
+        return self.state.topic(spec.name)
+
+    # --- configs, ids, nodes --------------------------------------------------------------------
+
+    async def alter_configs(self, kind: int, name: str, overrides: dict[str, str]) -> None:
+        """Replace the overrides of a topic, or of the broker (`kind` is Kafka's resource type).
+
+        Raises: KafkaFault UNKNOWN_TOPIC_OR_PARTITION, and as `_submit`.
+        """
+        await self._submit({"do": "configure", "kind": kind, "name": name, "configs": overrides})
 
     async def next_producer_id(self) -> ProducerId:
-        """A producer id that was never given before, on this node or after any crash of it."""
+        """A producer id that was never given before, on any node or after any crash."""
         if self._ids.next == self._ids.end:
-            async with self._turn:
+            async with self._ids_turn:
                 if self._ids.next == self._ids.end:
-                    start = self._state.next_producer_id
-                    await self._commit([self._state.plan_producer_ids()])
-                    self._ids = _ProducerIds(start, self._state.next_producer_id)
+                    answer = await self._submit({"do": "producer ids"})
+                    assert answer.record is not None
+                    end = int(answer.record["next"])
+                    self._ids = _ProducerIds(end - PRODUCER_ID_BLOCK, end)
         self._ids.next += 1
         return ProducerId(self._ids.next - 1)
 
-    async def _commit(self, records: list[Record]) -> None:
-        await self._log.append([encode_record(record) for record in records])
-        for record in records:
-            self._state.apply(record)
+    async def register(self, node: NodeInfo, *, may_replace: bool = False) -> NodeInfo:
+        """Register a node as it is now. Raises: KafkaFault as planning.plan_registration."""
+        await self._submit({"do": "register", "node": node.to_json(), "may_replace": may_replace})
+        return self.state.nodes[node.node_id]
+
+    async def retire(self, node_id: int) -> None:
+        """Let a node have no new replicas. Raises: KafkaFault BROKER_ID_NOT_REGISTERED."""
+        await self._submit({"do": "retire", "node": node_id})
+
+    async def remove_node(self, node_id: int) -> None:
+        """Forget a node that holds nothing. Raises: KafkaFault as planning.plan_node_removal."""
+        await self._submit({"do": "remove node", "node": node_id})
+
+    # --- commands -------------------------------------------------------------------------------
+
+    async def execute(self, command: bytes) -> bytes:
+        """A command that another node sent here.
+
+        Raises:
+            KafkaFault: NOT_CONTROLLER, and whatever the command may meet.
+        """
+        answer = await self._execute(json.loads(command))
+        return json.dumps(answer._asdict()).encode()
+
+    async def _submit(self, command: Command) -> Answer:
+        """Find the controller that leads and have it execute a command.
+
+        Raises:
+            KafkaFault: what the command met; NOT_CONTROLLER when none took it in time;
+                REQUEST_TIMED_OUT, KAFKA_STORAGE_ERROR when the outcome is not known.
+        """
+        deadline = asyncio.get_running_loop().time() + COMMAND_TIMEOUT_S
+        while True:
+            try:
+                return await self._try(command)
+            except KafkaFault as fault:
+                if fault.code is not ErrorCode.NOT_CONTROLLER:
+                    raise
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise KafkaFault(
+                        ErrorCode.NOT_CONTROLLER, "No controller of the cluster answers."
+                    ) from fault
+            await asyncio.sleep(_RETRY_S)
+
+    async def _try(self, command: Command) -> Answer:
+        leader = self._log.leader
+        if leader == self.node_id:
+            return await self._execute(command)
+        if leader is None or self._remote is None:
+            raise KafkaFault(ErrorCode.NOT_CONTROLLER)
+        found = json.loads(await self._remote.command(leader, json.dumps(command).encode()))
+        answer = Answer(found["record"], found["offset"])
+        await self._log.wait_for(answer.offset)
+        return answer
+
+    async def _execute(self, command: Command) -> Answer:
+        async with self._turn:
+            if self._log.leader != self.node_id:
+                raise KafkaFault(ErrorCode.NOT_CONTROLLER)
+            by = Circumstances(state=self.state, config=self._broker_config(), rng=self._rng)
+            record = plan(command, by)
+            if not command.get("validate_only"):
+                # Nothing to write: whoever asked still has to hear from a controller that leads.
+                await self._log.append([] if record is None else [encode_record(record)])
+            offset = self._log.end_offset
+        return Answer(record, offset)
+
+    # --- following the log ----------------------------------------------------------------------
+
+    def _apply(self, records: Sequence[bytes]) -> None:
+        """Committed records: follow them, and tell the listener what each changed."""
+        for data in records:
+            record = decode_record(data)
+            removed = None
+            if record["type"] == "remove":
+                removed = self.state.by_id[UUID(record["id"])]
+            self.state.apply(record)
+            self._tell(record, removed)
         self._records_since_snapshot += len(records)
-        if self._records_since_snapshot > _SNAPSHOT_AFTER_RECORDS + 2 * len(self._state.topics):
-            await self._log.replace_all([encode_record(each) for each in self._state.snapshot()])
-            self._records_since_snapshot = 0
+
+    def _tell(self, record: Record, removed: TopicInfo | None) -> None:
+        listener = self._listener
+        match record["type"]:
+            case "topic" | "partitions":
+                listener.topic_added(self._topic_of(record))
+            case "move":
+                listener.topic_moved(self._topic_of(record))
+            case "topic configs":
+                listener.topic_configured(self._topic_of(record))
+            case "remove":
+                assert removed is not None
+                listener.topics_removed([removed])
+            case "broker configs":
+                self._configure_broker()
+                for topic in self.state.topics.values():
+                    listener.topic_configured(topic)
+            case "node" | "node removed":
+                listener.nodes_changed()
+
+    def _topic_of(self, record: Record) -> TopicInfo:
+        return self.state.by_id[UUID(record["id"])]
 
     def _configure_broker(self) -> None:
-        configs = self._state.broker_configs
-        self._listener.broker_configured(
-            configs.get("", {}), configs.get(str(self._state.node_id), {})
-        )
+        configs = self.state.broker_configs
+        self._listener.broker_configured(configs.get("", {}), configs.get(str(self.node_id), {}))
+
+    async def snapshot_when_due(self) -> None:
+        """Shorten the log once replaying it would take longer than the state is worth."""
+        due = _SNAPSHOT_AFTER_RECORDS + 2 * len(self.state.topics)
+        if self._records_since_snapshot > due:
+            self._records_since_snapshot = 0
+            await self._log.compact([encode_record(each) for each in self.state.snapshot()])

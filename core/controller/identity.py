@@ -1,6 +1,6 @@
 """Who a data directory belongs to: its cluster id and node id, written once, and its lock.
 
-DIR/meta.json   {"version": 1, "cluster_id": "...", "node_id": 1}
+DIR/meta.json   {"version": 1, "cluster_id": "...", "node_id": 1, "directory_id": "..."}
 DIR/.lock       held while a node uses the directory
 """
 
@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from random import Random
 from typing import IO, NamedTuple
+from uuid import UUID
 
 _VERSION = 1
 
@@ -22,10 +23,15 @@ class IdentityFault(Exception):
 
 
 class Identity(NamedTuple):
-    """What a node is called, for the life of its data."""
+    """What a node is called, for the life of its data.
+
+    Args:
+        directory_id: random, of this data directory: a node that lost its data has another one.
+    """
 
     cluster_id: str
     node_id: int
+    directory_id: UUID
 
 
 def new_cluster_id(rng: Random) -> str:
@@ -34,6 +40,11 @@ def new_cluster_id(rng: Random) -> str:
         text = base64.urlsafe_b64encode(rng.randbytes(16)).rstrip(b"=").decode()
         if not text.startswith("-"):
             return text
+
+
+def new_directory_id(rng: Random) -> UUID:
+    """For a data directory that is being made."""
+    return UUID(int=rng.getrandbits(128), version=4)
 
 
 class DataDirectory:
@@ -83,12 +94,17 @@ class DataDirectory:
     def _identity(self, node_id: int, cluster_id: str | None, rng: Random) -> Identity:
         place = self.path / "meta.json"
         if not place.exists():
-            found = Identity(cluster_id or new_cluster_id(rng), node_id)
+            found = Identity(cluster_id or new_cluster_id(rng), node_id, new_directory_id(rng))
             _write(place, found)
             return found
         try:
             facts = json.loads(place.read_text(encoding="utf-8"))
-            found = Identity(str(facts["cluster_id"]), int(facts["node_id"]))
+            named = facts.get("directory_id")
+            found = Identity(
+                str(facts["cluster_id"]),
+                int(facts["node_id"]),
+                new_directory_id(rng) if named is None else UUID(named),
+            )
         except (ValueError, KeyError, TypeError) as fault:
             raise IdentityFault(f"{place} cannot be read: {fault}") from None
         if found.node_id != node_id:
@@ -101,11 +117,14 @@ class DataDirectory:
                 f"the data directory {self.path} belongs to cluster {found.cluster_id},"
                 f" not to {cluster_id}"
             )
+        if named is None:
+            _write(place, found)  # written before directories had ids
         return found
 
 
 def _write(place: Path, identity: Identity) -> None:
-    text = json.dumps({"version": _VERSION, **identity._asdict()}) + "\n"
+    facts = identity._asdict() | {"directory_id": str(identity.directory_id)}
+    text = json.dumps({"version": _VERSION, **facts}) + "\n"
     draft = place.with_suffix(".tmp")
     with draft.open("w", encoding="utf-8") as file:
         file.write(text)

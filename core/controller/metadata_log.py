@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sprawl.core.errors import ErrorCode, KafkaFault
 
 if TYPE_CHECKING:
+    from sprawl.core.ids import BrokerId
     from sprawl.core.storage.port import KeyValueStore
 
 _PREFIX: Final = b"controller/record/"
@@ -26,13 +27,16 @@ class KeyValueMetadataLog:
     """Implements the controller's MetadataLog port.
 
     Args:
+        node_id: this node, which always leads.
         run_blocking: the way into the thread pool: a synced write waits for the disk.
     """
 
-    def __init__(self, kv: KeyValueStore, run_blocking: RunBlocking) -> None:
+    def __init__(self, kv: KeyValueStore, node_id: BrokerId, run_blocking: RunBlocking) -> None:
         self._kv = kv
         self._run_blocking = run_blocking
         self._next = 0
+        self._apply: Callable[[Sequence[bytes]], None] | None = None
+        self.leader: BrokerId | None = node_id
 
     @property
     def end_offset(self) -> int:
@@ -45,11 +49,20 @@ class KeyValueMetadataLog:
             self._next = number + 1
             yield value
 
+    def follow(self, apply: Callable[[Sequence[bytes]], None]) -> None:
+        self._apply = apply
+
     async def append(self, records: Sequence[bytes]) -> None:
         """Returns when they are on the disk. Raises: KafkaFault KAFKA_STORAGE_ERROR."""
-        await self._write(records, [])
+        if records:
+            await self._write(records, [])
+            if self._apply is not None:
+                self._apply(records)
 
-    async def replace_all(self, records: Sequence[bytes]) -> None:
+    async def wait_for(self, offset: int) -> None:
+        """Everything is applied here before anybody hears of it."""
+
+    async def compact(self, records: Sequence[bytes]) -> None:
         """These in place of all there are, at once. Raises: KafkaFault KAFKA_STORAGE_ERROR."""
         await self._write(records, [key for key, _ in self._kv.iterate(_PREFIX)])
 

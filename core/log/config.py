@@ -25,6 +25,7 @@ class LogConfig:
         index_interval_bytes: distance of the sparse index's entries.
         max_message_bytes: largest batch, after compression.
         message_timestamp_type: `CreateTime` or `LogAppendTime`.
+        min_insync_replicas: copies on disk before acks=all is answered.
         preallocate: accepted as Kafka's; segment files grow as they are written.
         retention_bytes: size of a partition beyond which old segments go; -1 for no limit.
         retention_ms: age beyond which segments go; -1 for no limit.
@@ -52,6 +53,7 @@ class LogConfig:
     message_timestamp_type: str = "CreateTime"
     min_cleanable_dirty_ratio: float = 0.5
     min_compaction_lag_ms: int = 0
+    min_insync_replicas: int = 1
     preallocate: bool = False
     retention_bytes: int = -1
     retention_ms: int = 604_800_000

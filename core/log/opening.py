@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from uuid import UUID
 
 from sprawl.core.ids import TopicId, TopicPartition
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.epochs import EpochTable
 from sprawl.core.log.recovery import Recovered, Recovery, StrayLog
-from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment, SegmentHeader, SegmentKey
+from sprawl.core.log.segment import (
+    LOG_SUFFIX,
+    SEGMENT_HEADER_BYTES,
+    Segment,
+    SegmentHeader,
+    SegmentKey,
+    parse_segment_header,
+)
 from sprawl.core.log.state import LogState, Marks, RecoveryPoint, Summary
 from sprawl.core.storage.port import LogDirectory
 
@@ -32,6 +40,25 @@ class OpenedLog:
     epochs: EpochTable
     marks: Marks
     is_new_file: bool
+
+
+def owner_of(directory: LogDirectory) -> UUID | None:
+    """The topic id that a directory's log belongs to; None when nothing in it tells.
+
+    Raises:
+        OSError: the directory or a file in it cannot be read.
+    """
+    for info in directory.list():
+        if not info.name.endswith(LOG_SUFFIX):
+            continue
+        file = directory.open(info.name)
+        try:
+            return parse_segment_header(file.read(0, SEGMENT_HEADER_BYTES)).topic_id
+        except ValueError:
+            continue
+        finally:
+            file.close()
+    return None
 
 
 def open_log(

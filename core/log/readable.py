@@ -258,6 +258,17 @@ class ReadableLog:
             return None
         return self.epochs.term_at(index)
 
+    def end_offset_of(self, index: int) -> Offset:
+        """The offset after the last record of an entry and of all before it.
+
+        Raises:
+            ValueError: the entry is not in the log, or in a part that was compacted.
+        """
+        try:
+            return rebuilding.end_offset_of(self, index)
+        except OSError as failure:
+            raise self.unreadable(failure) from failure
+
     def index_of_offset(self, offset: int) -> LogIndex:
         """The index of the entry that holds a record.
 

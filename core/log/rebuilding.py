@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import KafkaFault
-from sprawl.core.ids import LogIndex
+from sprawl.core.ids import LogIndex, Offset
 from sprawl.core.log.frames import Entry, EntryType, FrameFault, walk
 from sprawl.core.log.index import SparseIndex
 from sprawl.core.log.reading import damaged
@@ -125,6 +125,38 @@ def _entries_from(log: ReadableLog, segment: Segment, lo: int) -> Iterator[Entry
         if number >= lo:
             yield Entry(LogIndex(number), frame.term, frame.type, frame.buf)
         number += 1
+
+
+def end_offset_of(log: ReadableLog, index: int) -> Offset:
+    """See ReadableLog.end_offset_of.
+
+    Raises:
+        ValueError, KafkaFault: as there.
+        OSError: the file cannot be read.
+    """
+    if not log.first_index - 1 <= index <= log.last_index:
+        raise ValueError(f"entry {index} is not in [{log.first_index - 1}, {log.last_index}]")
+    segments = log.segments
+    segment = segments[max(bisect_right(segments, index, key=_first_index) - 1, 0)]
+    if index == segment.end.index - 1:
+        return segment.end.offset
+    if index < segment.first_index:
+        return Offset(segment.base_offset)
+    if segment.is_compacted:
+        raise ValueError(f"entry {index} is in a compacted segment")
+    sparse = log.load_index(segment, may_block=True)
+    assert sparse is not None
+    at = sparse.before_ordinal(index - segment.first_index)
+    number = segment.first_index + (sparse.ordinals[at] if at >= 0 else 0)
+    position = sparse.positions[at] if at >= 0 else SEGMENT_HEADER_BYTES
+    try:
+        for frame in walk(segment.file, position, segment.end.size_bytes):
+            if number == index:
+                return frame.end_offset
+            number += 1
+    except FrameFault as fault:
+        raise damaged(segment, fault) from fault
+    raise ValueError(f"entry {index} is not in the log")
 
 
 def index_of_offset(log: ReadableLog, offset: int) -> LogIndex:

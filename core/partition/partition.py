@@ -1,4 +1,7 @@
-"""One partition as its leader serves it: appends, reads and look-ups over a `PartitionLog`.
+"""One partition as this node has it: appends, reads and look-ups over a `PartitionLog`.
+
+A partition serves while its `Replication` says that this replica leads; everything else is answered
+with NOT_LEADER_OR_FOLLOWER.
 
 Rules:
 
@@ -21,15 +24,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LeaderEpoch, Offset
-from sprawl.core.partition.replication import SingleReplica
 from sprawl.core.records.batch import parse_header
 from sprawl.core.records.validation import conform_to_topic, validate_produced
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sprawl.core.ids import Term, TopicId, TopicPartition
     from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.log.reading import LogRead
-    from sprawl.core.partition.replication import Commit, Replication, RunBlocking
+    from sprawl.core.partition.replication import Commit, Replication
     from sprawl.core.partition.waiters import FetchWaiter
     from sprawl.core.records.producers import Duplicate
 
@@ -79,13 +83,14 @@ NOT_FOUND = ListedOffset(UNKNOWN_OFFSET, NO_TIMESTAMP, UNDEFINED_EPOCH)
 
 
 class Partition:
-    """The leader's side of one partition.
+    """See the module.
 
     Args:
         log: the partition's open log; the partition owns it.
         topic_id: of the topic the log belongs to.
-        term: the term this leader serves in; Kafka's leader epoch.
-        run_blocking: the way into the thread pool.
+        term: the newest term known; Kafka's leader epoch.
+        high_watermark: what is known to be committed.
+        replicate: makes the partition's `Replication`.
     """
 
     __slots__ = (
@@ -101,17 +106,23 @@ class Partition:
     )
 
     def __init__(
-        self, log: PartitionLog, *, topic_id: TopicId, term: Term, run_blocking: RunBlocking
+        self,
+        log: PartitionLog,
+        *,
+        topic_id: TopicId,
+        term: Term,
+        high_watermark: Offset,
+        replicate: Callable[[Partition], Replication],
     ) -> None:
         self.log = log
         self.tp: TopicPartition = log.tp
         self.topic_id = topic_id
         self.term = term
-        self.high_watermark = log.log_end_offset
+        self.high_watermark = high_watermark
         self.is_closed = False
         self._uncommitted_bytes = 0
         self._waiters: dict[FetchWaiter, None] = {}  # in the order in which they came
-        self._replication: Replication = SingleReplica(log, self._commit_to, run_blocking)
+        self._replication = replicate(self)
 
     # --- where things stand ---------------------------------------------------------------------
 
@@ -145,16 +156,17 @@ class Partition:
                 return self.log.log_end_offset
 
     def check_leader_epoch(self, claimed: int) -> None:
-        """Compare the leader epoch a client knows with ours (KIP-320).
+        """Compare the leader epoch a client knows with ours (KIP-320), then whether we lead.
 
         Args:
             claimed: the client's; -1 when it does not know one.
 
         Raises:
             KafkaFault: FENCED_LEADER_EPOCH when the client is behind, UNKNOWN_LEADER_EPOCH when
-                we are.
+                we are, NOT_LEADER_OR_FOLLOWER when neither is.
         """
         if claimed < 0 or claimed == self.leader_epoch:
+            self._replication.check_readable()
             return
         if claimed < self.leader_epoch:
             raise KafkaFault(
@@ -185,7 +197,7 @@ class Partition:
                 appended then.
         """
         log = self.log
-        self._replication.check_writable()
+        self._replication.check_writable(len(buf))
         header = validate_produced(
             buf, config=log.config, now_ms=now_ms, produce_version=produce_version
         )
@@ -212,8 +224,8 @@ class Partition:
         Raises:
             KafkaFault: KAFKA_STORAGE_ERROR; nothing was appended then.
         """
-        self._replication.check_writable()
         buf = memoryview(batch)
+        self._replication.check_writable(len(buf))
         header = parse_header(buf)
         result = self.log.append_batch(buf, header, term=self.term, now_ms=now_ms)
         return ProduceOutcome(
@@ -242,8 +254,8 @@ class Partition:
         stamps = self.log.config.message_timestamp_type == "LogAppendTime"
         return timestamp_ms if stamps else NO_TIMESTAMP
 
-    def _commit_to(self, end_offset: Offset) -> None:
-        """Raise the high watermark and tell those who wait for data."""
+    def commit_to(self, end_offset: Offset) -> None:
+        """Raise the high watermark and tell those who wait for data. For the replication."""
         if end_offset <= self.high_watermark:
             return
         self.high_watermark = end_offset
@@ -251,6 +263,20 @@ class Partition:
         self._uncommitted_bytes = 0
         for waiter in self._waiters:
             waiter.committed(added_bytes)
+
+    def check_leader(self) -> None:
+        """Raises: KafkaFault NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR: not served here now."""
+        self._replication.check_readable()
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this replica serves clients."""
+        return self._replication.is_leader
+
+    def wake_waiters(self) -> None:
+        """Something besides the high watermark changed: long polls had better look again."""
+        for waiter in self._waiters:
+            waiter.wake()
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -372,15 +398,17 @@ class Partition:
 
     # --- changes besides appends ----------------------------------------------------------------
 
-    def delete_records(self, offset: int) -> Offset:
+    def delete_records(self, offset: int) -> Commit | None:
         """Hide everything below `offset`; -1 stands for the high watermark.
 
         Returns:
-            The log start offset afterwards.
+            What to wait for, before the log start offset is where it should be; None: it is.
 
         Raises:
-            KafkaFault: POLICY_VIOLATION, OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR.
+            KafkaFault: POLICY_VIOLATION, OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR,
+                NOT_LEADER_OR_FOLLOWER.
         """
+        self._replication.check_readable()
         log = self.log
         if "delete" not in log.config.cleanup_policy:
             raise KafkaFault(
@@ -393,9 +421,20 @@ class Partition:
                 ErrorCode.OFFSET_OUT_OF_RANGE,
                 f"Offset {offset} is not within [0, {self.high_watermark}] of {self.tp}.",
             )
-        if wanted > log.log_start_offset:
-            log.set_log_start(Offset(wanted))
-        return log.log_start_offset
+        return self.advance_log_start(Offset(wanted))
+
+    def advance_log_start(self, offset: Offset) -> Commit | None:
+        """Hide everything below `offset` on every replica.
+
+        Returns:
+            What to wait for; None when it is done.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER.
+        """
+        if offset <= self.log.log_start_offset:
+            return None
+        return self._replication.advance_log_start(offset)
 
     def sync(self) -> Commit | None:
         """Bring everything appended so far to disk; None when it is there."""
@@ -426,6 +465,5 @@ class Partition:
         """
         self.is_closed = True
         self._replication.close(fault)
-        for waiter in self._waiters:
-            waiter.wake()
+        self.wake_waiters()
         self._waiters.clear()

@@ -23,15 +23,24 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import UUID
 
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import LeaderEpoch, PartitionId, TopicId, TopicName, TopicPartition
+from sprawl.core.ids import (
+    LeaderEpoch,
+    LogKey,
+    PartitionId,
+    TopicId,
+    TopicName,
+    TopicPartition,
+)
 from sprawl.core.limits import INDEX_CACHE_BYTES_MAX
 from sprawl.core.log.index import IndexCache
+from sprawl.core.log.opening import owner_of
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.log.state import LogState
 from sprawl.core.partition.housekeeping import Housekeeping
 from sprawl.core.partition.partition import Partition
+from sprawl.core.partition.replication import SingleReplica
 from sprawl.core.partition.settings import PartitionSettings
-from sprawl.core.partition.terms import LogKey, Terms
+from sprawl.core.partition.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -238,7 +247,9 @@ class Partitions:
                 else:
                     LogState(self._kv, topic.topic_id, index).delete_all()
                     directory = self._store.directory(str(tp))
-                    directory.discard(topic.config.file_delete_delay_ms)
+                    # A topic of this name that was created since may have its log there.
+                    if owner_of(directory) in (None, topic.topic_id):
+                        directory.discard(topic.config.file_delete_delay_ms)
             except OSError as failure:
                 _log.error("%s: the data of the deleted partition is still there: %s", tp, failure)
 
@@ -347,7 +358,8 @@ class Partitions:
             log,
             topic_id=topic.topic_id,
             term=self._terms.of(key),
-            run_blocking=self.run_blocking,
+            high_watermark=log.log_end_offset,
+            replicate=lambda made: SingleReplica(log, made.commit_to, self.run_blocking),
         )
         topic.partitions[index] = partition
         return partition

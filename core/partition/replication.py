@@ -40,8 +40,29 @@ FLUSH_MS_NEVER = 2**63 - 1
 class Replication(Protocol):
     """Commits what was appended to one partition's log."""
 
-    def check_writable(self) -> None:
+    @property
+    def is_leader(self) -> bool:
+        """Whether this replica serves clients now."""
+        ...
+
+    def check_readable(self) -> None:
+        """Refuse what only a leader may answer.
+
+        Raises:
+            KafkaFault: NOT_LEADER_OR_FOLLOWER.
+        """
+        ...
+
+    def check_writable(self, size_bytes: int) -> None:
         """Refuse what could not be committed.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS.
+        """
+        ...
+
+    def advance_log_start(self, offset: Offset) -> Commit | None:
+        """Move the log start, which is below `offset`, on all replicas; None: it is done.
 
         Raises:
             KafkaFault: KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER.
@@ -97,9 +118,20 @@ class SingleReplica:
         self._flush_timer: asyncio.TimerHandle | None = None
         self._closed: KafkaFault | None = None
 
-    def check_writable(self) -> None:
+    @property
+    def is_leader(self) -> bool:
+        return True
+
+    def check_readable(self) -> None:
+        """The only replica leads."""
+
+    def check_writable(self, size_bytes: int) -> None:
         if self._closed is not None:
             raise KafkaFault(self._closed.code, self._closed.message)
+
+    def advance_log_start(self, offset: Offset) -> Commit | None:
+        self._log.set_log_start(offset)
+        return None
 
     def appended(self) -> Commit | None:
         log = self._log

@@ -11,9 +11,9 @@ Rules:
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from sprawl.core.ids import Term, TopicId
+from sprawl.core.ids import LogKey, Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 _PREFIX = b"term/"
 _VALUE = struct.Struct(">i")
 _PARTITION = struct.Struct(">i")
-
-
-class LogKey(NamedTuple):
-    """A partition for good: names are reused after a deletion, topic ids are not."""
-
-    topic_id: TopicId
-    partition: int
 
 
 class Terms:

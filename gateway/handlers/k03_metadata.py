@@ -5,7 +5,10 @@ Behaviour:
   for: all of them for null (v0: for an empty list), none for an empty list.
 - Creates an unknown topic that is asked for by name when `auto.create.topics.enable` and the
   request allow it, and answers with the created topic; invalid names are INVALID_TOPIC_EXCEPTION.
-- Every partition is led by this node; its leader epoch is the partition's own.
+- Brokers that this node cannot reach are left out; a partition whose leader is not known or not
+  reachable is LEADER_NOT_AVAILABLE with leader -1, and stays listed.
+- A topic is unknown only when the controller says so: before that is answered, this node catches up
+  with it. While no controller answers, LEADER_NOT_AVAILABLE lets the client ask again.
 
 Version notes:
 - 4: `allow_auto_topic_creation` (before, creation is always allowed). 10: topic ids in the answer.
@@ -21,9 +24,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sprawl.core.controller.state import ControllerState, TopicInfo, TopicSpec
+from sprawl.core.cluster.view import NO_LEADER
+from sprawl.core.controller.topics import TopicInfo, TopicSpec, check_name
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import ZERO_UUID, PartitionId, TopicPartition
+from sprawl.core.ids import ZERO_UUID
 from sprawl.gateway.authorized_operations import (
     CLUSTER_OPERATIONS,
     NOT_ASKED,
@@ -56,9 +60,24 @@ def handle(
     if asked is None or (ctx.api_version == 0 and not asked):
         topics = [_topic(ctx, each) for each in ctx.broker.controller.topics.values()]
         return _response(ctx, request, topics)
-    if _may_create(ctx, request) and any(_is_missing(ctx, each) for each in asked):
-        return _create_first(ctx, request, asked)
+    if any(_is_missing(ctx, each) for each in asked):
+        if _may_create(ctx, request):
+            return _create_first(ctx, request, asked)
+        if not ctx.broker.controller.is_leader:
+            return _catch_up_first(ctx, request, asked)
     return _response(ctx, request, [_asked_topic(ctx, each) for each in asked])
+
+
+async def _catch_up_first(
+    ctx: RequestContext, request: MetadataRequest, asked: list[MetadataRequestTopic]
+) -> MetadataResponse:
+    unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    try:
+        await ctx.broker.controller.barrier()
+    except KafkaFault:
+        unknown = ErrorCode.LEADER_NOT_AVAILABLE
+    refused = {each.name or "": unknown for each in asked if _is_missing(ctx, each)}
+    return _response(ctx, request, [_asked_topic(ctx, each, refused) for each in asked])
 
 
 async def _create_first(
@@ -104,7 +123,7 @@ def _asked_topic(
     if refused and asked.name in refused:
         return _failed(ctx, asked, refused[asked.name])
     try:
-        ControllerState.check_name(asked.name)
+        check_name(asked.name)
     except KafkaFault as fault:
         return _failed(ctx, asked, fault.code)
     return _failed(ctx, asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
@@ -120,26 +139,27 @@ def _failed(
 
 
 def _topic(ctx: RequestContext, topic: TopicInfo) -> MetadataResponseTopic:
-    node = int(ctx.broker.node_id)
-    epoch_of = ctx.broker.partitions.leader_epoch
-    name = topic.name
     return MetadataResponseTopic(
         error_code=ErrorCode.NONE,
         name=topic.name,
         topic_id=topic.id,
         is_internal=topic.internal,
-        partitions=[
-            MetadataResponsePartition(
-                error_code=ErrorCode.NONE,
-                partition_index=index,
-                leader_id=node,
-                leader_epoch=epoch_of(TopicPartition(name, PartitionId(index))),
-                replica_nodes=[node],
-                isr_nodes=[node],
-                offline_replicas=[],
-            )
-            for index in topic.partitions
-        ],
+        partitions=[_partition(ctx, topic, index) for index in topic.partitions],
+    )
+
+
+def _partition(ctx: RequestContext, topic: TopicInfo, index: int) -> MetadataResponsePartition:
+    found = ctx.broker.cluster.partition(topic, index)
+    return MetadataResponsePartition(
+        error_code=ErrorCode.LEADER_NOT_AVAILABLE
+        if found.leader_id == NO_LEADER
+        else ErrorCode.NONE,
+        partition_index=index,
+        leader_id=found.leader_id,
+        leader_epoch=found.leader_epoch,
+        replica_nodes=found.replicas,
+        isr_nodes=found.isr,
+        offline_replicas=found.offline,
     )
 
 
@@ -151,15 +171,15 @@ def _response(
         for topic in topics:
             if topic.error_code == ErrorCode.NONE:
                 topic.topic_authorized_operations = TOPIC_OPERATIONS
-    endpoint = broker.endpoints[ctx.connection.listener_name]
     return MetadataResponse(
         brokers=[
             MetadataResponseBroker(
-                node_id=broker.node_id, host=endpoint.host, port=endpoint.port, rack=broker.rack
+                node_id=each.node_id, host=each.host, port=each.port, rack=each.rack
             )
+            for each in broker.cluster.brokers(ctx.connection.listener_name)
         ],
         cluster_id=broker.cluster_id,
-        controller_id=broker.node_id,
+        controller_id=broker.cluster.controller_id(),
         topics=topics,
         cluster_authorized_operations=CLUSTER_OPERATIONS
         if request.include_cluster_authorized_operations

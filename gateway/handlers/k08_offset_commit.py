@@ -42,7 +42,7 @@ from sprawl.gateway.handlers.deferred import respond
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from sprawl.core.controller.state import TopicInfo
+    from sprawl.core.controller.topics import TopicInfo
     from sprawl.gateway.dispatch import RequestContext
 
 _TOPIC_IDS_FROM_VERSION = 10

@@ -3,8 +3,8 @@
 Behaviour:
 - Each topic succeeds or fails alone and is durable when answered; with `validate_only` nothing is
   created and the same errors are found.
-- -1 partitions or replicas mean the broker's defaults. One node holds one replica: a larger
-  replication factor is INVALID_REPLICATION_FACTOR.
+- -1 partitions or replicas mean the broker's defaults. A replication factor above the number of
+  registered brokers is INVALID_REPLICATION_FACTOR.
 - A name that stands twice in the request is INVALID_REQUEST.
 
 Version notes:
@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sprawl.core.controller.state import TopicSpec
+from sprawl.core.controller.topics import TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.gateway.codec._generated.k19_create_topics import (
     CreatableTopic,
@@ -75,7 +75,7 @@ async def _create(
         error_code=ErrorCode.NONE,
         error_message=None,
         num_partitions=topic.partition_count,
-        replication_factor=1,
+        replication_factor=len(topic.replicas[0]),
         configs=[
             CreatableTopicConfigs(
                 name=name, value=value, read_only=False, config_source=source, is_sensitive=False

@@ -28,7 +28,7 @@ from sprawl.gateway.dispatch import HandlerSpec
 
 if TYPE_CHECKING:
     from sprawl.core.controller.controller import Controller
-    from sprawl.core.controller.state import TopicInfo
+    from sprawl.core.controller.topics import TopicInfo
     from sprawl.gateway.dispatch import RequestContext
 
 

@@ -1,12 +1,14 @@
 """AlterPartitionReassignments (key 45) v0-1
 
 Behaviour:
-- This node is the only one, so a partition can only be assigned to where it is, which succeeds and
-  changes nothing; any other node is INVALID_REPLICA_ASSIGNMENT.
-- Stopping a reassignment (null replicas) is NO_REASSIGNMENT_IN_PROGRESS.
+- Answered when the controller has the new target durably; the partition's leader then moves the
+  data and the votes. A target where the partition is already succeeds and changes nothing.
+- Null replicas stop a move under way; without one: NO_REASSIGNMENT_IN_PROGRESS.
+- A broker that is not registered: INVALID_REPLICA_ASSIGNMENT.
 
 Version notes:
-- 1: whether the replication factor may change, echoed; here it cannot.
+- 1: `allow_replication_factor_change`; false refuses a target of another size with
+  INVALID_REPLICATION_FACTOR. Before, it may change.
 
 Source: KIP-455, KIP-860.
 """
@@ -29,35 +31,50 @@ if TYPE_CHECKING:
     from sprawl.gateway.dispatch import RequestContext
 
 
-def handle(
+async def handle(
     ctx: RequestContext, request: AlterPartitionReassignmentsRequest
 ) -> AlterPartitionReassignmentsResponse:
-    """Answer at once."""
+    """Answer when every change is durable."""
+    may_resize = request.allow_replication_factor_change
     return AlterPartitionReassignmentsResponse(
-        allow_replication_factor_change=request.allow_replication_factor_change,
+        allow_replication_factor_change=may_resize,
         error_code=ErrorCode.NONE,
         error_message=None,
         responses=[
             ReassignableTopicResponse(
                 name=topic.name,
-                partitions=[_judge(ctx, topic.name, asked) for asked in topic.partitions],
+                partitions=[
+                    await _move(ctx, topic.name, asked, may_resize=may_resize)
+                    for asked in topic.partitions
+                ],
             )
             for topic in request.topics
         ],
     )
 
 
-def _judge(
-    ctx: RequestContext, name: str, asked: ReassignablePartition
+async def _move(
+    ctx: RequestContext, name: str, asked: ReassignablePartition, *, may_resize: bool
 ) -> ReassignablePartitionResponse:
     code, message = ErrorCode.NONE, None
     try:
-        ctx.broker.controller.check_reassignment(name, asked.partition_index, asked.replicas)
+        if not may_resize and asked.replicas is not None:
+            _check_size(ctx, name, asked.partition_index, len(asked.replicas))
+        await ctx.broker.controller.move_partition(name, asked.partition_index, asked.replicas)
     except KafkaFault as fault:
         code, message = fault.code, fault.message
     return ReassignablePartitionResponse(
         partition_index=asked.partition_index, error_code=code, error_message=message
     )
+
+
+def _check_size(ctx: RequestContext, name: str, index: int, count: int) -> None:
+    topic = ctx.broker.controller.topics.get(name)
+    if topic is not None and index in topic.partitions and count != len(topic.replicas[index]):
+        raise KafkaFault(
+            ErrorCode.INVALID_REPLICATION_FACTOR,
+            f"The replication factor is changed from {len(topic.replicas[index])} to {count}",
+        )
 
 
 HANDLER = HandlerSpec(45, 0, 1, handle)

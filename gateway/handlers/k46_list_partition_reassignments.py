@@ -1,7 +1,8 @@
 """ListPartitionReassignments (key 46) v0
 
 Behaviour:
-- A single node moves nothing: no reassignment is ever under way, and the list is empty.
+- The partitions that are on their way: where they are and are going together, and of these which
+  are new and which will go. All of them for null topics; partitions that stay are left out.
 
 Version notes: none.
 
@@ -18,10 +19,13 @@ from sprawl.core.errors import ErrorCode
 from sprawl.gateway.codec._generated.k46_list_partition_reassignments import (
     ListPartitionReassignmentsRequest,
     ListPartitionReassignmentsResponse,
+    OngoingPartitionReassignment,
+    OngoingTopicReassignment,
 )
 from sprawl.gateway.dispatch import HandlerSpec
 
 if TYPE_CHECKING:
+    from sprawl.core.controller.topics import TopicInfo
     from sprawl.gateway.dispatch import RequestContext
 
 
@@ -29,7 +33,36 @@ def handle(
     ctx: RequestContext, request: ListPartitionReassignmentsRequest
 ) -> ListPartitionReassignmentsResponse:
     """Answer at once."""
-    return ListPartitionReassignmentsResponse(error_code=ErrorCode.NONE, error_message=None)
+    topics = ctx.broker.controller.topics
+    if request.topics is None:
+        asked = {name: set(topic.moving) for name, topic in topics.items()}
+    else:
+        asked = {each.name: set(each.partition_indexes) for each in request.topics}
+    return ListPartitionReassignmentsResponse(
+        error_code=ErrorCode.NONE,
+        error_message=None,
+        topics=[
+            OngoingTopicReassignment(
+                name=name, partitions=[_describe(ctx, topic, index) for index in moving]
+            )
+            for name, wanted in asked.items()
+            if (topic := topics.get(name)) is not None
+            and (moving := sorted(wanted & topic.moving.keys()))
+        ],
+    )
+
+
+def _describe(ctx: RequestContext, topic: TopicInfo, index: int) -> OngoingPartitionReassignment:
+    state = ctx.broker.controller.state
+    before, after = topic.replicas[index], topic.moving[index]
+    adding = [each for each in after if each not in before]
+    removing = [each for each in before if each not in after]
+    return OngoingPartitionReassignment(
+        partition_index=index,
+        replicas=list(map(int, state.brokers_of([*after, *removing]))),
+        adding_replicas=list(map(int, state.brokers_of(adding))),
+        removing_replicas=list(map(int, state.brokers_of(removing))),
+    )
 
 
 HANDLER = HandlerSpec(46, 0, 0, handle)

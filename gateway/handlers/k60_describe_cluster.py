@@ -1,7 +1,8 @@
 """DescribeCluster (key 60) v0-2
 
 Behaviour:
-- This node, by the address of the listener that the request arrived on; it is the controller too.
+- The brokers that this node can reach, by their addresses on the listener that the request arrived
+  on, and the controller that leads.
 - Authorized operations, if asked for: all that a cluster has, as nothing is forbidden yet.
 - Asked for controllers (`endpoint_type` 2): MISMATCHED_ENDPOINT_TYPE, as Kafka's brokers answer.
 
@@ -43,16 +44,16 @@ def handle(ctx: RequestContext, request: DescribeClusterRequest) -> DescribeClus
             " 1) can be described there.",
         )
     broker = ctx.broker
-    endpoint = broker.endpoints[ctx.connection.listener_name]
     return DescribeClusterResponse(
         error_code=ErrorCode.NONE,
         error_message=None,
         cluster_id=broker.cluster_id,
-        controller_id=broker.node_id,
+        controller_id=broker.cluster.controller_id(),
         brokers=[
             DescribeClusterBroker(
-                broker_id=broker.node_id, host=endpoint.host, port=endpoint.port, rack=broker.rack
+                broker_id=each.node_id, host=each.host, port=each.port, rack=each.rack
             )
+            for each in broker.cluster.brokers(ctx.connection.listener_name)
         ],
         cluster_authorized_operations=CLUSTER_OPERATIONS
         if request.include_cluster_authorized_operations

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sprawl.core.cluster.view import NO_LEADER
 from sprawl.core.errors import ErrorCode
-from sprawl.core.ids import PartitionId, TopicPartition
 from sprawl.gateway.authorized_operations import TOPIC_OPERATIONS
 from sprawl.gateway.codec._generated.k75_describe_topic_partitions import (
     DescribeTopicPartitionsRequest,
@@ -29,7 +29,7 @@ from sprawl.gateway.dispatch import HandlerSpec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sprawl.core.controller.state import TopicInfo
+    from sprawl.core.controller.topics import TopicInfo
     from sprawl.gateway.dispatch import RequestContext
 
 PARTITIONS_MAX = 2_000
@@ -74,27 +74,32 @@ def _failed(name: str, code: ErrorCode) -> DescribeTopicPartitionsResponseTopic:
 def _described(
     ctx: RequestContext, topic: TopicInfo, page: Sequence[int]
 ) -> DescribeTopicPartitionsResponseTopic:
-    node = int(ctx.broker.node_id)
-    epoch_of = ctx.broker.partitions.leader_epoch
     return DescribeTopicPartitionsResponseTopic(
         error_code=ErrorCode.NONE,
         name=topic.name,
         topic_id=topic.id,
         is_internal=topic.internal,
-        partitions=[
-            DescribeTopicPartitionsResponsePartition(
-                error_code=ErrorCode.NONE,
-                partition_index=index,
-                leader_id=node,
-                leader_epoch=epoch_of(TopicPartition(topic.name, PartitionId(index))),
-                replica_nodes=[node],
-                isr_nodes=[node],
-                eligible_leader_replicas=[],
-                last_known_elr=[],
-            )
-            for index in page
-        ],
+        partitions=[_partition(ctx, topic, index) for index in page],
         topic_authorized_operations=TOPIC_OPERATIONS,
+    )
+
+
+def _partition(
+    ctx: RequestContext, topic: TopicInfo, index: int
+) -> DescribeTopicPartitionsResponsePartition:
+    found = ctx.broker.cluster.partition(topic, index)
+    return DescribeTopicPartitionsResponsePartition(
+        error_code=ErrorCode.LEADER_NOT_AVAILABLE
+        if found.leader_id == NO_LEADER
+        else ErrorCode.NONE,
+        partition_index=index,
+        leader_id=found.leader_id,
+        leader_epoch=found.leader_epoch,
+        replica_nodes=found.replicas,
+        isr_nodes=found.isr,
+        offline_replicas=found.offline,
+        eligible_leader_replicas=[],
+        last_known_elr=[],
     )
 
 

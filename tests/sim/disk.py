@@ -24,7 +24,12 @@ from crash_storage import CrashDirectory, CrashFile, CrashKeyValueStore
 from sim.processes import PROCESS, Killed
 
 from sprawl.core.broker import Volume
-from sprawl.core.controller.identity import Identity, IdentityFault, new_cluster_id
+from sprawl.core.controller.identity import (
+    Identity,
+    IdentityFault,
+    new_cluster_id,
+    new_directory_id,
+)
 from sprawl.core.storage.port import Buffer, KeyValueStore, LogStore
 
 if TYPE_CHECKING:
@@ -308,7 +313,9 @@ class SimData:
             raise IdentityFault(f"{disk.host} is in use by {disk.owner}")
         if disk.identity is None:
             cluster_id = self._settings.text("cluster.id") or new_cluster_id(self._rng)
-            disk.identity = Identity(cluster_id, self._settings.node_id)
+            disk.identity = Identity(
+                cluster_id, self._settings.node_id, new_directory_id(self._rng)
+            )
         disk.owner = self._process
         return disk.identity
 

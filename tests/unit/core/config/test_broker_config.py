@@ -29,8 +29,8 @@ def test_an_unknown_name_is_refused() -> None:
         ("num.partitions", "0"),
         ("num.partitions", "many"),
         ("auto.create.topics.enable", "yes"),
-        ("default.replication.factor", "3"),
-        ("min.insync.replicas", "2"),
+        ("default.replication.factor", "0"),
+        ("min.insync.replicas", "0"),
         ("offsets.topic.num.partitions", str(2**31)),
     ],
 )

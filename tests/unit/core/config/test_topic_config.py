@@ -72,7 +72,7 @@ def test_an_unknown_name_is_refused_in_kafkas_words() -> None:
         ("message.timestamp.type", "Now"),
         ("remote.storage.enable", "true"),
         ("preallocate", "true"),
-        ("min.insync.replicas", "2"),
+        ("min.insync.replicas", "0"),
         ("compression.gzip.level", "0"),
     ],
 )

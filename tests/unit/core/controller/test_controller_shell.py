@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
 import pytest
 
@@ -13,10 +14,16 @@ from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.controller.controller import Controller
 from sprawl.core.controller.identity import DataDirectory, IdentityFault
 from sprawl.core.controller.metadata_log import KeyValueMetadataLog
-from sprawl.core.controller.state import ControllerState, TopicInfo, TopicSpec
+from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.state import ControllerState, encode_record, node_record
+from sprawl.core.controller.topics import TopicInfo, TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import BrokerId
+from sprawl.core.ids import BrokerId, ReplicaId
 from sprawl.core.storage.memory import MemoryKeyValueStore
+
+NODE = NodeInfo(
+    node_id=BrokerId(1), replica_id=ReplicaId(1), directory_id=UUID(int=1), endpoints={}
+)
 
 
 class Follower:
@@ -31,6 +38,12 @@ class Follower:
     def topic_configured(self, topic: TopicInfo) -> None:
         self.told.append(f"{topic.name} goes by {dict(topic.configs)}")
 
+    def topic_moved(self, topic: TopicInfo) -> None:
+        self.told.append(f"{topic.name} moves {dict(topic.moving)}")
+
+    def nodes_changed(self) -> None:
+        self.told.append("nodes")
+
     def topics_removed(self, topics: Sequence[TopicInfo]) -> None:
         self.told += [f"{topic.name} is gone" for topic in topics]
 
@@ -44,12 +57,15 @@ async def at_once(job: Callable[[], object]) -> object:
 
 def controller_over(kv: MemoryKeyValueStore, follower: Follower, *, seed: int = 1) -> Controller:
     made = Controller(
-        ControllerState(BrokerId(1)),
-        KeyValueMetadataLog(kv, at_once),
+        ControllerState(),
+        KeyValueMetadataLog(kv, BrokerId(1), at_once),
+        node_id=BrokerId(1),
         broker_config=lambda: BrokerConfig.from_overrides({}),
         rng=Random(seed),
         listener=follower,
     )
+    if not list(kv.iterate(b"")):
+        kv.put(b"controller/record/" + bytes(8), encode_record(node_record(NODE)))
     made.load()
     follower.told.clear()
     return made
@@ -137,11 +153,11 @@ async def test_the_same_topic_wanted_twice_at_once_is_made_once() -> None:
 
 async def test_a_snapshot_replaces_the_records() -> None:
     kv = MemoryKeyValueStore()
-    log = KeyValueMetadataLog(kv, at_once)
+    log = KeyValueMetadataLog(kv, BrokerId(1), at_once)
     await log.append([b"1", b"2"])
-    await log.replace_all([b"snapshot"])
+    await log.compact([b"snapshot"])
     await log.append([b"3"])
-    assert list(KeyValueMetadataLog(kv, at_once).read_all()) == [b"snapshot", b"3"]
+    assert list(KeyValueMetadataLog(kv, BrokerId(1), at_once).read_all()) == [b"snapshot", b"3"]
 
 
 def test_a_data_directory_has_one_node_and_one_process(tmp_path: Path) -> None:

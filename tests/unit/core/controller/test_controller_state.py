@@ -4,28 +4,48 @@ from __future__ import annotations
 
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from sprawl.core.controller import planning
+from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import (
     PRODUCER_ID_BLOCK,
     ControllerState,
-    TopicSpec,
     decode_record,
     encode_record,
+    node_record,
 )
+from sprawl.core.controller.topics import TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import BrokerId
+from sprawl.core.ids import BrokerId, ReplicaId
 
 
 @pytest.fixture
 def state() -> ControllerState:
-    return ControllerState(BrokerId(1))
+    made = ControllerState()
+    made.apply(node_record(node(1)))
+    return made
+
+
+def node(number: int, *, directory: int | None = None, rack: str | None = None) -> NodeInfo:
+    return NodeInfo(
+        node_id=BrokerId(number),
+        replica_id=ReplicaId(number),
+        directory_id=UUID(int=directory or number),
+        endpoints={},
+        rack=rack,
+    )
 
 
 def create(state: ControllerState, name: str, *, seed: int = 1, **spec: Any) -> None:
-    record = state.plan_topic(
-        TopicSpec(name=name, **spec), default_partitions=3, default_replicas=1, rng=Random(seed)
+    record = planning.plan_topic(
+        state,
+        TopicSpec(name=name, **spec),
+        default_partitions=3,
+        default_replicas=1,
+        rng=Random(seed),
     )
     state.apply(decode_record(encode_record(record)))
 
@@ -51,7 +71,7 @@ def test_kafkas_rules_for_names(state: ControllerState, name: str) -> None:
 def test_names_that_metrics_would_confuse_collide(state: ControllerState) -> None:
     create(state, "a.b")
     assert "collides with existing topic: a.b" in refused(state, "a_b").message
-    state.apply(state.plan_removal(state.topics["a.b"]))
+    state.apply(planning.plan_removal(state.topics["a.b"]))
     create(state, "a_b")
 
 
@@ -93,20 +113,20 @@ def test_partitions_can_only_grow(state: ControllerState) -> None:
     create(state, "t")
     for count in (3, 2):
         with pytest.raises(KafkaFault) as raised:
-            state.plan_partitions("t", count, None)
+            planning.plan_partitions(state, "t", count, None, Random(1))
         assert raised.value.code is ErrorCode.INVALID_PARTITIONS
     with pytest.raises(KafkaFault) as raised:
-        state.plan_partitions("t", 5, [[1]])
+        planning.plan_partitions(state, "t", 5, [[1]], Random(1))
     assert raised.value.code is ErrorCode.INVALID_REPLICA_ASSIGNMENT
     before = state.topics["t"].id
-    state.apply(state.plan_partitions("t", 5, [[1], [1]]))
+    state.apply(planning.plan_partitions(state, "t", 5, [[1], [1]], Random(1)))
     assert (state.topics["t"].partition_count, state.topics["t"].id) == (5, before)
 
 
 def test_a_topic_created_again_has_another_id(state: ControllerState) -> None:
     create(state, "t", seed=1)
     first = state.topics["t"]
-    state.apply(state.plan_removal(first))
+    state.apply(planning.plan_removal(first))
     assert not state.topics
     assert not state.by_id
     create(state, "t", seed=2)
@@ -114,24 +134,25 @@ def test_a_topic_created_again_has_another_id(state: ControllerState) -> None:
 
 
 def test_producer_ids_come_in_blocks(state: ControllerState) -> None:
-    state.apply(state.plan_producer_ids())
+    state.apply(planning.plan_producer_ids(state))
     assert state.next_producer_id == PRODUCER_ID_BLOCK
 
 
 def test_a_snapshot_rebuilds_the_state(state: ControllerState) -> None:
     create(state, "a", seed=1, configs={"cleanup.policy": "compact"})
     create(state, "b", seed=2)
-    state.apply(state.plan_partitions("b", 7, None))
-    state.apply(state.plan_topic_configs("b", {"retention.ms": "9"}))
-    state.apply(state.plan_broker_configs("", {"message.max.bytes": "5"}))
-    state.apply(state.plan_producer_ids())
-    copy = ControllerState(BrokerId(1))
+    state.apply(planning.plan_partitions(state, "b", 7, None, Random(1)))
+    state.apply(planning.plan_topic_configs(state, "b", {"retention.ms": "9"}))
+    state.apply(planning.plan_broker_configs("", {"message.max.bytes": "5"}))
+    state.apply(planning.plan_producer_ids(state))
+    copy = ControllerState()
     for record in state.snapshot():
         copy.apply(decode_record(encode_record(record)))
     assert copy.topics == state.topics
     assert copy.by_id == state.by_id
     assert copy.broker_configs == state.broker_configs
     assert copy.next_producer_id == state.next_producer_id
+    assert (copy.nodes, copy.next_replica_id) == (state.nodes, state.next_replica_id)
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"type":"topic"}', b'{"version":2}', b"\xff"])

@@ -97,6 +97,21 @@ async def test_removing_a_topic_that_was_never_opened_deletes_its_data(disk_worl
     assert world.values() == []
 
 
+async def test_a_removal_that_comes_again_leaves_the_topic_of_the_same_name(
+    disk_world: World,
+) -> None:
+    """A node that follows the controller's log again removes again what it removed before."""
+    gone = TopicId(UUID(int=999))
+    disk_world.topic("t")
+    disk_world.append("kept")
+    await disk_world.partitions.close()
+    disk_world.reopen()
+    disk_world.partitions.add_topic(TopicName("t"), gone, 1, LogConfig())
+    disk_world.partitions.remove_topic(gone)
+    await disk_world.start()
+    assert disk_world.values() == ["kept"]
+
+
 async def test_removing_an_unknown_topic_changes_nothing(world: World) -> None:
     world.topic()
     world.append("a")

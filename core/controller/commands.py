@@ -1,0 +1,134 @@
+"""Commands to the controller as they travel: JSON in, the record to write out. Pure.
+
+    {"do": "create topic", "spec": {...}, "validate_only": false}
+
+A node that does not lead sends a command to the one that does; an older leader that does not know
+it answers UNSUPPORTED_VERSION.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from sprawl.core.config.topic import validate_topic_configs
+from sprawl.core.controller import planning
+from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.topics import TopicSpec
+from sprawl.core.errors import ErrorCode, KafkaFault
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from sprawl.core.config.broker import BrokerConfig
+    from sprawl.core.controller.state import ControllerState, Record
+
+_BROKER = 4
+"""Kafka's resource type of a broker's configs."""
+
+Command = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a command is judged by."""
+
+    state: ControllerState
+    config: BrokerConfig
+    rng: Random
+
+
+def plan(command: Command, by: Circumstances) -> Record | None:
+    """The record a command leads to; None when there is nothing to do.
+
+    Raises:
+        KafkaFault: what the command meets; UNSUPPORTED_VERSION for one that is not known.
+    """
+    planner = _PLANNERS.get(command["do"])
+    if planner is None:
+        raise KafkaFault(
+            ErrorCode.UNSUPPORTED_VERSION, f"This node knows no command {command['do']!r}."
+        )
+    return planner(command, by)
+
+
+def _create_topic(command: Command, by: Circumstances) -> Record:
+    spec = TopicSpec.from_json(command["spec"])
+    record = planning.plan_topic(
+        by.state,
+        spec,
+        default_partitions=by.config.num_partitions,
+        default_replicas=by.config.default_replication_factor,
+        rng=by.rng,
+    )
+    validate_topic_configs(spec.configs, by.config)
+    return record
+
+
+def _delete_topic(command: Command, by: Circumstances) -> Record:
+    if not by.config.delete_topic_enable:
+        raise KafkaFault(ErrorCode.TOPIC_DELETION_DISABLED)
+    topic = by.state.by_id.get(UUID(command["id"]))
+    if topic is None:
+        raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_ID)
+    return planning.plan_removal(topic)
+
+
+def _create_partitions(command: Command, by: Circumstances) -> Record:
+    return planning.plan_partitions(
+        by.state, command["name"], command["count"], command["assignments"], by.rng
+    )
+
+
+def _move(command: Command, by: Circumstances) -> Record | None:
+    return planning.plan_move(by.state, command["name"], command["partition"], command["brokers"])
+
+
+def _end_move(command: Command, by: Circumstances) -> Record | None:
+    return planning.plan_arrival(
+        by.state, UUID(command["id"]), command["partition"], tuple(command["replicas"])
+    )
+
+
+def _configure(command: Command, by: Circumstances) -> Record:
+    if command["kind"] == _BROKER:
+        return planning.plan_broker_configs(command["name"], command["configs"])
+    return planning.plan_topic_configs(by.state, command["name"], command["configs"])
+
+
+def _producer_ids(_: Command, by: Circumstances) -> Record:
+    return planning.plan_producer_ids(by.state)
+
+
+def _register(command: Command, by: Circumstances) -> Record | None:
+    node = NodeInfo.from_json(command["node"])
+    return planning.plan_registration(by.state, node, may_replace=command["may_replace"])
+
+
+def _retire(command: Command, by: Circumstances) -> Record:
+    return planning.plan_leaving(by.state, command["node"])
+
+
+def _remove_node(command: Command, by: Circumstances) -> Record:
+    return planning.plan_node_removal(by.state, command["node"])
+
+
+def _nothing(_: Command, __: Circumstances) -> None:
+    """Only asks whether this controller still leads: see Controller.barrier."""
+
+
+_PLANNERS: Final[Mapping[str, Callable[[Command, Circumstances], Record | None]]] = {
+    "create topic": _create_topic,
+    "delete topic": _delete_topic,
+    "create partitions": _create_partitions,
+    "move": _move,
+    "end move": _end_move,
+    "configure": _configure,
+    "producer ids": _producer_ids,
+    "register": _register,
+    "retire": _retire,
+    "remove node": _remove_node,
+    "nothing": _nothing,
+}

@@ -1,0 +1,326 @@
+"""Commands judged against the controller's state: each gives the record to write, or a fault. Pure.
+
+Messages are Kafka's wherever clients print or match them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.placement import place
+from sprawl.core.controller.state import (
+    PRODUCER_ID_BLOCK,
+    VERSION,
+    ControllerState,
+    Record,
+    move_record,
+    node_record,
+    topic_record,
+)
+from sprawl.core.controller.topics import (
+    PARTITIONS_PER_TOPIC_MAX,
+    Replicas,
+    TopicInfo,
+    TopicSpec,
+    check_name,
+)
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import BrokerId, TopicId, TopicName
+
+if TYPE_CHECKING:
+    from random import Random
+
+
+# --- topics --------------------------------------------------------------------------------------
+
+
+def plan_topic(
+    state: ControllerState,
+    spec: TopicSpec,
+    *,
+    default_partitions: int,
+    default_replicas: int,
+    rng: Random,
+) -> Record:
+    """The record that creates a topic.
+
+    Raises:
+        KafkaFault: TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS,
+            INVALID_REPLICATION_FACTOR, INVALID_REPLICA_ASSIGNMENT, INVALID_REQUEST.
+    """
+    check_name(spec.name)
+    if spec.name in state.topics:
+        raise KafkaFault(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{spec.name}' already exists.")
+    other = state.collisions.get(spec.name.replace(".", "_"))
+    if other is not None:
+        raise KafkaFault(
+            ErrorCode.INVALID_TOPIC_EXCEPTION,
+            f"Topic '{spec.name}' collides with existing topic: {other}",
+        )
+    if spec.assignments:
+        replicas = _assigned(state, spec)
+    else:
+        replicas = _placed(
+            state,
+            default_partitions if spec.partition_count == -1 else spec.partition_count,
+            default_replicas if spec.replication_factor == -1 else spec.replication_factor,
+            rng,
+        )
+    return topic_record(
+        TopicInfo(
+            name=TopicName(spec.name),
+            id=TopicId(UUID(int=rng.getrandbits(128), version=4)),
+            replicas=tuple(replicas),
+            configs=spec.configs,
+        )
+    )
+
+
+def plan_partitions(
+    state: ControllerState,
+    name: str,
+    count: int,
+    assignments: Sequence[Sequence[int]] | None,
+    rng: Random,
+) -> Record:
+    """The record that gives a topic more partitions, of as many replicas as its first one has.
+
+    Raises:
+        KafkaFault: UNKNOWN_TOPIC_OR_PARTITION, INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT,
+            INVALID_REPLICATION_FACTOR.
+    """
+    topic = state.topic(name)
+    have = topic.partition_count
+    if count == have:
+        raise KafkaFault(ErrorCode.INVALID_PARTITIONS, f"Topic already has {have} partition(s).")
+    if count < have:
+        raise KafkaFault(
+            ErrorCode.INVALID_PARTITIONS,
+            f"The topic {name} currently has {have} partition(s); {count} would not be an"
+            " increase.",
+        )
+    _check_partition_count(count)
+    replica_count = len(topic.wanted(0))
+    if assignments is None:
+        replicas = _placed(state, count - have, replica_count, rng)
+    else:
+        if len(assignments) != count - have:
+            raise KafkaFault(
+                ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+                f"Attempted to add {count - have} additional partition(s), but only"
+                f" {len(assignments)} assignment(s) were specified.",
+            )
+        replicas = [_replicas_on(state, brokers) for brokers in assignments]
+    return {
+        "type": "partitions",
+        "version": VERSION,
+        "id": str(topic.id),
+        "count": count,
+        "replicas": [list(each) for each in replicas],
+    }
+
+
+def plan_removal(topic: TopicInfo) -> Record:
+    """The record that deletes a topic."""
+    return {"type": "remove", "version": VERSION, "id": str(topic.id)}
+
+
+def plan_move(
+    state: ControllerState, name: str, partition: int, brokers: Sequence[int] | None
+) -> Record | None:
+    """The record that moves a partition to these brokers; None stops a move that is under way.
+
+    Returns:
+        None when there is nothing to do: it is there.
+
+    Raises:
+        KafkaFault: UNKNOWN_TOPIC_OR_PARTITION, INVALID_REPLICA_ASSIGNMENT,
+            NO_REASSIGNMENT_IN_PROGRESS.
+    """
+    topic = state.topic(name)
+    if partition not in topic.partitions:
+        raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    if brokers is None:
+        if partition not in topic.moving:
+            raise KafkaFault(ErrorCode.NO_REASSIGNMENT_IN_PROGRESS)
+        return move_record(topic, partition, None, arrived=False)
+    target = _replicas_on(state, brokers)
+    if target == topic.wanted(partition):
+        return None
+    if target == topic.replicas[partition]:
+        return move_record(topic, partition, None, arrived=False)
+    return move_record(topic, partition, target, arrived=False)
+
+
+def plan_arrival(
+    state: ControllerState, topic_id: UUID, partition: int, replicas: Replicas
+) -> Record | None:
+    """The record that ends a move, on the word of the partition's leader; None: nothing moves."""
+    topic = state.by_id.get(topic_id)
+    if topic is None or topic.moving.get(partition) != replicas:
+        return None
+    return move_record(topic, partition, replicas, arrived=True)
+
+
+# --- configs and ids -----------------------------------------------------------------------------
+
+
+def plan_topic_configs(state: ControllerState, name: str, configs: Mapping[str, str]) -> Record:
+    """The record that replaces a topic's configs. Raises: UNKNOWN_TOPIC_OR_PARTITION."""
+    return {
+        "type": "topic configs",
+        "version": VERSION,
+        "id": str(state.topic(name).id),
+        "configs": dict(configs),
+    }
+
+
+def plan_broker_configs(name: str, configs: Mapping[str, str]) -> Record:
+    """The record that replaces dynamic broker configs; name "" is the cluster's defaults."""
+    return {"type": "broker configs", "version": VERSION, "name": name, "configs": dict(configs)}
+
+
+def plan_producer_ids(state: ControllerState) -> Record:
+    """The record that sets a block of producer ids aside: it ends at the record's `next`."""
+    return {
+        "type": "producer ids",
+        "version": VERSION,
+        "next": state.next_producer_id + PRODUCER_ID_BLOCK,
+    }
+
+
+# --- nodes ---------------------------------------------------------------------------------------
+
+
+def plan_registration(
+    state: ControllerState, node: NodeInfo, *, may_replace: bool
+) -> Record | None:
+    """The record that registers a node, whose `replica_id` is chosen here; None: nothing changed.
+
+    Args:
+        may_replace: another data directory under a known node id is a node that lost its data and
+            is to start anew. Otherwise it is a mistake.
+
+    Raises:
+        KafkaFault: DUPLICATE_BROKER_REGISTRATION.
+    """
+    known = state.nodes.get(node.node_id)
+    if known is not None and known.directory_id == node.directory_id:
+        wanted = replace(node, replica_id=known.replica_id, is_leaving=known.is_leaving)
+        return None if wanted == known else node_record(wanted)
+    if known is not None and not may_replace:
+        raise KafkaFault(
+            ErrorCode.DUPLICATE_BROKER_REGISTRATION,
+            f"Node {node.node_id} is registered with another data directory. If that one is lost,"
+            " start the node with --replace-node; its replicas are then copied from the others.",
+        )
+    return node_record(replace(node, replica_id=state.next_replica_id, is_leaving=False))
+
+
+def plan_leaving(state: ControllerState, node_id: int) -> Record:
+    """The record after which a node gets no new replicas. Raises: BROKER_ID_NOT_REGISTERED."""
+    return node_record(replace(_node(state, node_id), is_leaving=True))
+
+
+def plan_node_removal(state: ControllerState, node_id: int) -> Record:
+    """The record that forgets a node that holds nothing any more.
+
+    Raises:
+        KafkaFault: BROKER_ID_NOT_REGISTERED, INVALID_REQUEST while it holds replicas.
+    """
+    node = _node(state, node_id)
+    held = sum(
+        node.replica_id in replicas
+        for topic in state.topics.values()
+        for replicas in (*topic.replicas, *topic.moving.values())
+    )
+    if held:
+        raise KafkaFault(
+            ErrorCode.INVALID_REQUEST, f"Node {node_id} still holds {held} replica(s)."
+        )
+    return {"type": "node removed", "version": VERSION, "node": node_id}
+
+
+def _node(state: ControllerState, node_id: int) -> NodeInfo:
+    found = state.nodes.get(BrokerId(node_id))
+    if found is None:
+        raise KafkaFault(ErrorCode.BROKER_ID_NOT_REGISTERED)
+    return found
+
+
+# --- replicas ------------------------------------------------------------------------------------
+
+
+def _placed(state: ControllerState, count: int, replica_count: int, rng: Random) -> list[Replicas]:
+    nodes = [node for node in state.nodes.values() if not node.is_leaving]
+    _check_partition_count(count)
+    if replica_count < 1:
+        raise KafkaFault(
+            ErrorCode.INVALID_REPLICATION_FACTOR,
+            "Replication factor must be larger than 0, or -1 to use the default value.",
+        )
+    if replica_count > len(nodes):
+        raise KafkaFault(
+            ErrorCode.INVALID_REPLICATION_FACTOR,
+            f"Unable to replicate the partition {replica_count} time(s): The target replication"
+            f" factor of {replica_count} cannot be reached because only {len(nodes)} broker(s) are"
+            " registered.",
+        )
+    held = (each for topic in state.topics.values() for each in topic.replicas)
+    return place(nodes, partition_count=count, replica_count=replica_count, held=held, rng=rng)
+
+
+def _assigned(state: ControllerState, spec: TopicSpec) -> list[Replicas]:
+    if spec.partition_count != -1 or spec.replication_factor != -1:
+        raise KafkaFault(
+            ErrorCode.INVALID_REQUEST,
+            "Both a replica assignment and a number of partitions or a replication factor were"
+            " given: give one of them.",
+        )
+    count = len(spec.assignments)
+    if sorted(spec.assignments) != list(range(count)):
+        raise KafkaFault(
+            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+            "partitions should be a consecutive 0-based integer sequence",
+        )
+    _check_partition_count(count)
+    return [_replicas_on(state, spec.assignments[index]) for index in range(count)]
+
+
+def _replicas_on(state: ControllerState, brokers: Sequence[int]) -> Replicas:
+    """Raises: KafkaFault INVALID_REPLICA_ASSIGNMENT."""
+    if not brokers:
+        raise KafkaFault(
+            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+            "The manual partition assignment includes an empty replica list.",
+        )
+    if len(set(brokers)) != len(brokers):
+        raise KafkaFault(
+            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+            "The manual partition assignment includes a broker more than once.",
+        )
+    for broker in brokers:
+        if broker not in state.nodes:
+            raise KafkaFault(
+                ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+                f"The manual partition assignment includes broker {broker}, but no such broker"
+                " is registered.",
+            )
+    return tuple(state.nodes[BrokerId(broker)].replica_id for broker in brokers)
+
+
+def _check_partition_count(count: int) -> None:
+    if count < 1:
+        raise KafkaFault(
+            ErrorCode.INVALID_PARTITIONS,
+            "Number of partitions was set to an invalid non-positive value.",
+        )
+    if count > PARTITIONS_PER_TOPIC_MAX:
+        raise KafkaFault(
+            ErrorCode.INVALID_PARTITIONS,
+            f"A topic can have at most {PARTITIONS_PER_TOPIC_MAX} partitions.",
+        )

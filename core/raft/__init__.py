@@ -1,0 +1,36 @@
+"""Raft for many groups: each replica of a group is a state machine without I/O, clock or chance.
+
+`RaftNode` (node.py) takes events and says in `Ready` what they make necessary. Whoever owns one has
+these duties, for each of its groups, in this order:
+
+1.  Give it events one at a time: `step` for a message, `tick` once every `settings.tick_ms` while
+    the group is awake, `appended`, `durable`, `hard_state_stored` and the others. Events write to
+    the log at once, in the call.
+2.  Then ask `ready()` until it returns None. Many events may share one call, and had better: what
+    they send travels together.
+3.  Store `Ready.hard_state`, synced, before anything of the same or a later Ready is sent; then
+    call `hard_state_stored(token)`. Hard states are stored in their order; of several that wait the
+    last one is enough, with its token. One synced write may serve all groups of a node.
+4.  Send `Ready.messages`, in order, once that is done. They may get lost; no duty to repeat them.
+    A message names its receiver by replica: give it to no other one.
+5.  On `needs_flush` flush the log, in a thread if it blocks, and call `durable` with what the flush
+    returned. A flush need not wait for the hard state, nor the other way round, nor sending for
+    the flush: answers that depend on it are made after `durable`. When a flush fails, stop the
+    group's replica until its log is opened again.
+6.  `commit_index`: answer producers up to it, serve consumers up to it; apply committed entries.
+7.  `role_change`, `is_serving`: serve as leader only while `is_serving`. On a change of leader,
+    whatever was appended and is not committed has an unknown end: say so, in a retriable way.
+8.  Before an append as leader call `check_can_append`, then append to the log in term `node.term`,
+    then `appended`, with nothing in between.
+9.  `snapshots`: bring these followers a copy of what the log cannot give entry by entry, then
+    `snapshot_sent`; the follower's owner calls `restored` when it has put it in place.
+10. `configuration`: a replica that is not in it any more may be deleted once the controller says so
+    as well.
+11. Hibernation: stop the ticks while `is_hibernating`. Keep a session with the node of each member,
+    and `wake` the groups that it carries when it breaks or begins anew; on a follower say
+    `leader_is_gone` if the session with the leader's node broke.
+12. `InvariantBroken` out of any call: stop this replica, keep its files, tell people.
+13. A replica whose disk lost something that was synced must not come back under its id.
+
+The rules that Raft and this implementation follow are in README.md, and at the head of each file.
+"""

@@ -1,0 +1,76 @@
+"""What a replica must never forget: its term, its vote, and the configuration it counts by.
+
+As bytes, for the key-value store:
+
+    0   u8   version
+    1   i32  term
+    5   i64  voted_for, -1 for nobody
+    13  i64  configuration_index
+    21  u16  number of pending_configuration_indexes, then each as i64
+        ...  the configuration (configuration.py)
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple, Self
+
+from sprawl.core.ids import LogIndex, ReplicaId, Term
+from sprawl.core.raft.configuration import Configuration
+from sprawl.core.raft.log_port import NO_INDEX
+
+_HEAD: Final = struct.Struct(">BiqqH")
+_VERSION: Final = 1
+_NOBODY: Final = -1
+
+
+class HardState(NamedTuple):
+    """A group's facts that are synced before anybody is told of what they allow.
+
+    Args:
+        configuration: the last one whose entry is known to be committed; at first the one that
+            the controller founded the group with, whoever this replica is.
+        configuration_index: index of its entry; 0 for the founding one.
+        pending_configuration_indexes: a CONFIG entry that is not known to be committed may stand
+            at the smallest of these, or after it; nowhere else but in the last place of the log.
+    """
+
+    term: Term
+    voted_for: ReplicaId | None
+    configuration: Configuration
+    configuration_index: LogIndex = NO_INDEX
+    pending_configuration_indexes: tuple[LogIndex, ...] = ()
+
+    @classmethod
+    def founding(cls, configuration: Configuration) -> Self:
+        """Of a replica that starts with an empty log."""
+        return cls(Term(0), None, configuration)
+
+    def encode(self) -> bytes:
+        """The value in the key-value store."""
+        voted_for = _NOBODY if self.voted_for is None else self.voted_for
+        pending = self.pending_configuration_indexes
+        head = _HEAD.pack(_VERSION, self.term, voted_for, self.configuration_index, len(pending))
+        return head + struct.pack(f">{len(pending)}q", *pending) + self.configuration.encode()
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Read `encode`'s bytes.
+
+        Raises:
+            ValueError: they are not that, or not of a version known here.
+        """
+        try:
+            version, term, voted_for, index, count = _HEAD.unpack_from(data)
+            if version != _VERSION:
+                raise ValueError(f"a hard state of version {version}")
+            pending = struct.unpack_from(f">{count}q", data, _HEAD.size)
+        except struct.error as fault:
+            raise ValueError(f"not a hard state: {fault}") from None
+        return cls(
+            Term(term),
+            None if voted_for == _NOBODY else ReplicaId(voted_for),
+            Configuration.parse(data[_HEAD.size + 8 * count :]),
+            LogIndex(index),
+            tuple(map(LogIndex, pending)),
+        )

@@ -1,0 +1,148 @@
+"""What the replicas of a group say to each other. Messages may be lost, repeated and reordered.
+
+Every message names its receiver by replica, so that what was meant for a disk that is gone is not
+taken by the one that came in its place. `term` is the sender's, except in PreVote (the term it
+would campaign in) and in a granted PreVoteAnswer (the term that was asked for).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sprawl.core.ids import LogIndex, ReplicaId, Term
+from sprawl.core.log.frames import Entry
+
+
+class PreVote(NamedTuple):
+    """Would you vote for me? Nobody's term or vote changes (dissertation, section 9.6)."""
+
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    last_index: LogIndex
+    last_term: Term
+
+
+class PreVoteAnswer(NamedTuple):
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    is_granted: bool
+
+
+class Vote(NamedTuple):
+    """Vote for me. `is_transfer`: the leader told me to, so that its lease does not hold."""
+
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    last_index: LogIndex
+    last_term: Term
+    is_transfer: bool
+
+
+class VoteAnswer(NamedTuple):
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    is_granted: bool
+
+
+class Append(NamedTuple):
+    """Entries that follow (prev_index, prev_term); none to ask whether that place matches."""
+
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    prev_index: LogIndex
+    prev_term: Term
+    commit_index: LogIndex
+    entries: tuple[Entry, ...]
+
+
+class AppendAnswer(NamedTuple):
+    """How far a follower's log is the leader's.
+
+    Args:
+        index: accepted: entries up to here match the leader's and are durable. Rejected: the
+            `prev_index` that did not match.
+        hint_index: accepted: entries up to here match, durable or not. Rejected: the last place
+            at which the logs may still agree.
+        hint_term: rejected: the term there.
+    """
+
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, unused
+    is_rejected: bool
+    hint_index: LogIndex
+    hint_term: Term
+
+
+class Heartbeat(NamedTuple):
+    """I lead. `context` is the number of the leader's last read round."""
+
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    commit_index: LogIndex
+    context: int
+
+
+class HeartbeatAnswer(NamedTuple):
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    context: int
+
+
+class TimeoutNow(NamedTuple):
+    """Campaign at once: the leader hands over (dissertation, section 3.10)."""
+
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+
+
+class ReadIndex(NamedTuple):
+    """How far do I have to be before I answer a read that came just now?"""
+
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    context: int
+
+
+class ReadIndexAnswer(NamedTuple):
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    context: int
+    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, unused
+
+
+class Hibernate(NamedTuple):
+    """Every log ends at `last_index`, all of it is committed: stop the timer until woken."""
+
+    sender: ReplicaId
+    to: ReplicaId
+    term: Term
+    commit_index: LogIndex
+    last_index: LogIndex
+
+
+Message = (
+    PreVote
+    | PreVoteAnswer
+    | Vote
+    | VoteAnswer
+    | Append
+    | AppendAnswer
+    | Heartbeat
+    | HeartbeatAnswer
+    | TimeoutNow
+    | ReadIndex
+    | ReadIndexAnswer
+    | Hibernate
+)

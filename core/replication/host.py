@@ -1,0 +1,446 @@
+"""All Raft groups of a node in asyncio: ticks, messages, synced writes, flushes.
+
+    something happened ──> dirty group ──turn──> Ready ──┬─ hard state ──> one synced write ─┐
+                                                         ├─ messages ─────(after that)──> peers
+                                                         ├─ needs_flush ──> job ──> durable
+                                                         └─ commit, role, reads ──> owner
+
+Rules:
+
+1. A turn takes every dirty group once and sends each peer what is for it in as few frames as
+   possible: a hundred groups that commit together cost two frames a peer pair.
+2. Hard states of all groups that changed are one synced write batch. What a group says while its
+   hard state is on the way waits for it (the group gets no turn).
+3. Flushes of different logs share a job of the thread pool; at most FLUSH_JOBS_MAX run. A log that
+   is flushed while more is appended is flushed once more, for all that came meanwhile.
+4. A hard state that cannot be stored, or a log whose sync failed, ends the group on this node until
+   the next start: it says nothing more, and its owner answers KAFKA_STORAGE_ERROR.
+5. Groups that hibernate get no ticks. They wake when something is said to them, when their leader's
+   node is lost from sight, and when a node that shares them comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import LogKey, ReplicaId, Term
+from sprawl.core.raft.checks import InvariantBroken
+from sprawl.core.raft.hard_state import HardState
+from sprawl.core.raft.messages import Append
+from sprawl.core.raft.node import RaftNode
+from sprawl.core.raft.wire import encode_buffers, parse
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from sprawl.core.clock import Clock
+    from sprawl.core.log.partition_log import PartitionLog
+    from sprawl.core.log.tokens import DurableUpTo
+    from sprawl.core.raft.configuration import Configuration
+    from sprawl.core.raft.log_port import RaftLog
+    from sprawl.core.raft.messages import Message
+    from sprawl.core.raft.ready import Ready
+    from sprawl.core.raft.settings import RaftSettings
+    from sprawl.core.storage.port import Buffer, KeyValueStore
+
+    RunBlocking = Callable[[Callable[[], object]], asyncio.Future[object]]
+
+_log = logging.getLogger(__name__)
+
+FLUSH_JOBS_MAX: Final = 2
+"""Flush jobs under way: while one waits for the disk, another gathers. More would only take the
+threads that cold reads need."""
+FRAME_BYTES: Final = 4_194_304
+"""A frame is closed once it holds so much: what follows is not kept waiting behind 100 MiB."""
+_MESSAGE_BYTES: Final = 64
+_PREFIX: Final = b"raft/"
+
+
+class Owner(Protocol):
+    """Who acts on what a group decides: the partition."""
+
+    def raft_advanced(self, ready: Ready) -> None:
+        """Follow a group's commit index, role, configuration, reads and snapshots."""
+        ...
+
+    def raft_progressed(self) -> None:
+        """A leader heard from a follower, and nothing was decided by it."""
+        ...
+
+    def raft_ticked(self) -> None:
+        """For a leader that is awake, about once a second: time for what needs no hurry."""
+        ...
+
+    def raft_failed(self, fault: KafkaFault) -> None:
+        """The group is at its end on this node."""
+        ...
+
+
+class Peers(Protocol):
+    """The way to the nodes that hold other replicas."""
+
+    def send(self, to: ReplicaId, frame: Sequence[Buffer]) -> bool:
+        """Send a frame of messages; it may be lost. False when it is known to be."""
+        ...
+
+
+class RaftGroup:
+    """One group on this node."""
+
+    __slots__ = ("is_flushing", "is_over", "is_storing", "key", "log", "node", "owner")
+
+    def __init__(self, key: LogKey, node: RaftNode, log: PartitionLog, owner: Owner) -> None:
+        self.key = key
+        self.node = node
+        self.log = log
+        self.owner = owner
+        self.is_storing = False
+        self.is_flushing = False
+        self.is_over = False
+
+
+class RaftHost:
+    """See the module.
+
+    Args:
+        replica_id: this data directory's.
+        kv: where hard states are kept.
+        run_blocking: the way into the thread pool.
+    """
+
+    def __init__(
+        self,
+        *,
+        replica_id: ReplicaId,
+        kv: KeyValueStore,
+        run_blocking: RunBlocking,
+        peers: Peers,
+        clock: Clock,
+        rng: Random,
+        settings: RaftSettings,
+    ) -> None:
+        self.replica_id = replica_id
+        self._kv = kv
+        self._run_blocking = run_blocking
+        self._peers = peers
+        self._clock = clock
+        self._rng = rng
+        self._settings = settings
+        self._groups: dict[LogKey, RaftGroup] = {}
+        self._awake: dict[LogKey, RaftGroup] = {}
+        self._dirty: dict[LogKey, RaftGroup] = {}
+        self._has_turn = False
+        self._storing = False
+        self._to_store: list[tuple[RaftGroup, Ready]] = []
+        self._to_flush: dict[LogKey, RaftGroup] = {}
+        self._flush_jobs = 0
+        self._ticker: asyncio.TimerHandle | None = None
+        self._ticks = 0
+        self._is_closed = False
+
+    # --- life -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._arm()
+
+    async def close(self) -> None:
+        """Say nothing more. Logs belong to their partitions and are closed there."""
+        self._is_closed = True
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+        for group in self._groups.values():
+            group.is_over = True
+
+    def hard_state(self, key: LogKey) -> HardState | None:
+        """What is stored of a group; None for one that never ran here.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        found = self._kv.get(_store_key(key))
+        return None if found is None else HardState.parse(found)
+
+    def add(
+        self,
+        key: LogKey,
+        log: PartitionLog,
+        view: RaftLog,
+        *,
+        founding: Configuration,
+        term: Term,
+        owner: Owner,
+    ) -> RaftGroup:
+        """Run a group from now on.
+
+        Args:
+            log: whose flushes count.
+            view: the same log as the group sees it.
+            founding: the configuration that the controller founded it with; counts only for a group
+                that never ran here.
+            term: at least this one, for a log that was led without a group before.
+
+        Raises:
+            ValueError: its hard state cannot be read.
+        """
+        state = self.hard_state(key)
+        if state is None:
+            state = HardState.founding(founding)
+        if state.term < term:
+            state = state._replace(term=term, voted_for=None)
+        node = RaftNode(self.replica_id, view, state, self._settings, self._rng)
+        group = RaftGroup(key, node, log, owner)
+        self._groups[key] = self._awake[key] = group
+        self.touch(group)
+        return group
+
+    def remove(self, key: LogKey, *, forget: bool) -> None:
+        """Run a group no more.
+
+        Args:
+            forget: its data is deleted too, for a topic or a replica that is gone for good.
+        """
+        group = self._groups.pop(key, None)
+        if group is not None:
+            group.is_over = True
+        self._awake.pop(key, None)
+        self._dirty.pop(key, None)
+        self._to_flush.pop(key, None)
+        if forget:
+            self._kv.delete(_store_key(key))
+
+    def groups(self) -> Iterator[RaftGroup]:
+        return iter(self._groups.values())
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def touch(self, group: RaftGroup) -> None:
+        """Something was done to a group's node: see what it wants."""
+        if group.is_over:
+            return
+        self._dirty[group.key] = group
+        self._awake[group.key] = group
+        if not self._has_turn:
+            self._has_turn = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def receive(self, sender_is: Callable[[ReplicaId], bool], frame: memoryview) -> None:
+        """Messages from a peer.
+
+        Args:
+            sender_is: whether a replica is on the node that the frame came from.
+
+        Raises:
+            WireFault: the frame is not one.
+        """
+        now_ms = self._clock.monotonic_ms()
+        for found, message in parse(frame):
+            group = self._groups.get(LogKey(found.topic_id, found.partition))
+            # An unknown group is one whose founding has not been heard of here yet, or is gone.
+            if group is None or group.is_over:
+                continue
+            if message.to != self.replica_id or not sender_is(message.sender):
+                continue
+            try:
+                group.node.step(message, now_ms)
+            except InvariantBroken as broken:
+                self._fail(group, f"An invariant is broken: {broken}")
+                continue
+            self.touch(group)
+
+    def peer_lost(self, is_there: Callable[[ReplicaId], bool]) -> None:
+        """A node is out of sight: groups that it led and that hibernate have to look for another
+        leader, unless it comes back in time."""
+        for group in list(self._groups.values()):
+            leader = group.node.leader
+            if group.node.is_hibernating and leader is not None and is_there(leader):
+                group.node.wake(leader_is_gone=True)
+                self.touch(group)
+
+    def peer_found(self, is_there: Callable[[ReplicaId], bool]) -> None:
+        """A node is in sight, maybe after a restart: groups led here that it shares wake up, so
+        that it hears from its leaders."""
+        for group in list(self._groups.values()):
+            node = group.node
+            if node.is_leader and node.is_hibernating and any(map(is_there, node.configuration.members)):
+                node.wake(leader_is_gone=False)
+                self.touch(group)
+
+    def _arm(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._ticker = loop.call_later(self._settings.tick_ms / 1_000, self._tick)
+
+    def _tick(self) -> None:
+        self._arm()
+        now_ms = self._clock.monotonic_ms()
+        self._ticks += 1
+        is_second = self._ticks % max(1, 1_000 // self._settings.tick_ms) == 0
+        for group in list(self._awake.values()):
+            node = group.node
+            node.tick(now_ms)
+            if is_second and node.is_serving:
+                group.owner.raft_ticked()
+            if node.has_ready:
+                self.touch(group)
+            elif node.is_hibernating:
+                del self._awake[group.key]
+
+    # --- turns ----------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        self._has_turn = False
+        if self._is_closed:
+            return
+        dirty, self._dirty = self._dirty, {}
+        outbox: dict[ReplicaId, list[tuple[LogKey, Message]]] = {}
+        for group in dirty.values():
+            if group.is_over or group.is_storing:
+                continue  # who stores is touched when that is done
+            ready = group.node.ready()
+            if ready is None:
+                if group.node.is_leader:
+                    group.owner.raft_progressed()
+                continue
+            if ready.needs_flush:
+                self._to_flush[group.key] = group
+            if ready.hard_state is not None:
+                group.is_storing = True
+                self._to_store.append((group, ready))
+            else:
+                _put(outbox, group.key, ready)
+            for fault in ready.faults:
+                _log.warning("%s: %s", group.log.tp, fault)
+            group.owner.raft_advanced(ready)
+        self._send(outbox)
+        self._store()
+        self._flush()
+
+    def _send(self, outbox: dict[ReplicaId, list[tuple[LogKey, Message]]]) -> None:
+        for to, messages in outbox.items():
+            for part in _frames(messages):
+                if not self._peers.send(to, encode_buffers(part)):
+                    self._unsent(to, part)
+
+    def _unsent(self, to: ReplicaId, messages: list[tuple[LogKey, Message]]) -> None:
+        for key, _ in messages:
+            group = self._groups.get(key)
+            if group is not None:
+                group.node.unreachable(to)
+
+    # --- durability -----------------------------------------------------------------------------
+
+    def _store(self) -> None:
+        if self._storing or not self._to_store:
+            return
+        self._storing = True
+        batch, self._to_store = self._to_store, []
+        puts = [
+            (_store_key(group.key), ready.hard_state.encode())
+            for group, ready in batch
+            if ready.hard_state is not None and not group.is_over
+        ]
+        job = partial(self._kv.write_batch, puts=puts, sync=True)
+        self._run_blocking(job).add_done_callback(partial(self._stored, batch))
+
+    def _stored(
+        self, batch: list[tuple[RaftGroup, Ready]], written: asyncio.Future[object]
+    ) -> None:
+        self._storing = False
+        if self._is_closed or written.cancelled():
+            return
+        failure = written.exception()
+        outbox: dict[ReplicaId, list[tuple[LogKey, Message]]] = {}
+        for group, ready in batch:
+            group.is_storing = False
+            if group.is_over:
+                continue
+            if failure is not None:
+                self._fail(group, f"Its term and vote cannot be stored: {failure}")
+                continue
+            group.node.hard_state_stored(ready.token)
+            _put(outbox, group.key, ready)
+            self.touch(group)
+        self._send(outbox)
+        self._store()
+
+    def _flush(self) -> None:
+        while self._flush_jobs < FLUSH_JOBS_MAX:
+            groups = [group for group in self._to_flush.values() if not group.is_flushing]
+            if not groups:
+                return
+            for group in groups:
+                group.is_flushing = True
+                del self._to_flush[group.key]
+            self._flush_jobs += 1
+            job = partial(_flush_all, [group.log for group in groups])
+            self._run_blocking(job).add_done_callback(partial(self._flushed, groups))
+
+    def _flushed(self, groups: list[RaftGroup], job: asyncio.Future[object]) -> None:
+        self._flush_jobs -= 1
+        if self._is_closed or job.cancelled():
+            return
+        results = job.result()
+        assert isinstance(results, list)
+        now_ms = self._clock.monotonic_ms()
+        for group, result in zip(groups, results, strict=True):
+            group.is_flushing = False
+            if group.is_over:
+                continue
+            if isinstance(result, Exception):
+                self._fail(group, f"A sync failed: {result}")
+                continue
+            group.node.durable(result.index, result.term, now_ms)
+            self.touch(group)
+        self._flush()
+
+    def _fail(self, group: RaftGroup, reason: str) -> None:
+        _log.error(
+            "%s: %s. This replica takes part no more until the node is started again",
+            group.log.tp,
+            reason,
+        )
+        group.is_over = True
+        self.remove(group.key, forget=False)
+        group.owner.raft_failed(KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, reason))
+
+
+def _flush_all(logs: list[PartitionLog]) -> list[DurableUpTo | Exception]:
+    """Runs in the thread pool: each log fails for itself."""
+    results: list[DurableUpTo | Exception] = []
+    for log in logs:
+        try:
+            results.append(log.flush())
+        except (OSError, KafkaFault) as failure:
+            results.append(failure)
+    return results
+
+
+def _frames(messages: list[tuple[LogKey, Message]]) -> Iterator[list[tuple[LogKey, Message]]]:
+    """The messages in order, in frames of about FRAME_BYTES."""
+    part: list[tuple[LogKey, Message]] = []
+    size_bytes = 0
+    for item in messages:
+        part.append(item)
+        size_bytes += _MESSAGE_BYTES
+        if isinstance(item[1], Append):
+            size_bytes += sum(len(entry.frame) for entry in item[1].entries)
+        if size_bytes >= FRAME_BYTES:
+            yield part
+            part, size_bytes = [], 0
+    if part:
+        yield part
+
+
+def _put(outbox: dict[ReplicaId, list[tuple[LogKey, Message]]], key: LogKey, ready: Ready) -> None:
+    for message in ready.messages:
+        outbox.setdefault(message.to, []).append((key, message))
+
+
+def _store_key(key: LogKey) -> bytes:
+    return _PREFIX + key.topic_id.bytes + key.partition.to_bytes(4, "big")

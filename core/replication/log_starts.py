@@ -1,0 +1,137 @@
+"""A partition's log as its Raft group sees it: the same log, with the LOG_START entries noted.
+
+A log start moves on when its entry is committed, on every replica alike. So that nobody has to
+look for such entries in a log that is opened again, the ones that are not done yet stand in the
+key-value store, written before the entry is.
+
+    starts/<topic id><partition>    (index, offset) of each, ascending
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sprawl.core.ids import LogIndex, LogKey, Offset, Term
+from sprawl.core.log.frames import Entry, EntryType
+
+if TYPE_CHECKING:
+    from sprawl.core.log.partition_log import PartitionLog
+    from sprawl.core.log.tokens import DurableUpTo
+    from sprawl.core.storage.port import KeyValueStore
+
+_PREFIX: Final = b"starts/"
+_OFFSET: Final = struct.Struct(">q")
+_START: Final = struct.Struct(">qq")
+
+
+class GroupLog:
+    """Implements core.raft's RaftLog over a PartitionLog.
+
+    Args:
+        key: of the partition.
+    """
+
+    __slots__ = ("_key", "_kv", "_log", "_starts")
+
+    def __init__(self, log: PartitionLog, key: LogKey, kv: KeyValueStore) -> None:
+        self._log = log
+        self._kv = kv
+        self._key = store_key(key)
+        found = kv.get(self._key) or b""
+        self._starts = [
+            (LogIndex(index), Offset(offset)) for index, offset in _START.iter_unpack(found)
+        ]
+
+    # --- what passes through --------------------------------------------------------------------
+
+    @property
+    def first_index(self) -> LogIndex:
+        return self._log.first_index
+
+    @property
+    def last_index(self) -> LogIndex:
+        return self._log.last_index
+
+    @property
+    def last_term(self) -> Term:
+        return self._log.last_term
+
+    @property
+    def synced_index(self) -> LogIndex:
+        return self._log.synced_index
+
+    def term_at(self, index: int) -> Term | None:
+        return self._log.term_at(index)
+
+    def entries(self, lo: int, hi: int, max_bytes: int) -> list[Entry]:
+        return self._log.entries(lo, hi, max_bytes)
+
+    # --- what is noted --------------------------------------------------------------------------
+
+    def append_entry(
+        self, entry_type: EntryType, payload: bytes, *, term: int, now_ms: int | None = None
+    ) -> LogIndex:
+        """See RaftLog.append_entry."""
+        if entry_type is EntryType.LOG_START:
+            self._note(LogIndex(self._log.last_index + 1), payload)
+        return self._log.append_entry(entry_type, payload, term=term, now_ms=now_ms)
+
+    def append_replicated(self, entries: Sequence[Entry], *, now_ms: int) -> DurableUpTo:
+        """See RaftLog.append_replicated."""
+        for entry in entries:
+            if entry.type is EntryType.LOG_START:
+                self._note(entry.index, bytes(entry.payload))
+        return self._log.append_replicated(entries, now_ms=now_ms)
+
+    def truncate_suffix(self, from_index: int) -> None:
+        """See RaftLog.truncate_suffix."""
+        self._log.truncate_suffix(from_index)
+        if self._starts and self._starts[-1][0] >= from_index:
+            self._starts = [each for each in self._starts if each[0] < from_index]
+            self._store()
+
+    def append_start(self, offset: int, *, term: int, now_ms: int) -> LogIndex:
+        """Write the entry that moves the log start to `offset` once it is committed.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR; nothing was appended.
+        """
+        return self.append_entry(
+            EntryType.LOG_START, _OFFSET.pack(offset), term=term, now_ms=now_ms
+        )
+
+    def committed_start(self, commit_index: int) -> Offset | None:
+        """Where the log starts by the entries up to the commit index; None: no news.
+
+        The caller moves the log start there and then calls `start_moved`.
+        """
+        offset = None
+        for index, each in self._starts:
+            if index > commit_index:
+                break
+            offset = each
+        return offset
+
+    def start_moved(self, commit_index: int) -> None:
+        """The entries up to the commit index are done."""
+        self._starts = [each for each in self._starts if each[0] > commit_index]
+        self._store()
+
+    def _note(self, index: LogIndex, payload: bytes) -> None:
+        (offset,) = _OFFSET.unpack(payload)
+        self._starts = [each for each in self._starts if each[0] < index] + [(index, offset)]
+        self._store(sync=True)
+
+    def _store(self, *, sync: bool = False) -> None:
+        if self._starts:
+            value = b"".join(_START.pack(*each) for each in self._starts)
+            self._kv.put(self._key, value, sync=sync)
+        else:
+            self._kv.delete(self._key)
+
+
+def store_key(key: LogKey) -> bytes:
+    """Where a partition's open LOG_START entries are kept."""
+    return _PREFIX + key.topic_id.bytes + key.partition.to_bytes(4, "big")
