@@ -189,8 +189,11 @@ class Assembly:
                 f"the metadata in {settings.data} cannot be read: {error}",
                 next_step="start the version of Sprawl that wrote it, or use other --data",
             ) from error
-        await self._register(running, broker, identity)
-        await partitions.start()
+        try:
+            await self._register(running, broker, identity)
+            await partitions.start()
+        except (KafkaFault, OSError) as error:
+            raise _unusable(settings.data, error) from error
         # Only now: closing partitions that were never recovered would mark them as sound.
         running.push_async_callback(partitions.close)
         running.push_async_callback(broker.groups.close)
@@ -463,9 +466,10 @@ def _cannot_bind(flag: str, host: str, port: int, error: OSError) -> StartFault:
     )
 
 
-def _unusable(data: Path, error: OSError) -> StartFault:
+def _unusable(data: Path, error: OSError | KafkaFault) -> StartFault:
+    cause = error.strerror if isinstance(error, OSError) else None
     return StartFault(
-        f"the data directory {data} cannot be used: {error.strerror or error}",
+        f"the data directory {data} cannot be used: {cause or error}",
         next_step="check its owner and space, or choose another: sprawl --data DIR",
     )
 

@@ -237,7 +237,10 @@ class Cluster:
             await self._host.close()
         if self._metadata is not None:
             self._metadata.close(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, "Stopping."))
-            self._metadata.log.close()  # the threads have ended, and it is small
+            try:
+                self._metadata.log.close()  # the threads have ended, and it is small
+            except (OSError, KafkaFault) as failure:
+                _log.error("the controller's log is recovered at the next start: %s", failure)
 
     @property
     def replica_id(self) -> ReplicaId:

@@ -160,7 +160,10 @@ class Partitions:
         # A compaction that is under way is waited for; it must not outlive the store.
         await asyncio.to_thread(self._pool.shutdown)
         if all_closed:
-            self._kv.put(_STATE, _CLEAN, sync=True)
+            try:
+                self._kv.put(_STATE, _CLEAN, sync=True)
+            except OSError as failure:
+                _log.error("the next start checks every log: no mark of a clean stop: %s", failure)
 
     def _report_strays(self) -> None:
         """Name the directories of no topic. They are left alone: they cost room, while deleting

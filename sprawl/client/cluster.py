@@ -107,6 +107,7 @@ class Cluster:
         self._first: Connection | None = None
         self._by_node: dict[int, Connection] = {}
         self._opening = asyncio.Lock()
+        self._starting = asyncio.Lock()
         self.nodes: dict[int, NodeView] = {}
 
     async def __aenter__(self) -> Self:
@@ -154,10 +155,10 @@ class Cluster:
             view = self.nodes.get(node_id)
             if view is None:
                 raise Unreachable(self.bootstrap, f"the cluster names no broker {node_id}")
-            connection = self._new_connection(view.host, view.port)
-            self._by_node[node_id] = connection
-            await connection.open()
-            return connection
+            if connection is not None:
+                await connection.close()
+            self._by_node[node_id] = await self._connect(view.host, view.port)
+            return self._by_node[node_id]
 
     async def metadata(
         self, topics: Sequence[str] | None = None, *, create: bool = False
@@ -245,23 +246,30 @@ class Cluster:
             await asyncio.sleep(RETRY_WAIT_S)
 
     async def _bootstrap_connection(self) -> Connection:
-        if self._first is not None and self._first.usable:
-            return self._first
-        fault: Unreachable | None = None
-        for host, port in self._addresses:
-            connection = self._new_connection(host, port)
-            try:
-                await connection.open()
-            except Unreachable as error:
-                await connection.close()
-                fault = error
-                continue
-            self._first = connection
-            return connection
-        raise fault or Unreachable(self.bootstrap, "no address")
+        async with self._starting:
+            if self._first is not None:
+                if self._first.usable:
+                    return self._first
+                await self._first.close()
+            fault: Unreachable | None = None
+            for host, port in self._addresses:
+                try:
+                    self._first = await self._connect(host, port)
+                except Unreachable as error:
+                    fault = error
+                    continue
+                return self._first
+            raise fault or Unreachable(self.bootstrap, "no address")
 
-    def _new_connection(self, host: str, port: int) -> Connection:
-        return Connection(host, port, client_id=self._client_id, timeout_ms=self._timeout_ms)
+    async def _connect(self, host: str, port: int) -> Connection:
+        """A connection that can be used: the broker has told its versions."""
+        connection = Connection(host, port, client_id=self._client_id, timeout_ms=self._timeout_ms)
+        try:
+            await connection.open()
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
 
 def _topic_view(topic: MetadataResponseTopic) -> TopicView:

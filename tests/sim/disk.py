@@ -193,6 +193,11 @@ class SimDisk:
         self._fuse = steps
         self._burn = burn
 
+    def defuse(self) -> None:
+        """Take `burn_after` back."""
+        self._fuse = -1
+        self._burn = None
+
     def lose_power(self) -> None:
         """What was not synced may be gone."""
         choose = self.rng.randint

@@ -82,10 +82,13 @@ class History:
 
     def add(self, process: int, kind: Kind, op: str, value: object) -> Event:
         """Write down what just happened."""
-        at_us = len(self.events) if self._now_us is None else self._now_us()
-        event = Event(len(self.events), at_us, process, kind, op, value)
+        event = Event(len(self.events), self.now_us(), process, kind, op, value)
         self.events.append(event)
         return event
+
+    def now_us(self) -> int:
+        """The time of an event that would be written now."""
+        return len(self.events) if self._now_us is None else self._now_us()
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)

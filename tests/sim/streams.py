@@ -106,7 +106,11 @@ class StreamTransport(asyncio.Transport):
         self._schedule_read()
 
     def is_closing(self) -> bool:
-        return self._is_closing or self.loop.is_ending
+        # A stream that is freed after its process closes what is not closing already.
+        return self._is_closing or self.loop.is_ending or self._is_dead()
+
+    def _is_dead(self) -> bool:
+        return self.process is not None and self.process.is_dead
 
     def is_reading(self) -> bool:
         return self._is_reading and not self._is_closing
@@ -170,8 +174,7 @@ class StreamTransport(asyncio.Transport):
         self._shut(None)
 
     def _check_alive(self) -> None:
-        process = self.process
-        if process is not None and process.is_dead and not self.loop.is_ending:
+        if self._is_dead() and not self.loop.is_ending:
             raise Killed
 
     def _check_high_water(self) -> None:

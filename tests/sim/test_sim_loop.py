@@ -79,7 +79,7 @@ def test_timeouts_groups_locks_and_queues_work() -> None:
                 await asyncio.sleep(2)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.sleep(2), 1)
-        with pytest.raises(ExceptionGroup):
+        with pytest.raises(ExceptionGroup):  # noqa: PT012 the group is the statement
             async with asyncio.TaskGroup() as group:
                 group.create_task(fail())
                 group.create_task(last())
@@ -99,7 +99,7 @@ def test_a_task_group_cancels_its_tasks_in_the_order_of_their_creation() -> None
             finally:
                 order.append(number)
 
-        with pytest.raises(ExceptionGroup):
+        with pytest.raises(ExceptionGroup):  # noqa: PT012 the group is the statement
             async with asyncio.TaskGroup() as group:
                 for number in range(5):
                     group.create_task(member(number))

@@ -1,4 +1,4 @@
-"""Plain asyncio servers and clients on three simulated machines, and what a network does to them."""
+"""Plain asyncio servers and clients on three simulated machines, and how networks fail them."""
 
 from __future__ import annotations
 

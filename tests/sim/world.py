@@ -117,6 +117,10 @@ class World:
         self._died: dict[Process, asyncio.Future[None]] = {}
         self._global_random = random.getstate()
         random.seed(seed)
+        # When garbage is found depends on all that ran before, and streams that are found so
+        # close themselves: it is found at the end.
+        self._collects_garbage = gc.isenabled()
+        gc.disable()
 
     # --- chance and time ------------------------------------------------------------------------
 
@@ -165,6 +169,8 @@ class World:
         self._unwind()
         loop.close()
         random.setstate(self._global_random)
+        if self._collects_garbage:
+            gc.enable()
         if failures:
             raise ExceptionGroup(f"nobody saw these in seed {self.seed}", failures)
 

@@ -28,7 +28,7 @@ from sprawl.core.raft.messages import (
     Vote,
     VoteAnswer,
 )
-from sprawl.core.raft.wire import GroupKey, WireFault, encode, encode_buffers, parse
+from sprawl.core.raft.wire import WireFault, encode, encode_buffers, parse
 from sprawl.core.records.record import encode_batch
 
 replicas = st.integers(0, 2**62).map(ReplicaId)
@@ -36,7 +36,7 @@ terms = st.integers(-1, 2**31 - 1).map(Term)
 indexes = st.integers(0, 2**62).map(LogIndex)
 contexts = st.integers(0, 2**62)
 flags = st.booleans()
-keys = st.builds(GroupKey, st.uuids().map(TopicId), st.integers(0, 2**31 - 1).map(PartitionId))
+keys = st.builds(LogKey, st.uuids().map(TopicId), st.integers(0, 2**31 - 1).map(PartitionId))
 
 
 @st.composite
@@ -84,14 +84,14 @@ items = st.lists(st.tuples(keys, messages), max_size=6)
 
 @given(items)
 @settings(max_examples=200, deadline=None)
-def test_what_goes_in_comes_out(sent: list[tuple[GroupKey, Message]]) -> None:
+def test_what_goes_in_comes_out(sent: list[tuple[LogKey, Message]]) -> None:
     assert parse(encode(sent)) == sent
 
 
 @given(items, st.data())
 @settings(max_examples=300, deadline=None)
 def test_a_damaged_frame_is_read_or_refused(
-    sent: list[tuple[GroupKey, Message]], data: st.DataObject
+    sent: list[tuple[LogKey, Message]], data: st.DataObject
 ) -> None:
     frame = bytearray(encode(sent))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -115,7 +115,7 @@ def test_noise_is_read_or_refused(noise: bytes) -> None:
 
 
 def frame_of(*sent: Message) -> bytes:
-    key = GroupKey(TopicId(UUID(int=5)), PartitionId(3))
+    key = LogKey(TopicId(UUID(int=5)), PartitionId(3))
     return encode([(key, message) for message in sent])
 
 
@@ -147,7 +147,7 @@ def test_entries_are_not_copied_for_sending() -> None:
     message = Append(
         ReplicaId(1), ReplicaId(2), Term(3), LogIndex(4), Term(3), LogIndex(4), (entry,)
     )
-    buffers = encode_buffers([(GroupKey(TopicId(UUID(int=5)), PartitionId(3)), message)])
+    buffers = encode_buffers([(LogKey(TopicId(UUID(int=5)), PartitionId(3)), message)])
     assert any(each is buf for each in buffers)
 
 

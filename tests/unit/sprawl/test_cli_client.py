@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from fake_broker import FakeBroker
 
-from sprawl.client.cluster import Cluster
+from sprawl.client.cluster import Cluster, NodeView
 from sprawl.client.connection import Connection
 from sprawl.client.faults import Refused, Unreachable
 from sprawl.core.errors import ErrorCode
@@ -200,3 +200,22 @@ async def test_a_leader_that_cannot_be_reached_is_named() -> None:
     async with FakeBroker({3: elsewhere}) as broker, Cluster(broker.address) as cluster:
         with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"):
             await cluster.node(1)
+
+
+async def test_a_connection_that_could_not_be_opened_is_not_used_again() -> None:
+    asked = 0
+
+    def versions(header: RequestHeader, body: Struct) -> ApiVersionsResponse | None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            return None
+        keys = [ApiVersion(api_key=key, min_version=0, max_version=99) for key in (3, 18)]
+        return ApiVersionsResponse(api_keys=keys)
+
+    broker = FakeBroker({3: one_topic, 18: versions})
+    async with broker, Cluster(broker.address, timeout_ms=200) as cluster:
+        cluster.nodes[1] = NodeView(node_id=1, host="127.0.0.1", port=broker.port, rack=None)
+        with pytest.raises(Unreachable):
+            await cluster.node(1)
+        assert (await cluster.node(1)).version_for(3) == 12

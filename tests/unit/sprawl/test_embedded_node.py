@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,7 @@ from sprawl.client.groups import commit_offsets, committed_offsets
 from sprawl.client.producing import NewRecord, Producer
 from sprawl.client.topics import ResourceType, create_topic, delete_topics, describe_configs
 from sprawl.core.groups.coordinators import GroupCoordinators
+from sprawl.core.storage.rocksdb import RocksKeyValueStore
 from sprawl.faults import SettingFault, StartFault
 
 pytest_plugins = ["pytester"]
@@ -177,3 +179,16 @@ def test_the_fixture_gives_each_test_a_fresh_node(pytester: pytest.Pytester) -> 
     )
     result = pytester.runpytest_subprocess("-p", "no:randomly", "--strict-markers")
     result.assert_outcomes(passed=4)
+
+
+async def test_a_disk_that_takes_no_write_is_a_fault_of_the_start_and_none_of_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with package.Node(data_dir=tmp_path):
+        monkeypatch.setattr(RocksKeyValueStore, "write_batch", full)
+    assert "no mark of a clean stop" in caplog.text
+    with pytest.raises(StartFault, match="No space left"):
+        await package.Node(data_dir=tmp_path).__aenter__()

@@ -1,0 +1,8 @@
+"""The scenarios by name."""
+
+from __future__ import annotations
+
+from sim.scenario import Scenario
+from sim.scenarios.single_node import SingleNode
+
+SCENARIOS: dict[str, type[Scenario]] = {each.name: each for each in (SingleNode,)}
