@@ -169,6 +169,13 @@ SETTINGS: tuple[Setting, ...] = (
         doc="Host that other nodes are told; advertised.host or peer.host when not given.",
     ),
     Setting(
+        name="peer.address.map",
+        default=None,
+        unit="list",
+        doc="ID=host:port of nodes that this one reaches at another address than the one they tell:"
+        " through a tunnel or a port that is forwarded.",
+    ),
+    Setting(
         name="join",
         default=None,
         unit="list",

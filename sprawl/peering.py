@@ -11,7 +11,7 @@ from sprawl.core.broker import Endpoint
 from sprawl.core.cluster.peers import PeerAddress
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.errors import KafkaFault
-from sprawl.core.ids import ReplicaId
+from sprawl.core.ids import BrokerId, ReplicaId
 from sprawl.faults import SettingFault, StartFault
 
 if TYPE_CHECKING:
@@ -42,6 +42,21 @@ def seeds_of(settings: Settings) -> list[PeerAddress]:
     return seeds
 
 
+def address_map(settings: Settings) -> dict[BrokerId, PeerAddress]:
+    """Where nodes are reached, for those of `peer.address.map`. Raises: SettingFault."""
+    found = {}
+    for entry in filter(None, (settings.text("peer.address.map") or "").split(",")):
+        node, _, place = entry.strip().partition("=")
+        host, _, port = place.rpartition(":")
+        if not (node.isdecimal() and host and port.isdecimal()):
+            raise SettingFault(
+                f"peer.address.map has {entry!r}, which is no ID=host:port",
+                next_step="sprawl config --explain",
+            )
+        found[BrokerId(int(node))] = PeerAddress(host.strip("[]"), int(port))
+    return found
+
+
 def must_join(settings: Settings, cluster: Cluster) -> bool:
     """Whether this node has to join a cluster before it can do anything."""
     return cluster.stored_replica_id() is None and bool(seeds_of(settings))
@@ -63,11 +78,12 @@ async def listen_to_peers(
         return None
     from sprawl.core.cluster.transport import Transport
 
+    reached_at = address_map(settings)
     transport = Transport(
         identity=cluster.identity,
         cluster_id=None if must_join(settings, cluster) else identity.cluster_id,
         rng=rng,
-        addresses=cluster.book.address,
+        addresses=lambda node: reached_at.get(node) or cluster.book.address(node),
         expected_directory=cluster.book.directory,
         tls=_tls(settings),
     )

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.harness.processes import single_node
+from tests.harness.processes import cluster_node, single_node
 from tests.harness.run import KITS, Plan, run
 
 
@@ -28,8 +28,6 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--out", type=Path, help="folder to keep everything in, good or bad")
     given = parser.parse_args()
-    if given.nodes != 1:
-        parser.error("nodes do not form a cluster yet: --nodes 1")
     print(f"seed {given.seed}")
     folder = given.out or Path(tempfile.mkdtemp(prefix="sprawl-harness-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,9 +38,12 @@ def main() -> int:
         seconds=given.seconds,
         seed=given.seed,
         rate=given.rate,
+        replication_factor=min(3, given.nodes),
         kits=[kit for kit in KITS if given.client is None or kit.name in given.client],
     )
-    result = run(plan, folder, single_node(*given.set))
+    replicated = ["default.replication.factor=3", "min.insync.replicas=2"]
+    command = single_node(*given.set) if given.nodes == 1 else cluster_node(*replicated, *given.set)
+    result = run(plan, folder, command)
     print(result.text())
     if given.out is None and result.is_good:
         shutil.rmtree(folder)

@@ -9,9 +9,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.harness.processes import Cluster
+from tests.harness.processes import Cluster, ClusterNode
 
-Kind = Literal["kill", "pause", "stop", "cut", "cut_up", "cut_down", "reset", "delay", "throttle"]
+Kind = Literal[
+    "kill",
+    "pause",
+    "stop",
+    "cut",
+    "cut_up",
+    "cut_down",
+    "reset",
+    "delay",
+    "throttle",
+    "isolate",
+    "deafen",
+    "mute",
+    "pair",
+    "slow_peers",
+]
 
 WEIGHTS: dict[Kind, int] = {
     "kill": 6,  # SIGKILL, and a start on the same data
@@ -24,6 +39,16 @@ WEIGHTS: dict[Kind, int] = {
     "delay": 1,
     "throttle": 1,
 }
+
+
+CLUSTER_WEIGHTS: dict[Kind, int] = WEIGHTS | {
+    "isolate": 4,  # clients reach the node, the other nodes do not, nor it them
+    "deafen": 2,  # the node hears nothing from the others, they hear it
+    "mute": 2,  # the other way round
+    "pair": 3,  # two nodes do not reach each other
+    "slow_peers": 2,
+}
+"""What can go wrong when there is more than one node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +70,8 @@ class Fault:
 def make_plan(seed: int, faults: int, seconds: float, nodes: int) -> list[Fault]:
     """So many faults in so many seconds; the same for the same seed."""
     rng = random.Random(f"faults {seed}")
-    kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
+    possible = WEIGHTS if nodes == 1 else CLUSTER_WEIGHTS
+    kinds, weights = list(possible), list(possible.values())
     share = seconds / max(1, faults)
     plan: list[Fault] = []
     for _ in range(faults):
@@ -96,10 +122,38 @@ class Saboteur:
                 link.delay(0.05, 0.2)
             case "throttle":
                 link.throttle(50_000)
+            case _:
+                self._begin_between(fault.kind, node)
+
+    def _begin_between(self, kind: Kind, node: ClusterNode) -> None:
+        """What goes wrong between nodes. "up" leads away from who dialed."""
+        to_it, from_it = self._cluster.ways_to(node), self._cluster.ways_from(node)
+        match kind:
+            case "isolate":
+                for link in to_it + from_it:
+                    link.cut()
+            case "deafen":
+                for link in to_it:
+                    link.cut("up")
+                for link in from_it:
+                    link.cut("down")
+            case "mute":
+                for link in to_it:
+                    link.cut("down")
+                for link in from_it:
+                    link.cut("up")
+            case "pair":
+                to_it[0].cut()
+                from_it[0].cut()
+            case "slow_peers":
+                for link in to_it + from_it:
+                    link.delay(0.05, 0.3)
 
     def _end(self, fault: Fault) -> None:
         node = self._cluster.nodes[fault.place]
         self._cluster.link_of(node).heal()
+        for link in self._cluster.ways_to(node) + self._cluster.ways_from(node):
+            link.heal()
         node.resume()
         if not node.is_running:
             node.start()

@@ -36,6 +36,7 @@ class NodePlace:
         number: from 1 on; its node id.
         data: its data directory.
         port: where it listens.
+        peer_port: where it listens for other nodes.
         advertised: host:port that it tells clients, which is the proxy's.
         peers: host:port of every other node as this one sees it, by number.
     """
@@ -43,6 +44,7 @@ class NodePlace:
     number: int
     data: Path
     port: int
+    peer_port: int
     advertised: str
     peers: dict[int, str]
 
@@ -61,6 +63,21 @@ def single_node(*settings: str) -> CommandLine:
         words += ["--advertised-listeners", f"PLAINTEXT://{place.advertised}"]
         for setting in settings:
             words += ["--set", setting]
+        return words
+
+    return command
+
+
+def cluster_node(*settings: str) -> CommandLine:
+    """A node of a cluster that node 1 founds, with settings as `--set` takes them."""
+    alone = single_node(*settings)
+
+    def command(place: NodePlace) -> list[str]:
+        words = [*alone(place), "--peer-port", str(place.peer_port)]
+        reached = ",".join(f"{number}={address}" for number, address in place.peers.items())
+        words += ["--peer-address-map", reached]
+        if place.number != 1:
+            words += ["--join", place.peers[1]]
         return words
 
     return command
@@ -144,10 +161,11 @@ class Cluster:
         self.nodes: list[ClusterNode] = []
         self.proxy = proxy
         ports = {number: free_port() for number in range(1, count + 1)}
+        peer_ports = {number: free_port() for number in ports}
         for number, port in ports.items():
             link = proxy.link(f"client-{number}", ("127.0.0.1", port))
             peers = {
-                other: proxy.link(f"{number}-{other}", ("127.0.0.1", ports[other])).address
+                other: proxy.link(f"{number}-{other}", ("127.0.0.1", peer_ports[other])).address
                 for other in ports
                 if other != number
             }
@@ -155,6 +173,7 @@ class Cluster:
                 number=number,
                 data=folder / f"node-{number}",
                 port=port,
+                peer_port=peer_ports[number],
                 advertised=link.address,
                 peers=peers,
             )
@@ -168,6 +187,23 @@ class Cluster:
     def link_of(self, node: ClusterNode) -> Link:
         """The clients' way to a node."""
         return self.proxy.links[f"client-{node.place.number}"]
+
+    def ways_to(self, node: ClusterNode) -> list[Link]:
+        """By which other nodes reach a node."""
+        return self._between(lambda start, end: end == node.place.number)
+
+    def ways_from(self, node: ClusterNode) -> list[Link]:
+        """By which a node reaches the others."""
+        return self._between(lambda start, end: start == node.place.number)
+
+    def _between(self, wanted: Callable[[int, int], bool]) -> list[Link]:
+        numbers = [node.place.number for node in self.nodes]
+        return [
+            self.proxy.links[f"{start}-{end}"]
+            for start in numbers
+            for end in numbers
+            if start != end and wanted(start, end)
+        ]
 
     def heal(self) -> None:
         """Every node runs and every link is whole."""

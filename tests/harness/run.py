@@ -152,6 +152,8 @@ def run(
 
 def _create_topic(bootstrap: str, replication_factor: int) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})
+    # Nodes join one after the other; a topic needs as many as it has replicas.
+    wait_until(lambda: len(admin.list_topics(timeout=10).brokers) >= replication_factor, 30.0)
     topic = NewTopic(TOPIC, PARTITION_COUNT, replication_factor)
     for created in admin.create_topics([topic]).values():
         created.result(30)
