@@ -60,6 +60,7 @@ func produce(t *testing.T, topic string, count int, options ...kgo.Opt) {
 func consume(t *testing.T, count int, options ...kgo.Opt) []string {
 	t.Helper()
 	client := connect(t, options...)
+	defer client.Close() // Leaves the group here, not when the test ends.
 	var values []string
 	for len(values) < count {
 		fetches := client.PollFetches(deadline(t))
