@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tests.compat.report import Case
+from tests.compat.report import Case, Outcome
 
 _DETAIL_CHARACTERS = 300
 _HOOK = re.compile(r'^"(?:before|after) (?:each|all)" hook')
@@ -51,7 +51,7 @@ def read_cases(module: str, titles: Sequence[str], report: str) -> list[Case]:
             test = tests[title]
             around = [hook for hook in hooks if hook["title"].endswith(f'"{test["title"]}"')]
             detail = next(filter(None, map(_error, [test, *around])), "")
-            outcome = "failed" if detail else "passed"
+            outcome: Outcome = "failed" if detail else "passed"
             seconds = test.get("duration", 0) / 1000
             cases.append(Case(name=name, outcome=outcome, seconds=seconds, detail=detail))
     return cases
