@@ -40,6 +40,11 @@ def create(node: NodeProcess, topic: str, partitions: int = 1, **config: str) ->
     new = NewTopic(topic, partitions, 1, config={k.replace("_", "."): v for k, v in config.items()})
     admin = admin_of(node)
     admin.create_topics([new])[topic].result(WAIT_S)
+    # Apache Kafka answers before its brokers know of the topic.
+    deadline = time.monotonic() + WAIT_S
+    while topic not in admin.list_topics(timeout=WAIT_S).topics:
+        assert time.monotonic() < deadline, f"{topic} was created and is not listed"
+        time.sleep(0.05)
 
 
 def produce(node: NodeProcess, topic: str, values: list[str], **settings: object) -> list[Message]:
