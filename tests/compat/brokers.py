@@ -140,10 +140,11 @@ class ApacheKafka:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._port, controller = free_ports(2)
         properties = self._folder / "server.properties"
+        node_id = self._configs.get("node.id", "1")
         lines = {
             "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "node.id": node_id,
+            "controller.quorum.voters": f"{node_id}@127.0.0.1:{controller}",
             "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
             "controller.listener.names": "CONTROLLER",
