@@ -185,11 +185,13 @@ class _Fetch:
                     cold = yield cold
                 if cold is not None:
                     size_bytes = self._fill(partition, wish, data, cold)
+                    # Room for less than a batch is no reason to look into all the others.
+                    is_full = left_bytes < wish.partition_max_bytes and _has_more(cold, seen[-1])
+                    left_bytes = 0 if is_full else max(0, left_bytes - size_bytes)
             except KafkaFault as fault:
                 self._fail(key, data, fault.code, partition)
             answers.append(Answer(key, data, size_bytes))
             total_bytes += size_bytes
-            left_bytes = max(0, left_bytes - size_bytes)
             is_urgent |= data.error_code != ErrorCode.NONE or data.diverging_epoch.epoch >= 0
         return _Reading(answers, seen, total_bytes, is_urgent)
 
@@ -364,6 +366,11 @@ def _empty(partition: int) -> PartitionData:
         aborted_transactions=None,
         records=b"",
     )
+
+
+def _has_more(read: LogRead, at: _Seen) -> bool:
+    """Was there something to read that was not?"""
+    return read.next_offset < at.end_offset
 
 
 def _refuse_all(

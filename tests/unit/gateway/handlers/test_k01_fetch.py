@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -12,6 +12,7 @@ from data_world import World, batch, values_of
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import ZERO_UUID
 from sprawl.core.log.partition_log import PartitionLog
+from sprawl.core.partition.partition import Partition
 from sprawl.gateway.codec._generated.k01_fetch import (
     FetchPartition,
     FetchRequest,
@@ -25,6 +26,8 @@ from sprawl.gateway.handlers import k01_fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from sprawl.core.log.reading import LogRead
 
 V = 12
 
@@ -241,6 +244,27 @@ async def test_an_answer_is_never_larger_than_the_read_buffers_allow(
     monkeypatch.setattr(k01_fetch, "FETCH_ANSWER_BYTES_MAX", 2 * size_of("a" * 100))
     response = await fetch(world, request(*map(partition, range(3)), max_bytes=1 << 30))
     assert {index: len(values) for index, values in read(response).items()} == {0: 1, 1: 1, 2: 0}
+
+
+async def test_a_full_answer_looks_into_no_further_partition(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.topic(partitions=10)
+    for index in range(10):
+        world.append("a" * 100, partition=index)
+    looked: list[int] = []
+    read_partition = Partition.read
+
+    def counted(self: Partition, *args: Any, **kwargs: Any) -> LogRead | None:
+        looked.append(self.tp.partition)
+        return read_partition(self, *args, **kwargs)
+
+    monkeypatch.setattr(Partition, "read", counted)
+    room = 3 * size_of("a" * 100) - 1
+    response = await fetch(world, request(*map(partition, range(10)), max_bytes=room))
+    counts = {index: len(values) for index, values in read(response).items()}
+    assert counts == {0: 1, 1: 1, **dict.fromkeys(range(2, 10), 0)}
+    assert looked == [0, 1, 2]
 
 
 async def test_partition_max_bytes(world: World) -> None:
