@@ -302,6 +302,7 @@ class Assembly:
                 rack=rack,
                 is_alive=cluster.is_alive,
                 controller=lambda: controller.leader,
+                quorum=cluster.quorum,
             ),
             clock=self._clock,
             rng=self._rng,

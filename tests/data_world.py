@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sprawl.core.broker import Broker, Endpoint
 from sprawl.core.cluster.hints import LeaderHint, LeaderHints
-from sprawl.core.cluster.view import ClusterView
+from sprawl.core.cluster.view import ClusterView, Quorum
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import ControllerState, node_record, topic_record
 from sprawl.core.controller.topics import Replicas, TopicInfo
@@ -163,6 +163,7 @@ class World:
                 rack=None,
                 is_alive=lambda node: node in self.alive,
                 controller=lambda: NODE.node_id,
+                quorum=lambda: Quorum(1, 0, 0, [], []),
             ),
             node_id=NODE.node_id,
             cluster_id="test",

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sprawl.core.cluster.address_book import AddressBook
 from sprawl.core.cluster.hints import LeaderHints, encode_hints, parse_hints
 from sprawl.core.cluster.peers import PeerAddress, PeerIdentity, PeerRefused, PeerUnreachable
+from sprawl.core.cluster.view import Quorum, QuorumMember
 from sprawl.core.controller.metadata_log import (
     METADATA_CONFIG,
     METADATA_TOPIC_ID,
@@ -37,7 +38,7 @@ from sprawl.core.controller.metadata_log import (
 )
 from sprawl.core.controller.nodes import FIRST_REPLICA, NodeInfo
 from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
-from sprawl.core.ids import BrokerId, LogKey, ReplicaId, Term
+from sprawl.core.ids import ZERO_UUID, BrokerId, LogKey, ReplicaId, Term
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.partition.partition import Partition
 from sprawl.core.raft.configuration import Configuration
@@ -258,6 +259,29 @@ class Cluster:
         return self._controller
 
     # --- for partitions -------------------------------------------------------------------------
+
+    def quorum(self) -> Quorum:
+        """The controller's group, as this node knows it."""
+        replica, metadata = self._metadata_replica, self._metadata
+        assert replica is not None
+        assert metadata is not None
+        configuration = replica.configuration
+        leader = replica.leader
+        node = None if leader is None else self.book.node_of(leader)
+        return Quorum(
+            leader_id=-1 if node is None else node,
+            leader_epoch=metadata.leader_epoch,
+            high_watermark=metadata.high_watermark,
+            voters=[self._quorum_member(each) for each in configuration.voters],
+            observers=[self._quorum_member(each) for each in configuration.learners],
+        )
+
+    def _quorum_member(self, replica: ReplicaId) -> QuorumMember:
+        node = self.book.node_of(replica)
+        directory = None if node is None else self.book.directory(node)
+        own = replica == self.replica_id and self._metadata is not None
+        end_offset = self._metadata.log_end_offset if own and self._metadata is not None else -1
+        return QuorumMember(-1 if node is None else node, directory or ZERO_UUID, end_offset)
 
     def ran_before(self, key: LogKey) -> bool:
         """Whether a partition had a Raft group here."""

@@ -59,6 +59,9 @@ HAND_OVER_S: Final = 5.0
 """How long a node that stops tries to give its partitions away: a transfer takes one round trip
 once the follower has everything."""
 HAND_OVER_LOOK_S: Final = 0.05
+SLOW_TICK_S: Final = 10
+"""Seconds between two looks at groups that hibernate: they move, and are handed back to their
+preferred leader, without hurry. 10,000 groups cost a few milliseconds each time."""
 FRAME_BYTES: Final = 4_194_304
 """A frame is closed once it holds so much: what follows is not kept waiting behind 100 MiB."""
 _MESSAGE_BYTES: Final = 64
@@ -77,7 +80,8 @@ class Owner(Protocol):
         ...
 
     def raft_ticked(self) -> None:
-        """For a leader that is awake, about once a second: time for what needs no hurry."""
+        """For a serving leader: time for what needs no hurry. About once a second, or every
+        SLOW_TICK_S while the group hibernates."""
         ...
 
     def raft_failed(self, fault: KafkaFault) -> None:
@@ -305,16 +309,23 @@ class RaftHost:
         self._arm()
         now_ms = self._clock.monotonic_ms()
         self._ticks += 1
-        is_second = self._ticks % max(1, 1_000 // self._settings.tick_ms) == 0
+        second = max(1, 1_000 // self._settings.tick_ms)
+        if self._ticks % (second * SLOW_TICK_S) == 0:
+            self._tick_owners(self._groups)
+        elif self._ticks % second == 0:
+            self._tick_owners(self._awake)
         for group in list(self._awake.values()):
             node = group.node
             node.tick(now_ms)
-            if is_second and node.is_serving:
-                group.owner.raft_ticked()
             if node.has_ready:
                 self.touch(group)
             elif node.is_hibernating:
                 del self._awake[group.key]
+
+    def _tick_owners(self, groups: dict[LogKey, RaftGroup]) -> None:
+        for group in list(groups.values()):
+            if group.node.is_serving and not group.is_over:
+                group.owner.raft_ticked()
 
     # --- turns ----------------------------------------------------------------------------------
 

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-BALANCE_S: Final = 30
-"""Seconds for which the preferred replica has to be in sync before it is handed the leadership:
+BALANCE_MS: Final = 30_000
+"""Time for which the preferred replica has to be in sync before it is handed the leadership:
 longer than a restarted node takes to read its first fetches, shorter than Kafka's 300."""
 
 
@@ -89,7 +89,7 @@ class RaftReplica:
 
     __slots__ = (
         "_around",
-        "_balance_s",
+        "_balanced_at_ms",
         "_clock",
         "_commits",
         "_failed",
@@ -128,7 +128,7 @@ class RaftReplica:
         self._is_serving = False
         self._sequence = 0
         self._told_in_sync: tuple[ReplicaId, ...] = ()
-        self._balance_s = 0
+        self._balanced_at_ms: int | None = None
         is_new = host.hard_state(key) is None
         self._group: RaftGroup = host.add(
             key, partition.log, log, founding=founding, term=partition.term, owner=self
@@ -276,7 +276,8 @@ class RaftReplica:
             _fail(self._reads.pop(context, None), KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER))
         if ready.is_serving and not self._is_serving and self._failed is None:
             self._is_serving = True
-            self._sequence = self._balance_s = 0
+            self._sequence = 0
+            self._balanced_at_ms = None
             self._tell()
             self._around.led(partition, is_leader=True)
 
@@ -385,11 +386,13 @@ class RaftReplica:
         """Hand over to the preferred replica once it has been in sync for a while."""
         preferred = target.voters[0]
         if preferred == self._host.replica_id or preferred not in self._in_sync():
-            self._balance_s = 0
+            self._balanced_at_ms = None
             return
-        self._balance_s += 1
-        if self._balance_s >= BALANCE_S:
-            self._balance_s = 0
+        now_ms = self._clock.monotonic_ms()
+        if self._balanced_at_ms is None:
+            self._balanced_at_ms = now_ms
+        elif now_ms - self._balanced_at_ms >= BALANCE_MS:
+            self._balanced_at_ms = None
             self.hand_over(preferred)
 
 
