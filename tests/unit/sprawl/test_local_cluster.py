@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ class Command:
                 parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
             except OSError:
                 continue
-            numbered = list(zip(words, words[1:], strict=False))
+            numbered = list(pairwise(words))
             if parent == mine and ("--node-id", str(node)) in numbered:
                 return int(place.name)
         raise AssertionError(f"node {node} does not run")
