@@ -5,8 +5,9 @@ Behaviour:
   where nothing is committed, the topic or group unknown included.
 - Topics null: every offset of the group.
 - Each group stands for itself: NOT_COORDINATOR where another node leads its partition of
-  __consumer_offsets, COORDINATOR_LOAD_IN_PROGRESS while its groups are read from the log. In v1
-  each partition carries that error.
+  __consumer_offsets, COORDINATOR_LOAD_IN_PROGRESS while its groups are read from the log. Up to v7
+  each partition carries that error too: a client that looks at partitions only would otherwise
+  take a group whose coordinator moves for one that never committed.
 - `require_stable`: a partition whose commit is still on its way to the log gets
   UNSTABLE_OFFSET_COMMIT, and the client asks again.
 
@@ -44,7 +45,6 @@ from sprawl.gateway.dispatch import HandlerSpec
 if TYPE_CHECKING:
     from sprawl.gateway.dispatch import RequestContext
 
-_GROUP_ERROR_FROM_VERSION = 2
 _GROUPS_FROM_VERSION = 8
 _TOPIC_IDS_FROM_VERSION = 10
 
@@ -61,9 +61,9 @@ def handle(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchRespo
 def _fetch_one_group(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchResponse:
     groups = ctx.broker.groups
     error = groups.availability(request.group_id)
-    if error and ctx.api_version >= _GROUP_ERROR_FROM_VERSION:
-        return OffsetFetchResponse(error_code=error)
     if request.topics is None:
+        if error:
+            return OffsetFetchResponse(error_code=error)
         found = groups.fetch_all(request.group_id, require_stable=request.require_stable)
     else:
         found = [
@@ -81,6 +81,7 @@ def _fetch_one_group(ctx: RequestContext, request: OffsetFetchRequest) -> Offset
             for topic in request.topics
         ]
     return OffsetFetchResponse(
+        error_code=error,
         topics=[
             OffsetFetchResponseTopic(
                 name=name,
