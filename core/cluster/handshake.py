@@ -21,7 +21,7 @@ VERSION_MAX = 1
 UNKNOWN_NODE = BrokerId(-1)
 """Whom a node greets that dialed a bare address."""
 
-_HELLO = struct.Struct(">HHB i16sQ i16s B")
+_HELLO = struct.Struct(">HHB i16sQ i16s Q B")
 _REFUSED = struct.Struct(">BH")
 _VISIT_FLAG = 1
 _REASON_BYTES_MAX = 1_024
@@ -66,6 +66,8 @@ class Hello:
         cluster_id: empty while the node has not joined one; at most 255 bytes in UTF-8.
         to_node_id: whom the speaker believes to talk to, or UNKNOWN_NODE.
         to_directory_id: which data directory of it, or ZERO_UUID.
+        dial: the dialer's: which of its dials to the peer this is, from 1. The acceptor's: the
+            last of its own dials to the peer that has come to nothing or to an end; 0 for none.
         is_visit: the connection is for calls of its dialer only; it is not the pair's link.
         version_min, version_max: protocol versions that the speaker can use.
     """
@@ -74,6 +76,7 @@ class Hello:
     cluster_id: str
     to_node_id: BrokerId = UNKNOWN_NODE
     to_directory_id: UUID = ZERO_UUID
+    dial: int = 0
     is_visit: bool = False
     version_min: int = VERSION_MIN
     version_max: int = VERSION_MAX
@@ -93,6 +96,7 @@ def encode_hello(hello: Hello) -> bytes:
             identity.incarnation,
             hello.to_node_id,
             hello.to_directory_id.bytes,
+            hello.dial,
             len(cluster_id),
         )
         + cluster_id
@@ -106,7 +110,7 @@ def parse_hello(body: memoryview) -> Hello:
     """
     if len(body) < _HELLO.size:
         raise PeerFault(f"a greeting of {len(body)} bytes is too short")
-    low, high, flags, node, directory, incarnation, to_node, to_directory, size = (
+    low, high, flags, node, directory, incarnation, to_node, to_directory, dial, size = (
         _HELLO.unpack_from(body)
     )
     cluster_id = bytes(body[_HELLO.size : _HELLO.size + size])
@@ -121,6 +125,7 @@ def parse_hello(body: memoryview) -> Hello:
         cluster_id=_text(cluster_id),
         to_node_id=BrokerId(to_node),
         to_directory_id=UUID(bytes=to_directory),
+        dial=dial,
         is_visit=bool(flags & _VISIT_FLAG),
         version_min=low,
         version_max=high,

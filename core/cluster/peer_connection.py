@@ -67,6 +67,10 @@ class Owner(Protocol):
         """Whether to go on with a peer."""
         ...
 
+    def last_dial(self, node: BrokerId) -> int:
+        """The last of our dials to a node that has come to nothing or to an end."""
+        ...
+
     def made(self, connection: PeerConnection) -> str | None:
         """A socket is connected. Returns: why it must be closed again, None when it is welcome."""
         ...
@@ -127,6 +131,7 @@ class PeerConnection(asyncio.BufferedProtocol):
             hello=hello,
             is_dialer=is_dialer,
             judge=self._judge,
+            last_dial=lambda theirs: owner.last_dial(theirs.identity.node_id),
             frame_bytes_max=owner.settings.frame_bytes_max,
         )
         self.is_dialer = is_dialer
@@ -140,6 +145,8 @@ class PeerConnection(asyncio.BufferedProtocol):
         self.is_over = False
         """It can carry nothing more."""
         self.is_retired = False
+        self.greeted_at = -1.0
+        """When we said who we are: what the peer answers to that, it says later."""
         self.opened_at = 0.0
         self.round_trip_ms: float | None = None
         self._scratch = owner.scratch()
@@ -181,6 +188,17 @@ class PeerConnection(asyncio.BufferedProtocol):
     def dialer_id(self) -> BrokerId:
         """Which of the two dialed."""
         return self._session.hello.identity.node_id if self.is_dialer else self.peer.node_id
+
+    @property
+    def dial(self) -> int:
+        """Our number of this dial, when we dialed."""
+        return self._session.hello.dial
+
+    @property
+    def peer_dial(self) -> int:
+        """What the peer says of its dials: see `Hello.dial`."""
+        assert self._session.peer is not None
+        return self._session.peer.dial
 
     def extra(self, name: str) -> object:
         """A fact about the socket, as asyncio names it."""
@@ -279,6 +297,8 @@ class PeerConnection(asyncio.BufferedProtocol):
     def _write_handshake(self) -> None:
         data = self._session.output()
         if data:
+            if self.greeted_at < 0:
+                self.greeted_at = self._loop.time()
             self._outbox.push(data)
 
     # --- receiving ----------------------------------------------------------------------------

@@ -13,10 +13,14 @@ Rules:
    messages caught in it are lost.
 3. A connection that the same side dialed again, or that comes from another start of the peer,
    replaces the old one at once: the dialer has lost it.
-4. A link is redialed for as long as the node's address is known, from 50 ms after the loss, each
+4. The last word of a handshake may arrive late, from a peer that has given the connection up since,
+   or has died. So dials have numbers, and an acceptor tells which of its own are history; what is
+   opened by an older dial than that, or by another start of the peer that we greeted before we
+   knew the present one, is closed again.
+5. A link is redialed for as long as the node's address is known, from 50 ms after the loss, each
    pause twice as long up to 2 s, less a random half, so that not all nodes dial a returned one at
    once. A connection that did not live 2 s does not reset the pauses.
-5. One-way messages wait for the first attempt only: what is older than a failed dial is stale.
+6. One-way messages wait for the first attempt only: what is older than a failed dial is stale.
 """
 
 from __future__ import annotations
@@ -27,8 +31,10 @@ from typing import Protocol
 
 from sprawl.core.cluster.handshake import Refusal, Refused
 from sprawl.core.cluster.peer_connection import PeerConnection
+from sprawl.core.cluster.peer_frames import Goodbye
 from sprawl.core.cluster.peers import (
     PeerAddress,
+    PeerIdentity,
     PeerUnreachable,
     TransportCounters,
     TransportSettings,
@@ -62,7 +68,7 @@ class LinkOwner(Protocol):
         """Where to dial, None when it is not known."""
         ...
 
-    async def dial(self, node: BrokerId, address: PeerAddress) -> Outcome:
+    async def dial(self, node: BrokerId, address: PeerAddress, number: int) -> Outcome:
         """Make a connection; never raises but for cancellation."""
         ...
 
@@ -94,13 +100,18 @@ class PeerLink:
     __slots__ = (
         "_callers",
         "_dial",
+        "_dials",
         "_failures",
         "_loop",
         "_owner",
         "_pause",
+        "_peer",
+        "_peer_dial",
+        "_peer_since",
         "_waiting",
         "_waiting_bytes",
         "current",
+        "last_dial",
         "node",
     )
 
@@ -111,6 +122,14 @@ class PeerLink:
         self.current: PeerConnection | None = None
         self._dial: asyncio.Task[None] | None = None
         self._pause: asyncio.TimerHandle | None = None
+        self._dials = 0
+        self.last_dial = 0
+        """The last of our dials that has come to nothing or to an end."""
+        self._peer: PeerIdentity | None = None
+        """The start of the node that we talked to last."""
+        self._peer_since = 0.0
+        self._peer_dial = 0
+        """Its dials up to this one are history."""
         self._failures = 0
         self._waiting: list[tuple[int, Sequence[Buffer], int]] = []
         self._waiting_bytes = 0
@@ -157,6 +176,9 @@ class PeerLink:
 
     def adopt(self, connection: PeerConnection) -> None:
         """A connection with the node is open."""
+        if self._is_stale(connection):
+            connection.close(Goodbye.CLOSING, "the connection has been replaced meanwhile")
+            return
         old = self.current
         if old is not None and old.peer == connection.peer:
             if old.dialer_id < connection.dialer_id:
@@ -178,8 +200,22 @@ class PeerLink:
                 caller.set_result(connection)
         self._owner.link_is_up(self.node)
 
+    def _is_stale(self, connection: PeerConnection) -> bool:
+        """Whether its peer has done something since that it must have known the end of."""
+        peer, peer_dial = connection.peer, connection.peer_dial
+        if peer != self._peer:
+            if self._peer is not None and connection.greeted_at <= self._peer_since:
+                return True
+            self._peer, self._peer_since, self._peer_dial = peer, self._loop.time(), 0
+        elif not connection.is_dialer and peer_dial <= self._peer_dial:
+            return True
+        self._peer_dial = max(self._peer_dial, peer_dial)
+        return False
+
     def lose(self, connection: PeerConnection, reason: str) -> None:
         """A connection has ended."""
+        if connection.is_dialer:
+            self.last_dial = max(self.last_dial, connection.dial)
         if self.current is not connection:
             return
         self.current = None
@@ -236,15 +272,19 @@ class PeerLink:
             self._failures = 0
             self._give_up("its address is not known any more")
             return
-        self._dial = self._loop.create_task(self._run(address), name=f"dial node {self.node}")
+        self._dials += 1
+        self._dial = self._loop.create_task(
+            self._run(address, self._dials), name=f"dial node {self.node}"
+        )
 
-    async def _run(self, address: PeerAddress) -> None:
-        outcome = await self._owner.dial(self.node, address)
+    async def _run(self, address: PeerAddress, number: int) -> None:
+        outcome = await self._owner.dial(self.node, address, number)
         self._dial = None
         if isinstance(outcome, PeerConnection):
             if self.current is None:  # it is gone already; `lose` could not plan while we dialed
                 self._plan(self._pause_ms())
             return
+        self.last_dial = max(self.last_dial, number)
         self._failures += 1
         self._owner.dial_failed(self.node, address, outcome)
         if not (isinstance(outcome, Refused) and outcome.refusal is Refusal.ALREADY_CONNECTED):
@@ -261,6 +301,7 @@ class PeerLink:
         if self._dial is not None and (made is None or not made.is_dialer):
             self._dial.cancel()
             self._dial = None
+            self.last_dial = self._dials
 
     def _give_up(self, reason: str) -> None:
         """The attempt has failed for those who wait."""

@@ -67,6 +67,7 @@ class PeerSession:
 
     Args:
         hello: our greeting; an acceptor's is completed with whom it answers.
+        last_dial: for an acceptor's greeting, given the peer's: see `Hello.dial`.
         is_dialer: whether we dialed.
         judge: why not to go on with the peer of this greeting, given ours; None to go on.
         frame_bytes_max: larger frames are a fault.
@@ -81,6 +82,7 @@ class PeerSession:
         "_head",
         "_is_dialer",
         "_judge",
+        "_last_dial",
         "_magic",
         "_output",
         "_size",
@@ -98,6 +100,7 @@ class PeerSession:
         hello: Hello,
         is_dialer: bool,
         judge: Callable[[Hello, Hello], Refused | None],
+        last_dial: Callable[[Hello], int] = lambda theirs: 0,
         frame_bytes_max: int,
     ) -> None:
         self.hello = hello
@@ -108,6 +111,7 @@ class PeerSession:
         self.state = SessionState.GREETING if is_dialer else SessionState.LISTENING
         self._is_dialer = is_dialer
         self._judge = judge
+        self._last_dial = last_dial
         self._frame_bytes_max = frame_bytes_max
         self._output: list[bytes] = []
         self._magic = b""
@@ -253,6 +257,7 @@ class PeerSession:
             self.hello,
             to_node_id=you.node_id,
             to_directory_id=you.directory_id,
+            dial=self._last_dial(theirs),
             is_visit=theirs.is_visit,
         )
         if self._refuse_if_judged(theirs):

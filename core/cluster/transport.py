@@ -302,10 +302,10 @@ class Transport:
         """A random number in [0, 1)."""
         return self._rng.random()
 
-    async def dial(self, node: BrokerId, address: PeerAddress) -> Outcome:
+    async def dial(self, node: BrokerId, address: PeerAddress, number: int) -> Outcome:
         """Make the connection of a link."""
         expected = self._expected_directory(node) or ZERO_UUID
-        hello = replace(self._hello, to_node_id=node, to_directory_id=expected)
+        hello = replace(self._hello, to_node_id=node, to_directory_id=expected, dial=number)
         return await self._dial(node, address, hello)
 
     def link_is_up(self, node: BrokerId) -> None:
@@ -371,6 +371,11 @@ class Transport:
         return Refused(
             Refusal.ALREADY_CONNECTED, f"node {self.node_id} is connected with node {you.node_id}"
         )
+
+    def last_dial(self, node: BrokerId) -> int:
+        """The last of our dials to a node that has come to nothing or to an end."""
+        link = self._links.get(node)
+        return 0 if link is None else link.last_dial
 
     def made(self, connection: PeerConnection) -> str | None:
         """A socket is connected."""

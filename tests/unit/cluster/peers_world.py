@@ -176,8 +176,12 @@ class RawPeer:
         """Connect and do the handshake."""
         await self.greet(address)
         events = await self.read()
-        self.writer.write(self._session.output())
+        self.ready()
         return events
+
+    def ready(self) -> None:
+        """Say the last word of the handshake."""
+        self.writer.write(self._session.output())
 
     async def read(self) -> list[Event]:
         """Whatever comes next; empty at the end of the connection."""

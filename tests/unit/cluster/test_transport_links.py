@@ -9,11 +9,13 @@ import pytest
 
 from sprawl.core.cluster.peer_frames import Goaway, Goodbye, encode_frame, encode_ping, one_way_head
 from sprawl.core.cluster.transport import PeerAddress, PeerUnreachable
+from sprawl.core.ids import BrokerId
 from tests.unit.cluster.peers_world import (
     FAST,
     KIND,
     Node,
     directory_of,
+    identity,
     until,
     world,
 )
@@ -81,7 +83,7 @@ async def test_calls_under_way_survive_a_better_connection() -> None:
         await until(lambda: one.is_connected(2) and one.transport.counters.calls_served)
         (lesser,) = one.transport._connections
         link = one.transport._link(lesser.peer.node_id)
-        link._dial = asyncio.ensure_future(link._run(two.address))
+        link._dial = asyncio.ensure_future(link._run(two.address, 1))
         await until(lambda: link.current is not lesser)
         assert not lesser.is_over
         assert await one.call(2) == b"1:"
@@ -169,6 +171,41 @@ async def test_a_dead_process_replaces_nobody() -> None:
         assert not one.downs
         await ghost.close()
         assert two.ups == [1]
+
+
+@pytest.mark.parametrize("facts", [{}, {"identity": identity(2, 76)}], ids=["dial", "start"])
+async def test_a_last_word_that_comes_late_replaces_nobody(facts: dict[str, object]) -> None:
+    """The dialer gave up while its READY was on the way, and has made another connection since; or
+    it died, and its next start has."""
+    async with world() as nodes:
+        one = await nodes.start(1)
+        late = nodes.by_hand(2, dial=1, **facts)
+        await late.greet(one.address)
+        await late.read()
+        now = nodes.by_hand(2, dial=2)
+        await now.dial(one.address)
+        await until(lambda: one.is_connected(2))
+        late.ready()
+        assert isinstance((await late.read_until_end())[-1], Goaway)
+        assert one.is_connected(2)
+        assert not one.downs
+        (stays,) = one.transport._connections
+        assert stays.peer_dial == 2
+
+
+async def test_a_dial_that_the_dialer_has_given_up_replaces_nobody() -> None:
+    """Node 1 dialed, lost that, and was then dialed by node 2 before its READY came through."""
+    async with world() as nodes:
+        two = await nodes.start(2)
+        late = nodes.by_hand(1, dial=3)
+        await late.greet(two.address)
+        await late.read()
+        one = await nodes.start(1, incarnation=77)
+        one.transport._link(BrokerId(2)).last_dial = 3
+        await two.call(1)
+        late.ready()
+        await late.read_until_end()
+        assert (two.ups, two.downs) == ([1], [])
 
 
 async def test_a_silent_peer_is_lost() -> None:
