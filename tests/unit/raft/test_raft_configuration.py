@@ -143,7 +143,7 @@ def test_hard_state_bytes(term: int, voted_for: int | None, index: int, pending:
     )
     assert HardState.parse(state.encode()) == state
     for data in (b"", state.encode()[:-1], b"\x09" + state.encode()[1:]):
-        with pytest.raises(ValueError, match="hard state|configuration"):
+        with pytest.raises(ValueError, match=r"hard state|configuration"):
             HardState.parse(data)
 
 
