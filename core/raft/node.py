@@ -271,7 +271,7 @@ class RaftNode(Elections):
         """The copy that `Ready.snapshots` asked for is over.
 
         Args:
-            ok: whether the follower has it.
+            ok: whether the follower has it now, or had it before (`needs_snapshot`).
             index: of its last entry.
         """
         lead = self._lead

@@ -225,23 +225,16 @@ class World:
         assert node is not None
         index, term = node.commit_index, host.log.term_at(node.commit_index)
         is_done = False
-        if (
-            term is not None
-            and to.node is not None
-            and not to.waiting
-            and to.node.role is not Role.LEADER
-            and to.node.needs_snapshot(LogIndex(index), Term(term))
-            and (host.id, to.id) not in self.cut
-            and to.node.term <= node.term
-        ):
-            self.checkers.count("snapshot")
-            if to.flush is not None or to.reports:
+        if term is not None and to.node is not None and (host.id, to.id) not in self.cut:
+            is_done = not to.node.needs_snapshot(LogIndex(index), Term(term))
+            if not is_done and not to.waiting and to.node.role is not Role.LEADER:
+                self.checkers.count("snapshot")
                 to.flush, to.reports = None, []
-            to.stored = to.node.snapshot_state(index, node.configuration)
-            to.log.install(index, term)
-            to.node.restored(index, Term(term), node.configuration)
-            self.drain(to)
-            is_done = True
+                to.stored = to.node.snapshot_state(LogIndex(index), node.configuration)
+                to.log.install(index, term)
+                to.node.restored(LogIndex(index), Term(term), node.configuration)
+                self.drain(to)
+                is_done = True
         node.snapshot_sent(to.id, is_done, index)
         self.drain(host)
 
@@ -407,7 +400,7 @@ class World:
     def compact(self, host: Host) -> None:
         node = host.node
         self.drain(host)
-        if node is None or host.waiting or host.log.changes:
+        if node is None or host.waiting or host.flush or host.log.changes:
             return
         index = min(node.commit_index, host.log.synced)
         if index > host.log.base:
