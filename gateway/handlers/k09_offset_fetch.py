@@ -97,7 +97,7 @@ def _fetch_one_group(ctx: RequestContext, request: OffsetFetchRequest) -> Offset
                 ],
             )
             for name, partitions in found
-        ]
+        ],
     )
 
 
