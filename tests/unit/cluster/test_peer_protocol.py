@@ -8,7 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sprawl.core.cluster import peer_frames as frames
@@ -313,6 +313,7 @@ def test_a_large_frame_grows_as_it_arrives() -> None:
     assert message == frames.Message(1, memoryview(body))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.binary(max_size=9_000), max_size=8), st.integers(1, 5_000))
 def test_frames_do_not_depend_on_how_they_arrive(bodies: list[bytes], step: int) -> None:
     data = b"".join(frames.one_way_head(3, len(body)) + body for body in bodies)
@@ -323,6 +324,7 @@ def test_frames_do_not_depend_on_how_they_arrive(bodies: list[bytes], step: int)
 # --- any bytes ------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.binary(max_size=400), st.booleans(), st.integers(1, 64))
 def test_any_bytes_before_the_handshake(data: bytes, is_dialer: bool, step: int) -> None:
     for prefix in (b"", MAGIC, MAGIC + HELLO_FRAME):
@@ -331,6 +333,7 @@ def test_any_bytes_before_the_handshake(data: bytes, is_dialer: bool, step: int)
         assert stranger.fault is None or stranger.state is SessionState.ENDED
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(
         st.one_of(
@@ -348,6 +351,7 @@ def test_any_frames_after_the_handshake(pieces: list[bytes], step: int) -> None:
     assert (connection.fault is None) == (connection.state is SessionState.OPEN)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers(0, len(MAGIC + HELLO_FRAME) - 1), st.integers(0, 255))
 def test_a_changed_byte_of_a_greeting(place: int, value: int) -> None:
     data = bytearray(MAGIC + HELLO_FRAME)
