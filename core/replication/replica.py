@@ -10,8 +10,9 @@ Rules:
 2. acks=all is answered when the entry is committed, which counts flushed copies only, and when at
    least `min.insync.replicas` have it. acks=1 is answered when the leader's log took it.
 3. The high watermark is the offset after the commit index. It never goes back.
-4. An append whose leader is deposed may or may not stay in the log: its producer is told
-   NOT_LEADER_OR_FOLLOWER and sends it again to the new leader, which knows duplicates.
+4. An append whose leader is deposed may or may not stay in the log. Its producer is told
+   NOT_ENOUGH_REPLICAS_AFTER_APPEND, never a code that stands for "not written": it tries again, and
+   the new leader knows duplicates. NOT_LEADER_OR_FOLLOWER is certain: nothing was appended.
 5. The log start moves by entries of the log, on all replicas at the same place of it.
 6. Where the replicas are wanted is the controller's to say; the leader brings it about, one step
    of the configuration at a time.
@@ -338,9 +339,15 @@ class RaftReplica:
 
     def _fail_all(self, fault: KafkaFault) -> None:
         commits, self._commits = self._commits, deque()
+        uncertain = fault
+        if fault.code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.KAFKA_STORAGE_ERROR):
+            uncertain = KafkaFault(
+                ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+                "The leader changed before enough replicas had this; it may be in the log.",
+            )
         for _, commit in commits:
             if not commit.done():
-                commit.set_result(fault)
+                commit.set_result(uncertain)
         reads, self._reads = self._reads, {}
         for confirmed in reads.values():
             _fail(confirmed, fault)

@@ -79,6 +79,7 @@ async def test_without_a_majority_nothing_is_acknowledged(tmp_path: Path) -> Non
         assert raised.value.code in (
             ErrorCode.NOT_LEADER_OR_FOLLOWER,
             ErrorCode.NOT_ENOUGH_REPLICAS,
+            ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
         )
 
 
