@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from sprawl.core.cluster.hints import LeaderHint
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.partition.replication import ACKS_ALL
+from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.faults import ConfigurationRefused, ReadRefused, TransferRefused
 from sprawl.core.raft.ready import Role
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from sprawl.core.ids import LogIndex, LogKey, Offset, ReplicaId
     from sprawl.core.partition.partition import Partition
     from sprawl.core.partition.replication import Commit
-    from sprawl.core.raft.configuration import Configuration
     from sprawl.core.raft.ready import Ready
     from sprawl.core.replication.host import RaftGroup, RaftHost
     from sprawl.core.replication.log_starts import GroupLog
@@ -136,12 +136,13 @@ class RaftReplica:
         )
         node = self._group.node
         partition.term = node.term
-        if is_new and is_preferred and node.is_voter and partition.log.last_index == 0:
+        is_founder = is_new and is_preferred and node.is_voter and partition.log.last_index == 0
+        if is_founder or node.configuration == Configuration.of([host.replica_id]):
             self._found(FOUNDING_TRIES)
 
     def _found(self, tries_left: int) -> None:
-        """Nobody led the group yet: its first leader need not wait for an election timeout, only
-        until the others have heard of the group."""
+        """Nobody led the group yet, or nobody else can: no election timeout has to be waited for,
+        only until the others have heard of the group."""
         node = self._group.node
         if node.leader is not None or self._failed is not None:
             return
