@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sprawl.core.cluster.view import ClusterView
     from sprawl.core.config.broker import BrokerConfig
     from sprawl.core.controller.controller import Controller
-    from sprawl.core.groups.shell import GroupCoordinator
+    from sprawl.core.groups.coordinators import GroupCoordinators
     from sprawl.core.ids import BrokerId
     from sprawl.core.partition.registry import Partitions
 
@@ -59,6 +59,6 @@ class Broker:
     cluster: ClusterView
     controller: Controller
     partitions: Partitions
-    groups: GroupCoordinator
+    groups: GroupCoordinators
     endpoints: Mapping[str, Endpoint]
     volume: Callable[[], Volume] = lambda: Volume("memory", -1, -1)

@@ -24,6 +24,13 @@ COMPACTION_KEYS_MAX = 250_000
 """Keys that one compaction pass remembers: about 50 MiB while it runs. A log with more dirty keys
 is compacted in several passes, as Kafka does with log.cleaner.dedupe.buffer.size."""
 
+# --- core/log_limit ------------------------------------------------------------------------------
+LOG_LIMIT_LINES_MAX = 10
+LOG_LIMIT_WINDOW_MS = 60_000
+"""Lines about the faults of one peer host: ten a minute tell what is wrong."""
+LOG_LIMIT_KEYS_MAX = 1_024
+"""Peer hosts whose lines are counted each for itself."""
+
 # --- core/log ------------------------------------------------------------------------------------
 MEMORY_TAIL_BYTES_MAX = 16_777_216
 """Recently appended batches that the node keeps in memory for tail readers, over all partitions:
@@ -63,6 +70,40 @@ every node of a placement cell stays below."""
 RAFT_READS_WAITING_MAX = 65_536
 """Reads that wait for one leader to confirm itself; further ones are refused at once."""
 
+# --- core/cluster --------------------------------------------------------------------------------
+PEER_FRAME_BYTES_MAX = 134_283_264
+"""Largest frame between two nodes: 128 MiB for what replication makes of the largest request a
+client may send (FRAME_BYTES_MAX, 100 MiB), and 64 KiB for what the transport puts before it."""
+PEER_FRAME_BYTES_UPFRONT_MAX = 2_097_152
+"""Bytes allocated for a frame because its size says so: two replication frames of usual size.
+Larger ones grow as they arrive."""
+PEER_HANDSHAKE_BYTES_MAX = 4_096
+"""Largest frame before a peer has told who it is: four times the longest greeting or refusal."""
+PEER_SCRATCH_BYTES = 131_072
+"""The receive buffer that the connections of a transport share, as on the gateway."""
+PEER_JOINED_BYTES_MAX = 65_536
+"""Outgoing pieces up to this size altogether are copied into one write; a larger piece is written
+as it lies."""
+PEER_SEND_QUEUE_BYTES_MAX = 33_554_432
+"""Unsent bytes for one peer from which on one-way messages are dropped, and at twice as many calls
+are refused: 32 MiB, what 10 Gbit/s carries in 27 ms and 100 Mbit/s in 2.7 s, just within the
+silence that counts as loss."""
+PEER_CALLS_MAX = 1_024
+"""Calls to one peer under way at once. Forwarded requests of a thousand clients fit; more at once
+means that the peer does not keep up, and the caller should hear of it."""
+PEER_SERVED_CALLS_MAX = 1_024
+"""Calls of one peer that are served at once; the same number, so that a peer with the same limits
+is refused only when calls it gave up are still being served."""
+PEER_ACCEPTED_CONNECTIONS_MAX = 2_048
+"""Accepted connections of a transport, strangers included: twice a cluster of a thousand nodes."""
+PEER_HANDSHAKES_MAX = 256
+"""Accepted connections that have not told who they are: a restarting cluster comes in at once, a
+stranger cannot take more."""
+PEER_REFUSAL_WINDOW_MS = 600_000
+"""The same refusal of the same peer is logged once in ten minutes; it lasts until somebody acts."""
+PEER_CLOSING_MS_MAX = 1_000
+"""How long the last frames of a connection may take when a transport closes."""
+
 # --- gateway -------------------------------------------------------------------------------------
 SCRATCH_BYTES = 131_072
 """The receive buffer that all connections of a server share: one read takes at most this much. What
@@ -93,11 +134,6 @@ UNSENT_BYTES_MAX = 268_435_456
 the largest size. Beyond it those that have not read for the longest time are disconnected."""
 WARNED_NETWORKS_MAX = 256
 """Client networks remembered so that a warning about an unreachable address is given once each."""
-LOG_LIMIT_LINES_MAX = 10
-LOG_LIMIT_WINDOW_MS = 60_000
-"""Lines about the faults of one peer host: ten a minute tell what is wrong."""
-LOG_LIMIT_KEYS_MAX = 1_024
-"""Peer hosts whose lines are counted each for itself."""
 HTTP_REQUEST_BYTES_MAX = 8_192
 """Largest request head on the HTTP port, Tomcat's default."""
 HTTP_CONNECTIONS_MAX = 64

@@ -22,9 +22,9 @@ from sprawl.core.limits import (
     UNSENT_BYTES_MAX,
     WARNED_NETWORKS_MAX,
 )
+from sprawl.core.log_limit import LogLimit
 from sprawl.gateway.connection import KafkaConnection
 from sprawl.gateway.listeners import Advice, diagnose, judge, network_of
-from sprawl.gateway.log_limit import LogLimit
 from sprawl.gateway.sockets import bind as bind_sockets
 
 if TYPE_CHECKING:

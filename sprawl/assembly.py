@@ -10,30 +10,32 @@ so that what they were promised is finished before the data is closed.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sprawl import __version__
 from sprawl.core.broker import Broker, Endpoint
-from sprawl.core.cluster.hints import LeaderHints
+from sprawl.core.cluster.cluster import Cluster
 from sprawl.core.cluster.view import ClusterView
 from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.config.broker_keys import BROKER_CONFIGS
 from sprawl.core.config.definition import ConfigFault
 from sprawl.core.controller.controller import Controller
 from sprawl.core.controller.identity import Identity, IdentityFault
-from sprawl.core.controller.metadata_log import KeyValueMetadataLog
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import ControllerState
 from sprawl.core.controller.topics import TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.groups.coordinators import GroupCoordinators
 from sprawl.core.groups.model import GroupConfig
-from sprawl.core.groups.shell import GroupCoordinator
-from sprawl.core.ids import BrokerId, ReplicaId, TopicName
+from sprawl.core.groups.placement import OFFSETS_TOPIC
+from sprawl.core.ids import BrokerId, ReplicaId
 from sprawl.core.partition.internal import InternalTopic
 from sprawl.core.partition.registry import Partitions
 from sprawl.core.partition.settings import PartitionSettings
@@ -44,6 +46,7 @@ from sprawl.gateway.http import HttpServer
 from sprawl.gateway.listeners import Listener, ListenerFault, endpoints_of, parse_listeners
 from sprawl.gateway.metrics import GatewayMetrics
 from sprawl.gateway.server import Server
+from sprawl.peering import join, listen_to_peers, must_join
 from sprawl.platform import SystemPlatform
 from sprawl.ports import holder_of
 
@@ -54,7 +57,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-OFFSETS_TOPIC = TopicName("__consumer_offsets")
+REGISTER_S = 5.0
+"""How long a node that knows its cluster waits for the controller at start: two elections."""
 
 
 class Assembly:
@@ -73,6 +77,7 @@ class Assembly:
         self._data = self._platform.data(settings)
         self._metrics = GatewayMetrics()
         self._endpoints: dict[str, Endpoint] = {}
+        self._peer: Endpoint | None = None
         self._broker: Broker | None = None
         self._server: Server | None = None
         self._running: AsyncExitStack | None = None
@@ -95,6 +100,11 @@ class Assembly:
     @property
     def cluster_id(self) -> str:
         return self.broker.cluster_id
+
+    @property
+    def peer(self) -> Endpoint | None:
+        """Where other nodes reach this one; None when it is alone."""
+        return self._peer
 
     @property
     def listeners(self) -> dict[str, str]:
@@ -136,21 +146,43 @@ class Assembly:
         await self._start_http(running)
         store, kv = self._open_storage()
         partition_settings = PartitionSettings.from_config(config)
+        executor = self._platform.executor(partition_settings.io_threads)
+        cluster = Cluster(
+            node_id=BrokerId(identity.node_id),
+            directory_id=identity.directory_id,
+            store=store,
+            kv=kv,
+            clock=self._clock,
+            rng=self._rng,
+            run_blocking=partial(asyncio.get_running_loop().run_in_executor, executor),
+        )
         partitions = Partitions(
             store=store,
             kv=kv,
             clock=self._clock,
             settings=partition_settings,
-            executor=self._platform.executor(partition_settings.io_threads),
+            replicate=cluster.replicate,
+            executor=executor,
         )
-        followers = Followers()
-        broker = self._assemble(identity, config, partitions, followers, kv)
+        running.push_async_callback(cluster.close)
+        joined_as = None
+        peering = await listen_to_peers(settings, cluster, identity, self._rng)
+        if peering is not None:
+            transport, self._peer = peering
+            cluster.connect(transport)
+            if must_join(settings, cluster):
+                cluster_id, joined_as = await join(settings, cluster, identity, self._peer)
+                identity = self._data.adopt(cluster_id)
+        followers = Followers(cluster)
+        broker = self._assemble(identity, config, partitions, followers, cluster)
         self._server = server = Server(broker, self._metrics, platform=self._platform)
         followers.follow(broker, server)
+        cluster.on_led = followers.led
         running.push_async_callback(server.stop)
         ports = {each.name: _bind(server, each) for each in listeners}
         self._endpoints.update(endpoints_of(listeners, ports))
         try:
+            cluster.begin(broker.controller, joined_as)
             broker.controller.load()
         except (ValueError, OSError) as error:
             raise StartFault(
@@ -158,7 +190,7 @@ class Assembly:
                 next_step="start the version of Sprawl that wrote it, or use other --data",
             ) from error
         try:
-            await broker.controller.register(self._describe(broker, identity))
+            await self._register(running, broker, identity)
             await partitions.start()
         except (KafkaFault, OSError) as error:
             raise _unusable(settings.data, error) from error
@@ -167,16 +199,11 @@ class Assembly:
         running.push_async_callback(broker.groups.close)
         # A second time, because clients have to go before groups and partitions do.
         running.push_async_callback(server.stop)
-        try:
-            await broker.groups.start()
-        except KafkaFault as error:
-            raise _unusable(settings.data, error) from error
-        # Offsets that outlived their topic, because the node ended between the two removals.
-        broker.groups.topics_deleted(
-            broker.groups.committed_topics() - broker.controller.topics.keys()
-        )
+        await broker.groups.start()
         handlers.load()
         await server.start()
+        # First of all when the node stops: clients that are sent on go at once.
+        running.push_async_callback(cluster.hand_over)
         self._broker = broker
 
     def _identify(self, running: AsyncExitStack) -> Identity:
@@ -220,16 +247,18 @@ class Assembly:
         config: BrokerConfig,
         partitions: Partitions,
         followers: Followers,
-        kv: KeyValueStore,
+        cluster: Cluster,
     ) -> Broker:
         node_id = BrokerId(identity.node_id)
         controller = Controller(
             ControllerState(),
-            KeyValueMetadataLog(kv, node_id, partitions.run_blocking),
+            cluster.log,
             node_id=node_id,
+            cluster_id=identity.cluster_id,
             broker_config=lambda: broker.config,
             rng=self._rng,
             listener=followers,
+            remote=cluster,
         )
 
         def offsets_topic() -> TopicSpec:
@@ -246,9 +275,15 @@ class Assembly:
                 },
             )
 
-        groups = GroupCoordinator(
+        def offsets_partition_count() -> int:
+            topic = controller.topics.get(OFFSETS_TOPIC)
+            return 0 if topic is None else topic.partition_count
+
+        groups = GroupCoordinators(
             log=InternalTopic(partitions, OFFSETS_TOPIC, self._clock),
+            partition_count=offsets_partition_count,
             ensure_topic=lambda: controller.ensure_topic(offsets_topic()),
+            find_deleted=lambda names: _deleted_among(names, controller),
             config=GroupConfig.from_broker(config),
             clock=self._clock,
             rng=self._rng,
@@ -261,12 +296,13 @@ class Assembly:
             cluster=ClusterView(
                 node_id=node_id,
                 state=controller.state,
-                hints=LeaderHints(),
+                hints=cluster.hints,
                 partitions=partitions,
                 endpoints=self._endpoints,
                 rack=rack,
-                is_alive=lambda _: False,
+                is_alive=cluster.is_alive,
                 controller=lambda: controller.leader,
+                quorum=cluster.quorum,
             ),
             clock=self._clock,
             rng=self._rng,
@@ -286,8 +322,30 @@ class Assembly:
             replica_id=ReplicaId(0),
             directory_id=identity.directory_id,
             endpoints=self._endpoints,
+            peer=self._peer,
             rack=broker.rack,
         )
+
+    async def _register(self, running: AsyncExitStack, broker: Broker, identity: Identity) -> None:
+        """Tell the controller where this node is, and hear all it has decided by then.
+
+        A node that knows its cluster does not wait for it for long: its partitions may have a
+        quorum while the controller has none.
+        """
+        controller = broker.controller
+        node = self._describe(broker, identity)
+        if not controller.nodes or (
+            len(controller.nodes) == 1 and broker.node_id in controller.nodes
+        ):
+            await controller.register(node)
+            return
+        try:
+            async with asyncio.timeout(REGISTER_S):
+                await controller.register(node)
+        except (KafkaFault, TimeoutError) as failure:
+            _log.warning("no controller takes this node's registration yet: %s", failure)
+            task = asyncio.get_running_loop().create_task(_register_later(controller, node))
+            running.push_async_callback(_end, task)
 
     # --- health and metrics ---------------------------------------------------------------------
 
@@ -321,12 +379,34 @@ class Assembly:
         yield "sprawl_partitions_open", "Partitions whose logs are open", len(opened)
         log_bytes = sum(partition.log.size_bytes for partition in opened)
         yield "sprawl_open_log_bytes", "Size of the open logs", log_bytes
-        if self._broker.groups.availability() is ErrorCode.NONE:
+        if self._broker.groups.availability_of_all() is ErrorCode.NONE:
             groups = self._broker.groups.list_groups()
             yield "sprawl_groups", "Consumer groups", len(groups)
         free_bytes = self._data.volume().usable_bytes
         if free_bytes >= 0:
             yield "sprawl_disk_free_bytes", "Room left for data", free_bytes
+
+
+async def _register_later(controller: Controller, node: NodeInfo) -> None:
+    while True:
+        try:
+            await controller.register(node)
+            return
+        except KafkaFault as fault:
+            _log.warning("no controller takes this node's registration yet: %s", fault)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def _deleted_among(names: Collection[str], controller: Controller) -> set[str]:
+    """The topics that no longer exist: not just unknown here because this node is behind."""
+    if controller.topics.keys() >= set(names):
+        return set()
+    await controller.barrier()
+    return set(names) - controller.topics.keys()
 
 
 def _parse_listeners(settings: Settings, hostname: str) -> list[Listener]:

@@ -150,6 +150,65 @@ SETTINGS: tuple[Setting, ...] = (
         aliases=("cluster.id",),
     ),
     Setting(
+        name="peer.port",
+        default=None,
+        unit="port",
+        doc="Port for the other nodes of a cluster; 0 for a free one. Not opened when not given,"
+        " but 9093 with join.",
+    ),
+    Setting(
+        name="peer.host",
+        default=None,
+        unit="address",
+        doc="Address that the peer port binds to; the same as host when not given.",
+    ),
+    Setting(
+        name="peer.advertised.host",
+        default=None,
+        unit="address",
+        doc="Host that other nodes are told; advertised.host or peer.host when not given.",
+    ),
+    Setting(
+        name="peer.address.map",
+        default=None,
+        unit="list",
+        doc="ID=host:port of nodes that this one reaches at another address than the one they tell:"
+        " through a tunnel or a port that is forwarded.",
+    ),
+    Setting(
+        name="join",
+        default=None,
+        unit="list",
+        doc="Nodes of a cluster to join, host:port of their peer ports. Counts for a new data"
+        " directory; one that belongs to a cluster stays in it.",
+    ),
+    Setting(
+        name="replace.node",
+        default="false",
+        unit="",
+        doc="Join in the place of a node of the same id whose data is lost.",
+        choices=("false", "true"),
+    ),
+    Setting(
+        name="peer.certificate",
+        default=None,
+        unit="path",
+        doc="PEM certificate that other nodes see; its subject alternative name is"
+        " URI:sprawl:node:ID. With peer.key and peer.ca, nodes talk by mutual TLS.",
+    ),
+    Setting(
+        name="peer.key",
+        default=None,
+        unit="path",
+        doc="PEM private key of peer.certificate.",
+    ),
+    Setting(
+        name="peer.ca",
+        default=None,
+        unit="path",
+        doc="PEM certificate of the authority that made the certificates of all nodes.",
+    ),
+    Setting(
         name="ports.file",
         default=None,
         unit="path",
@@ -263,6 +322,17 @@ class Settings:
         if self.required("http.port").lower() in ("off", "none", ""):
             return None
         return self.number("http.port", least=0, most=65535)
+
+    @property
+    def peer_port(self) -> int | None:
+        """The port for other nodes; None when there are none."""
+        if self.text("peer.port") is None:
+            return 9093 if self.text("join") else None
+        return self.number("peer.port", least=0, most=65535)
+
+    def flag(self, name: str) -> bool:
+        """Whether a setting of false and true is true."""
+        return self.required(name) == "true"
 
     @property
     def http_host(self) -> str:

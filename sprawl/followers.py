@@ -6,19 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sprawl.core.groups.model import GroupConfig
+from sprawl.core.groups.placement import OFFSETS_TOPIC
+from sprawl.core.ids import LogKey, PartitionId, TopicPartition
+from sprawl.core.partition.placement import Role, placements_of
 from sprawl.gateway.server import ServerLimits
 
 if TYPE_CHECKING:
     from sprawl.core.broker import Broker
+    from sprawl.core.cluster.cluster import Cluster
     from sprawl.core.config.broker import BrokerConfig
     from sprawl.core.controller.topics import TopicInfo
+    from sprawl.core.partition.partition import Partition
     from sprawl.gateway.server import Server
 
 
 class Followers:
     """The controller's `Listener`. It is made before the parts are, so `follow` comes later."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         self._parts: tuple[Broker, Server] | None = None
 
     def follow(self, broker: Broker, server: Server) -> None:
@@ -27,15 +33,32 @@ class Followers:
 
     def topic_added(self, topic: TopicInfo) -> None:
         broker, _ = self._followed()
-        broker.partitions.add_topic(
-            topic.name, topic.id, topic.partition_count, broker.controller.log_config(topic)
-        )
+        cluster = self._cluster
+        placements = placements_of(topic, cluster.replica_id, cluster.ran_before)
+        config = broker.controller.log_config(topic)
+        broker.partitions.add_topic(topic.name, topic.id, config, placements)
+        if topic.name == OFFSETS_TOPIC:
+            for index, placement in enumerate(placements):
+                # Replicas tell by themselves when they lead: see `led`.
+                if placement.role is Role.ALONE:
+                    tp = TopicPartition(topic.name, PartitionId(index))
+                    broker.groups.lead(index, broker.partitions.leader_epoch(tp))
+
+    def led(self, partition: Partition, is_leader: bool) -> None:
+        """A replicated partition begins or ends to be served here."""
+        broker, _ = self._followed()
+        if partition.tp.topic != OFFSETS_TOPIC:
+            return
+        if is_leader:
+            broker.groups.lead(partition.tp.partition, partition.leader_epoch)
+        else:
+            broker.groups.resign(partition.tp.partition)
 
     def topic_moved(self, topic: TopicInfo) -> None:
-        """Nothing moves on a node that is alone."""
+        self.topic_added(topic)
 
     def nodes_changed(self) -> None:
-        """A node that is alone knows itself."""
+        self._cluster.nodes_changed()
 
     def topic_configured(self, topic: TopicInfo) -> None:
         broker, _ = self._followed()
@@ -44,7 +67,11 @@ class Followers:
     def topics_removed(self, topics: Sequence[TopicInfo]) -> None:
         broker, _ = self._followed()
         for topic in topics:
+            if topic.name == OFFSETS_TOPIC:
+                for index in topic.partitions:
+                    broker.groups.resign(index)
             broker.partitions.remove_topic(topic.id)
+            self._cluster.hints.forget(LogKey(topic.id, index) for index in topic.partitions)
         broker.groups.topics_deleted([topic.name for topic in topics])
 
     def broker_configured(self, dynamic_default: Mapping[str, str], own: Mapping[str, str]) -> None:

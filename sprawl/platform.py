@@ -49,6 +49,14 @@ class Data(Protocol):
         """
         ...
 
+    def adopt(self, cluster_id: str) -> Identity:
+        """The data belongs to another cluster from now on, which this node has joined.
+
+        Raises:
+            OSError: that cannot be written down.
+        """
+        ...
+
     def open(self) -> tuple[LogStore, KeyValueStore]:
         """The storage, once; `close` closes it.
 
@@ -135,7 +143,12 @@ class MemoryData:
     def identify(self) -> Identity:
         settings = self._settings
         cluster_id = settings.text("cluster.id") or new_cluster_id(self._rng)
-        return Identity(cluster_id, settings.node_id, new_directory_id(self._rng))
+        self._identity = Identity(cluster_id, settings.node_id, new_directory_id(self._rng))
+        return self._identity
+
+    def adopt(self, cluster_id: str) -> Identity:
+        self._identity = self._identity._replace(cluster_id=cluster_id)
+        return self._identity
 
     def open(self) -> tuple[LogStore, KeyValueStore]:
         return MemoryStore(), MemoryKeyValueStore()
@@ -160,7 +173,11 @@ class DiskData:
         directory = DataDirectory(settings.data)
         identity = directory.open(settings.node_id, settings.text("cluster.id"), self._rng)
         self._opened.callback(directory.close)
+        self._directory = directory
         return identity
+
+    def adopt(self, cluster_id: str) -> Identity:
+        return self._directory.adopt(cluster_id)
 
     def open(self) -> tuple[LogStore, KeyValueStore]:
         from sprawl.core.storage.disk import DiskStore

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from sprawl.core.broker import Broker, Endpoint
-from sprawl.core.cluster.hints import LeaderHints
-from sprawl.core.cluster.view import ClusterView
+from sprawl.core.cluster.hints import LeaderHint, LeaderHints
+from sprawl.core.cluster.view import ClusterView, Quorum
 from sprawl.core.controller.nodes import NodeInfo
-from sprawl.core.controller.state import ControllerState, node_record
-from sprawl.core.ids import BrokerId, ReplicaId, Term, TopicId, TopicName
+from sprawl.core.controller.state import ControllerState, node_record, topic_record
+from sprawl.core.controller.topics import Replicas, TopicInfo
+from sprawl.core.ids import BrokerId, LogKey, ReplicaId, Term, TopicId, TopicName
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.partition_log import PartitionLog
+from sprawl.core.partition.placement import ALONE
 from sprawl.core.partition.registry import Partitions
 from sprawl.core.partition.settings import PartitionSettings
 from sprawl.core.records.batch import iter_batches
@@ -35,6 +37,7 @@ from sprawl.gateway.codec import (
 from sprawl.gateway.dispatch import ConnectionInfo, RequestContext
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -135,6 +138,7 @@ class World:
         self._data_dir = data_dir
         self._topics: dict[str, tuple[TopicId, int, LogConfig]] = {}
         self._topic_ids = 0
+        self.alive: set[BrokerId] = set()
         self._store: LogStore = MemoryStore()
         self._kv: KeyValueStore = MemoryKeyValueStore()
         self._build()
@@ -146,7 +150,7 @@ class World:
         self.partitions = Partitions(
             store=self._store, kv=self._kv, clock=self.clock, settings=PartitionSettings()
         )
-        state = ControllerState()
+        self.state = state = ControllerState()
         state.apply(node_record(NODE))
         self.hints = LeaderHints()
         self.broker = Broker(
@@ -157,8 +161,9 @@ class World:
                 partitions=self.partitions,
                 endpoints=NODE.endpoints,
                 rack=None,
-                is_alive=lambda _: False,
+                is_alive=lambda node: node in self.alive,
                 controller=lambda: NODE.node_id,
+                quorum=lambda: Quorum(1, 0, 0, [], []),
             ),
             node_id=NODE.node_id,
             cluster_id="test",
@@ -166,7 +171,7 @@ class World:
             clock=self.clock,
             rng=Random(1),
             config=cast("Any", self.config),
-            controller=cast("Any", None),
+            controller=cast("Any", state),  # read only, and that is the same
             partitions=self.partitions,
             groups=cast("Any", None),
             endpoints=NODE.endpoints,
@@ -174,7 +179,8 @@ class World:
 
     async def start(self) -> None:
         for name, (topic_id, count, config) in self._topics.items():
-            self.partitions.add_topic(TopicName(name), topic_id, count, config)
+            self._know(name, topic_id, [(NODE.replica_id,)] * count)
+            self.partitions.add_topic(TopicName(name), topic_id, config, [ALONE] * count)
         await self.partitions.start()
 
     async def stop(self) -> None:
@@ -207,10 +213,47 @@ class World:
         topic_id = TopicId(UUID(int=self._topic_ids))
         log_config = LogConfig(**config)  # type: ignore[arg-type]
         self._topics[name] = (topic_id, partitions, log_config)
-        self.partitions.add_topic(TopicName(name), topic_id, partitions, log_config)
+        self._know(name, topic_id, [(NODE.replica_id,)] * partitions)
+        self.partitions.add_topic(TopicName(name), topic_id, log_config, [ALONE] * partitions)
         if term:
             self.new_term(term, name)
         return topic_id
+
+    def elsewhere(self, name: str, replicas: Sequence[Sequence[int]]) -> TopicId:
+        """A topic that the controller knows and this broker has nothing of."""
+        self._topic_ids += 1
+        topic_id = TopicId(UUID(int=self._topic_ids))
+        self._know(name, topic_id, [tuple(map(ReplicaId, each)) for each in replicas])
+        return topic_id
+
+    def _know(self, name: str, topic_id: TopicId, replicas: Sequence[Replicas]) -> None:
+        placed = tuple(replicas)
+        info = TopicInfo(
+            name=TopicName(name), id=topic_id, replicas=placed, founding=placed, configs={}
+        )
+        self.state.apply(topic_record(info))
+
+    def delete(self, topic_id: TopicId) -> None:
+        """Delete a topic, as the controller's decision reaches this broker."""
+        self.state.apply({"type": "remove", "id": str(topic_id)})
+        self.partitions.remove_topic(topic_id)
+
+    def other_broker(self, node: int, *, host: str = "there") -> None:
+        """Another broker that can be reached; its replica has its number."""
+        other = NodeInfo(
+            node_id=BrokerId(node),
+            replica_id=ReplicaId(node),
+            directory_id=UUID(int=node),
+            endpoints={"PLAINTEXT": Endpoint(host, 9000 + node)},
+            rack=f"r{node}",
+        )
+        self.state.apply(node_record(other))
+        self.alive.add(other.node_id)
+
+    def hint(self, topic_id: TopicId, index: int, *, leader: int, term: int) -> None:
+        """What another broker says of itself: it leads."""
+        replica = ReplicaId(leader)
+        self.hints.merge(LogKey(topic_id, index), LeaderHint(Term(term), 1, replica, (replica,)))
 
     def partition(self, index: int = 0, topic: str = "t") -> Partition:
         return self.partitions.find(topic, index)

@@ -40,11 +40,11 @@ def subscription(*topics: str) -> bytes:
 class Harness:
     """`answers[token]` is what a request got; a token without an answer still waits."""
 
-    def __init__(self, config: GroupConfig = CONFIG, *, partition_count: int = 50) -> None:
-        self.state = CoordinatorState(config, partition_count=partition_count, rng=Random(7))
+    def __init__(self, config: GroupConfig = CONFIG) -> None:
+        self.state = CoordinatorState(config, rng=Random(7))
         self.now = Instant(1_700_000_000_000, 5_000)
         self.answers: dict[int, Any] = {}
-        self.log: list[tuple[int, bytes, bytes | None]] = []
+        self.log: list[tuple[bytes, bytes | None]] = []
         self.held: list[Append] | None = None
         self.append_error = ErrorCode.NONE
         self._token = 0
@@ -64,7 +64,7 @@ class Harness:
 
     def settle(self, effect: Append) -> list[Effect]:
         if not self.append_error:
-            self.log += [(effect.partition, key, value) for key, value in effect.records]
+            self.log += effect.records
         return self.state.appended(effect.op, self.append_error, self.now)
 
     def hold(self) -> None:
@@ -200,10 +200,10 @@ class Harness:
 
     def restarted(self) -> Harness:
         """A new coordinator that has replayed this one's log."""
-        again = Harness(self.state.config, partition_count=self.state.partition_count)
+        again = Harness(self.state.config)
         again.now = self.now
-        for partition, key, value in self.log:
-            again.state.replay(partition, key, value)
+        for key, value in self.log:
+            again.state.replay(key, value)
         again.log = list(self.log)
         again.perform(again.state.loaded(again.now))
         return again

@@ -9,12 +9,18 @@ leaders of one term are reported and the first is kept.
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
+from uuid import UUID
 
-from sprawl.core.ids import LogKey, ReplicaId, Term
+from sprawl.core.errors import PeerFault
+from sprawl.core.ids import LogKey, ReplicaId, Term, TopicId
 
 _log = logging.getLogger(__name__)
+
+_VERSION: Final = 1
+_HINT: Final = struct.Struct(">16siiqqB")
 
 
 class LeaderHint(NamedTuple):
@@ -69,3 +75,50 @@ class LeaderHints:
     def led_by(self, replica: ReplicaId) -> Iterator[tuple[LogKey, LeaderHint]]:
         """The hints that name a replica as leader."""
         return ((key, hint) for key, hint in self._hints.items() if hint.leader == replica)
+
+
+def encode_hints(hints: Iterable[tuple[LogKey, LeaderHint]]) -> bytes:
+    """Hints as they go from node to node: version, then each with its replicas in sync.
+
+    1   u8   version
+        16 bytes topic id, i32 partition, i32 term, i64 sequence, i64 leader, u8 count, i64 each
+    """
+    parts = [bytes([_VERSION])]
+    for key, hint in hints:
+        parts.append(
+            _HINT.pack(
+                key.topic_id.bytes,
+                key.partition,
+                hint.term,
+                hint.sequence,
+                hint.leader,
+                len(hint.in_sync),
+            )
+        )
+        parts.append(struct.pack(f">{len(hint.in_sync)}q", *hint.in_sync))
+    return b"".join(parts)
+
+
+def parse_hints(data: memoryview) -> list[tuple[LogKey, LeaderHint]]:
+    """Read `encode_hints`'s bytes.
+
+    Raises:
+        PeerFault: they are not that, or of a version not known here.
+    """
+    found = []
+    try:
+        if data[0] != _VERSION:
+            raise PeerFault(f"hints of version {data[0]}")
+        at = 1
+        while at < len(data):
+            topic, partition, term, sequence, leader, count = _HINT.unpack_from(data, at)
+            at += _HINT.size
+            in_sync = struct.unpack_from(f">{count}q", data, at)
+            at += 8 * count
+            hint = LeaderHint(
+                Term(term), sequence, ReplicaId(leader), tuple(map(ReplicaId, in_sync))
+            )
+            found.append((LogKey(TopicId(UUID(bytes=topic)), partition), hint))
+    except (struct.error, IndexError) as fault:
+        raise PeerFault(f"malformed hints: {fault}") from None
+    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
 
 from sprawl.core.controller.topics import TopicInfo
 from sprawl.core.ids import BrokerId, LogKey, PartitionId, ReplicaId, TopicPartition
@@ -48,6 +49,28 @@ class PartitionView(NamedTuple):
     offline: list[int]
 
 
+class QuorumMember(NamedTuple):
+    """A replica of the controller's log.
+
+    Args:
+        log_end_offset: how far it is known to have the log; -1 when this node does not know.
+    """
+
+    node_id: int
+    directory_id: UUID
+    log_end_offset: int
+
+
+class Quorum(NamedTuple):
+    """The controller's Raft group, as this node knows it."""
+
+    leader_id: int
+    leader_epoch: int
+    high_watermark: int
+    voters: list[QuorumMember]
+    observers: list[QuorumMember]
+
+
 class ClusterView:
     """See the module.
 
@@ -56,6 +79,7 @@ class ClusterView:
         endpoints: its own advertised addresses by listener name.
         rack: its own.
         is_alive: whether this node has contact with another one.
+        quorum: the controller's group.
     """
 
     def __init__(
@@ -69,6 +93,7 @@ class ClusterView:
         rack: str | None,
         is_alive: Callable[[BrokerId], bool],
         controller: Callable[[], BrokerId | None],
+        quorum: Callable[[], Quorum],
     ) -> None:
         self._node_id = node_id
         self._state = state
@@ -78,6 +103,7 @@ class ClusterView:
         self._rack = rack
         self._is_alive = is_alive
         self._controller = controller
+        self.quorum = quorum
 
     def brokers(self, listener: str) -> list[BrokerView]:
         """The brokers that can be reached, by their addresses on a listener, in order of their ids.
@@ -120,7 +146,8 @@ class ClusterView:
         brokers = state.brokers_of(everywhere)
         leader, epoch, in_sync = self._leader(topic, index, replicas)
         offline = [node for node in brokers if node < 0 or not self.is_alive(node)]
-        isr = [node for node in state.brokers_of(in_sync) if node >= 0]
+        # A leader that hibernates does not notice at once that a follower is gone.
+        isr = sorted(node for node in state.brokers_of(in_sync) if node not in offline)
         return PartitionView(leader, epoch, _plain(brokers), _plain(isr), _plain(offline))
 
     def leader(self, topic: TopicInfo, index: int) -> int:

@@ -218,8 +218,8 @@ TOPIC_CONFIGS: Mapping[str, ConfigKey] = table(
         "min.insync.replicas",
         _I,
         "1",
-        "Replicas that must have a record on disk before acks=all is answered; with fewer of them in"
-        " sync such writes are refused with NOT_ENOUGH_REPLICAS.",
+        "Replicas that must have a record on disk before acks=all is answered; with fewer of them"
+        " in sync such writes are refused with NOT_ENOUGH_REPLICAS.",
         check=between(1),
     ),
     _key(

@@ -45,7 +45,9 @@ _SNAPSHOT_AFTER_RECORDS = 10_000
 COMMAND_TIMEOUT_S: Final = 15.0
 """How long a command looks for a controller that takes it; below the 30 s that Kafka's clients give
 an administrative request by default, so that they hear why."""
-_RETRY_S: Final = 0.1
+_RETRY_S_MIN: Final = 0.002
+"""A node that is alone leads a few milliseconds after its start."""
+_RETRY_S_MAX: Final = 0.1
 
 
 class MetadataLog(Protocol):
@@ -149,6 +151,7 @@ class Controller:
 
     Args:
         node_id: this node.
+        cluster_id: what the cluster is called.
         broker_config: gives the configuration in force, for defaults.
         remote: None on a node that is alone.
     """
@@ -159,6 +162,7 @@ class Controller:
         log: MetadataLog,
         *,
         node_id: BrokerId,
+        cluster_id: str,
         broker_config: Callable[[], BrokerConfig],
         rng: Random,
         listener: Listener,
@@ -166,6 +170,7 @@ class Controller:
     ) -> None:
         self.state = state
         self.node_id = node_id
+        self.cluster_id = cluster_id
         self._log = log
         self._broker_config = broker_config
         self._rng = rng
@@ -358,6 +363,7 @@ class Controller:
                 REQUEST_TIMED_OUT, KAFKA_STORAGE_ERROR when the outcome is not known.
         """
         deadline = asyncio.get_running_loop().time() + COMMAND_TIMEOUT_S
+        pause_s = _RETRY_S_MIN
         while True:
             try:
                 return await self._try(command)
@@ -368,7 +374,8 @@ class Controller:
                     raise KafkaFault(
                         ErrorCode.NOT_CONTROLLER, "No controller of the cluster answers."
                     ) from fault
-            await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _RETRY_S_MAX)
 
     async def _try(self, command: Command) -> Answer:
         leader = self._log.leader

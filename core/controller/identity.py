@@ -85,6 +85,14 @@ class DataDirectory:
             self.close()
             raise
 
+    def adopt(self, cluster_id: str) -> Identity:
+        """Make an opened directory that of another cluster. Raises: OSError."""
+        place = self.path / "meta.json"
+        facts = json.loads(place.read_text(encoding="utf-8"))
+        found = Identity(cluster_id, int(facts["node_id"]), UUID(facts["directory_id"]))
+        _write(place, found)
+        return found
+
     def close(self) -> None:
         """Let another process have it."""
         if self._lock is not None:

@@ -75,6 +75,7 @@ def plan_topic(
             name=TopicName(spec.name),
             id=TopicId(UUID(int=rng.getrandbits(128), version=4)),
             replicas=tuple(replicas),
+            founding=tuple(replicas),
             configs=spec.configs,
         )
     )

@@ -95,7 +95,10 @@ class ControllerState:
     def _grow(self, record: Record) -> None:
         topic = self.by_id[UUID(record["id"])]
         added = record["count"] - topic.partition_count
-        self._put(replace(topic, replicas=topic.replicas + _parse_replicas(record, added)))
+        replicas = _parse_replicas(record, added)
+        self._put(
+            replace(topic, replicas=topic.replicas + replicas, founding=topic.founding + replicas)
+        )
 
     def _move(self, record: Record) -> None:
         """A partition is to move to `replicas`, or has arrived there, or stays (no `replicas`)."""
@@ -150,6 +153,7 @@ def topic_record(topic: TopicInfo) -> Record:
         "id": str(topic.id),
         "partitions": topic.partition_count,
         "replicas": [list(each) for each in topic.replicas],
+        "founding": [list(each) for each in topic.founding],
         "configs": dict(topic.configs),
     }
 
@@ -182,10 +186,13 @@ def decode_record(data: bytes | memoryview) -> Record:
 
 
 def _parse_topic(record: Record) -> TopicInfo:
+    replicas = _parse_replicas(record, record["partitions"])
+    founding = record.get("founding")
     return TopicInfo(
         name=TopicName(record["name"]),
         id=TopicId(UUID(record["id"])),
-        replicas=_parse_replicas(record, record["partitions"]),
+        replicas=replicas,
+        founding=replicas if founding is None else _parse_listed(founding),
         configs=record["configs"],
     )
 
@@ -195,4 +202,8 @@ def _parse_replicas(record: Record, count: int) -> tuple[Replicas, ...]:
     listed = record.get("replicas")
     if listed is None:
         return ((FIRST_REPLICA,),) * count
+    return _parse_listed(listed)
+
+
+def _parse_listed(listed: list[list[int]]) -> tuple[Replicas, ...]:
     return tuple(tuple(map(ReplicaId, each)) for each in listed)

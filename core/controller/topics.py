@@ -25,6 +25,8 @@ class TopicInfo:
 
     Args:
         replicas: by partition number.
+        founding: the replicas that each partition's Raft group began with. They never change: the
+            group's own log says what became of them, and every replica counts from the same start.
         moving: where partitions are on their way to, by partition number; `replicas` says where
             they were when that was asked for (KIP-455).
         configs: its own overrides.
@@ -33,6 +35,7 @@ class TopicInfo:
     name: TopicName
     id: TopicId
     replicas: tuple[Replicas, ...]
+    founding: tuple[Replicas, ...]
     configs: Mapping[str, str]
     moving: Mapping[int, Replicas] = field(default_factory=dict)
 

@@ -145,7 +145,6 @@ class ClassicGroup:
         "leader_id",
         "members",
         "new_member_added",
-        "partition",
         "pending_join",
         "pending_sync",
         "previous_state",
@@ -158,9 +157,8 @@ class ClassicGroup:
         "supported",
     )
 
-    def __init__(self, group_id: str, partition: int, *, wall_ms: int) -> None:
+    def __init__(self, group_id: str, *, wall_ms: int) -> None:
         self.group_id = group_id
-        self.partition = partition
         self.state = GroupState.EMPTY
         self.previous_state = GroupState.EMPTY
         self.state_since_ms: int | None = wall_ms
@@ -181,9 +179,9 @@ class ClassicGroup:
         self.initial_remaining_ms = 0
 
     @classmethod
-    def from_record(cls, group_id: str, partition: int, record: PersistedGroup) -> ClassicGroup:
+    def from_record(cls, group_id: str, record: PersistedGroup) -> ClassicGroup:
         """The group as its last GroupMetadataValue left it: Stable with members, else Empty."""
-        group = cls(group_id, partition, wall_ms=record.state_timestamp_ms)
+        group = cls(group_id, wall_ms=record.state_timestamp_ms)
         group.state_since_ms = None if record.state_timestamp_ms < 0 else record.state_timestamp_ms
         group.protocol_type = record.protocol_type or None
         group.generation_id = record.generation_id

@@ -6,7 +6,7 @@ assignment) takes force when its record is committed, which the shell reports wi
 
   request --> join/sync/heartbeat/leave/commit/delete --> [Append ...] --> appended --> [Reply ...]
   time    --> tick  (no later than next_deadline_ms)
-  restart --> replay(record) ... loaded
+  lead    --> replay(record) ... loaded         resign --> unload
 
 Source: Kafka's GroupMetadataManager, OffsetMetadataManager and GroupCoordinatorShard.
 """
@@ -42,7 +42,6 @@ from sprawl.core.groups.model import (
 )
 from sprawl.core.groups.offset_events import OffsetEvents
 from sprawl.core.groups.offsets import GroupOffsets
-from sprawl.core.groups.placement import partition_for
 from sprawl.core.groups.rebalance import JOIN, SESSION, SYNC, Rebalance, TimerKey
 from sprawl.core.groups.records import (
     GroupKey,
@@ -64,16 +63,14 @@ _EXPIRY: TimerKey = ("expiry", "", "")
 
 
 class CoordinatorState:
-    """All groups of this coordinator.
+    """The groups of one partition of __consumer_offsets.
 
     Args:
-        partition_count: partitions of __consumer_offsets; a group lives in one of them.
         rng: makes member ids.
     """
 
-    def __init__(self, config: GroupConfig, *, partition_count: int, rng: Random) -> None:
+    def __init__(self, config: GroupConfig, *, rng: Random) -> None:
         self.config = config
-        self.partition_count = partition_count
         self.groups: dict[str, ClassicGroup] = {}
         self.offsets: dict[str, GroupOffsets] = {}
         self.offset_events = OffsetEvents(self.offsets)
@@ -343,7 +340,7 @@ class CoordinatorState:
                 self._rebalance.on_sync_timer(turn, group)
         return turn.effects
 
-    def replay(self, partition: int, key: bytes, value: bytes | None) -> None:
+    def replay(self, key: bytes, value: bytes | None) -> None:
         """Apply one record of __consumer_offsets while loading; records must come in log order.
 
         Raises: MalformedGroupRecord.
@@ -360,7 +357,7 @@ class CoordinatorState:
                 self.groups.pop(parsed.group_id, None)
             else:
                 self.groups[parsed.group_id] = ClassicGroup.from_record(
-                    parsed.group_id, partition, parse_group_value(value)
+                    parsed.group_id, parse_group_value(value)
                 )
 
     def loaded(self, now: Instant) -> list[Effect]:
@@ -397,9 +394,7 @@ class CoordinatorState:
         return Turn(self._ledger, now, self._rng)
 
     def _new_group(self, group_id: str, wall_ms: int) -> ClassicGroup:
-        group = ClassicGroup(
-            group_id, partition_for(group_id, self.partition_count), wall_ms=wall_ms
-        )
+        group = ClassicGroup(group_id, wall_ms=wall_ms)
         self.groups[group_id] = group
         return group
 

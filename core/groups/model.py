@@ -45,12 +45,11 @@ class Reply(NamedTuple):
 
 
 class Append(NamedTuple):
-    """Effect: append `records` to a partition of __consumer_offsets, then report the outcome with
-    `CoordinatorState.appended(op, ...)` once they are committed or have failed. Reports of one
-    partition must come in the order of its appends."""
+    """Effect: append `records` to the partition of __consumer_offsets that the groups live in, then
+    report the outcome with `CoordinatorState.appended(op, ...)` once they are committed or have
+    failed. Reports must come in the order of the appends."""
 
     op: OpId
-    partition: int
     records: Sequence[LogRecord]
 
 

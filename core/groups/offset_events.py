@@ -79,7 +79,7 @@ class OffsetEvents:
             later.reply(token, CommitResult(errors=_merge(errors, error)))
 
         if records:
-            turn.append(group.partition, records, stored)
+            turn.append(records, stored)
         else:
             turn.reply(token, CommitResult(errors=errors))
 
@@ -146,7 +146,7 @@ class OffsetEvents:
             if done is not None:
                 done(later, error)
 
-        turn.append(group.partition, records, stored)
+        turn.append(records, stored)
 
     def fetch(
         self, group_id: str, topic: str, partitions: Iterable[int], *, require_stable: bool

@@ -6,7 +6,14 @@ Basic Multilingual Plane, where Java hashes the two halves of a surrogate pair.
 
 from __future__ import annotations
 
+from functools import lru_cache
 
+from sprawl.core.ids import TopicName
+
+OFFSETS_TOPIC = TopicName("__consumer_offsets")
+
+
+@lru_cache(maxsize=1_024)
 def partition_for(group_id: str, partition_count: int) -> int:
     """`abs(hashCode) % partition_count`; the hash that has no positive counterpart counts as 0."""
     if group_id.isascii():

@@ -350,13 +350,13 @@ class Rebalance:
     ) -> None:
         """Persist the group as it is now, with `assignments` that are not in force yet."""
         value = encode_group_value(group.to_record(assignments))
-        turn.append(group.partition, [(encode_group_key(group.group_id), value)], done)
+        turn.append([(encode_group_key(group.group_id), value)], done)
 
     def append_new_group(self, turn: Turn, group: ClassicGroup) -> None:
         """Persist that the group exists, before its first generation."""
         value = encode_group_value(PersistedGroup("", 0, None, None, turn.now.wall_ms, ()))
         record = (encode_group_key(group.group_id), value)
-        turn.append(group.partition, [record], _ignore_outcome(group.group_id))
+        turn.append([record], _ignore_outcome(group.group_id))
 
 
 def joined(group: ClassicGroup, member_id: str) -> JoinResult:

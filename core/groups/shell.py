@@ -1,8 +1,20 @@
-"""The group coordinator with its awaits: futures for waiting clients, the log, one timer.
+"""The coordinator of one offsets partition with its awaits: futures, the log, one timer.
 
-A request that can be answered at once is answered without touching the event loop's queue: an
-offset commit to a log that commits on append runs to its answer in one call. Everything runs in
-the event loop's thread; the state has no other owner.
+    LOADING --replayed--> ACTIVE --stop(), or an append in doubt--> ENDED
+        \\--cannot be read--> FAILED
+
+Rules:
+
+1. A request that can be answered at once is answered without touching the event loop's queue: an
+   offset commit to a log that commits on append runs to its answer in one call. Everything runs in
+   the event loop's thread; the state has no other owner.
+2. One object is one tenure: it loads once, and once ended it never serves again. Whoever owns it
+   (coordinators.py) makes another when the partition is led again.
+3. Memory never runs ahead of the log or behind it. An append that was refused is reported to the
+   state, which undoes it. An append whose outcome is unknown ends the tenure: it may be in the log
+   yet, so only the log can tell what is true.
+4. An ended coordinator appends nothing. Members that wait are sent away; commits that were on their
+   way are answered when their outcome is known, truthfully.
 """
 
 from __future__ import annotations
@@ -76,25 +88,40 @@ class OffsetRecord(Protocol):
 class OffsetsLog(Protocol):
     """The port to the partitions of __consumer_offsets."""
 
-    @property
-    def partition_count(self) -> int:
-        """How many partitions the topic has; 0 while it does not exist."""
+    def append(self, partition: int, records: Sequence[LogRecord]) -> Coroutine[Any, Any, int]:
+        """Append records as one batch, which is in the log when this returns; the coroutine returns
+        its offset when it is committed.
+
+        Raises:
+            KafkaFault: by the call, nothing was appended; by the coroutine, it may be committed
+                yet.
+        """
         ...
 
-    def append(self, partition: int, records: Sequence[LogRecord]) -> Coroutine[Any, Any, int]:
-        """Append records as one batch. It is in the log by the first suspension, and returns its
-        offset when committed. Raises KafkaFault."""
+    def is_empty(self, partition: int) -> bool:
+        """Whether there is nothing to read. Raises: KafkaFault."""
+        ...
+
+    def settle(self, partition: int) -> Coroutine[Any, Any, None]:
+        """Returns when everything that was in the log at the call is committed.
+
+        Raises:
+            KafkaFault: it is not known to be.
+        """
         ...
 
     def read_all(self, partition: int) -> Iterator[OffsetRecord]:
-        """Every committed record from the start, in log order."""
+        """Every committed record from the start, in log order. Raises: KafkaFault."""
         ...
 
 
 class Phase(enum.Enum):
+    """The value is what clients are told."""
+
     LOADING = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
     ACTIVE = ErrorCode.NONE
-    CLOSED = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    FAILED = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    ENDED = ErrorCode.NOT_COORDINATOR
 
 
 class _OpenAppend:
@@ -108,97 +135,109 @@ class _OpenAppend:
 
 
 class GroupCoordinator:
-    """All consumer groups of this node.
+    """The groups of one partition of __consumer_offsets, for one tenure.
 
     Args:
         log: where group state is kept.
-        ensure_topic: creates __consumer_offsets if need be; done when it can be written.
         clock: wall time stamps commits, monotonic time drives sessions.
         rng: makes member ids.
+        tasks: where appends under way are kept, so that they can be waited for after the end.
+        in_doubt: called when the tenure ended because memory and log may differ.
     """
 
     def __init__(
         self,
+        partition: int,
         *,
         log: OffsetsLog,
-        ensure_topic: Callable[[], Awaitable[object]],
         config: GroupConfig,
         clock: Clock,
         rng: Random,
+        tasks: set[asyncio.Task[None]],
+        in_doubt: Callable[[GroupCoordinator], None],
     ) -> None:
+        self.partition = partition
         self._log = log
-        self._ensure_topic = ensure_topic
         self._clock = clock
-        self._state = CoordinatorState(config, partition_count=log.partition_count, rng=rng)
+        self._state = CoordinatorState(config, rng=rng)
         self._phase = Phase.LOADING
         self._last_token = 0
         self._asking: Token | None = None
         self._answer: object = None
         self._waiting: dict[Token, asyncio.Future[object]] = {}
-        self._appends: dict[int, deque[_OpenAppend]] = {}
-        self._append_tasks: set[asyncio.Task[None]] = set()
+        self._appends: deque[_OpenAppend] = deque()
+        self._tasks = tasks
+        self._in_doubt = in_doubt
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_ms = 0
 
     # --- life ------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Rebuild all groups from the log, if there is one; then serve."""
-        self._state.partition_count = self._log.partition_count
-        for partition in range(self._log.partition_count):
-            await self._replay(partition)
+    async def load(self, slots: asyncio.Semaphore) -> None:
+        """Rebuild the groups from the log; then serve, unless `stop` came first.
+
+        Args:
+            slots: bounds how many coordinators replay at a time.
+
+        Raises:
+            KafkaFault: the log cannot be read; the phase is FAILED then.
+        """
+        try:
+            await self._log.settle(self.partition)
+            async with slots:
+                await self._replay()
+        except BaseException:
+            if self._phase is Phase.LOADING:
+                self._phase = Phase.FAILED
+            raise
+        if self._phase is Phase.LOADING:
+            self.activate()
+
+    def activate(self) -> None:
+        """Serve what was replayed; without `load` when there is nothing to replay."""
         self._phase = Phase.ACTIVE
         self._perform(self._state.loaded(self._now()))
 
-    async def close(self) -> None:
-        """Send waiting members away, then let the appends that are under way finish."""
-        self._phase = Phase.CLOSED
-        self._perform(self._state.unload(self._now()))
+    def stop(self) -> None:
+        """End the tenure at once, whatever is under way; waiting members are sent away."""
+        if self._phase is Phase.ENDED:
+            return
+        self._phase = Phase.ENDED
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._append_tasks:
-            await asyncio.wait(self._append_tasks)
+        self._perform(self._state.unload(self._now()))
 
-    def is_ready(self) -> bool:
-        """Whether __consumer_offsets is known to exist."""
-        return self._state.partition_count > 0
-
-    async def ensure_ready(self) -> None:
-        """Make sure that __consumer_offsets exists.
-
-        Raises: KafkaFault COORDINATOR_NOT_AVAILABLE when it cannot be created now.
-        """
-        if self._log.partition_count == 0:
-            await self._ensure_topic()
-            if self._log.partition_count == 0:
-                raise KafkaFault(ErrorCode.COORDINATOR_NOT_AVAILABLE)
-        self._state.partition_count = self._log.partition_count
+    def availability(self) -> ErrorCode:
+        """NONE, or why nothing is served now."""
+        return self._phase.value
 
     def update_config(self, config: GroupConfig) -> None:
         self._state.update_config(config)
 
-    async def _replay(self, partition: int) -> None:
+    async def _replay(self) -> None:
         unreadable = 0
-        for count, record in enumerate(self._log.read_all(partition), start=1):
+        for count, record in enumerate(self._log.read_all(self.partition), start=1):
             try:
                 if record.key is not None:
-                    self._state.replay(partition, record.key, record.value)
+                    self._state.replay(record.key, record.value)
             except MalformedGroupRecord as error:
                 unreadable += 1
                 logger.warning(
                     "__consumer_offsets-%d: record at offset %d is skipped: %s",
-                    partition,
+                    self.partition,
                     record.offset,
                     error,
                 )
             if count % _REPLAY_SLICE == 0:
                 await asyncio.sleep(0)
+                if self._phase is not Phase.LOADING:
+                    return
         if unreadable:
             logger.error(
                 "__consumer_offsets-%d: %d records could not be read; the groups they belong to"
                 " may start from older positions",
-                partition,
+                self.partition,
                 unreadable,
             )
 
@@ -208,11 +247,6 @@ class GroupCoordinator:
         """JoinGroup: waits until the join phase ends, unless it is answered at once."""
         if self._phase is not Phase.ACTIVE:
             return JoinResult(error=self.availability(), member_id=request.member_id)
-        if not self.is_ready():
-            return self._when_ready(
-                lambda: self.join(request),
-                lambda error: JoinResult(error=error, member_id=request.member_id),
-            )
         token = self._ask()
         return cast(
             "Answer[JoinResult]",
@@ -252,10 +286,6 @@ class GroupCoordinator:
         """OffsetCommit: answered when the offsets are committed to the log."""
         if self._phase is not Phase.ACTIVE:
             return CommitResult(error=self.availability())
-        if not self.is_ready():
-            return self._when_ready(
-                lambda: self.commit(request), lambda error: CommitResult(error=error)
-            )
         token = self._ask()
         return cast(
             "Answer[CommitResult]",
@@ -319,25 +349,10 @@ class GroupCoordinator:
         """ListGroups. Ask `availability` first."""
         return self._state.list_groups(states, types)
 
-    def availability(self) -> ErrorCode:
-        """NONE, or why groups cannot be read now."""
-        return self._phase.value
-
     # --- effects ---------------------------------------------------------------------------------
 
     def _now(self) -> Instant:
         return Instant(self._clock.now_ms(), self._clock.monotonic_ms())
-
-    async def _when_ready(
-        self, again: Callable[[], Answer[T]], refuse: Callable[[ErrorCode], T]
-    ) -> T:
-        """Create __consumer_offsets for the first group ever, then take the request again."""
-        try:
-            await self.ensure_ready()
-        except KafkaFault as fault:
-            return refuse(_told_to_clients(fault.code))
-        answer = again()
-        return await answer if isinstance(answer, Awaitable) else answer
 
     def _ask(self) -> Token:
         self._last_token += 1
@@ -388,49 +403,68 @@ class GroupCoordinator:
             waiting.set_result(result)
 
     def _append(self, effect: Append) -> list[Effect]:
-        """Start an append; the effects that follow it when it is committed at once."""
+        """Start an append; the effects that follow it when its outcome is known at once."""
         entry = _OpenAppend(effect.op)
-        partition = effect.partition
-        self._appends.setdefault(partition, deque()).append(entry)
-        running = self._run_append(entry, partition, effect.records)
+        self._appends.append(entry)
+        if self._phase is not Phase.ACTIVE:
+            entry.error = ErrorCode.NOT_COORDINATOR
+            return self._settle()
+        try:
+            committing = self._log.append(self.partition, effect.records)
+        except KafkaFault as fault:
+            logger.warning("append to __consumer_offsets-%d was refused: %s", self.partition, fault)
+            entry.error = told_to_clients(fault.code)
+            return self._settle()
+        except Exception as failure:  # noqa: BLE001 whatever it is, the log may have taken the batch
+            self._doubt(entry, failure)
+            return self._settle()
+        running = self._commit(entry, committing)
         try:
             first_wait = running.send(None)
         except StopIteration:
-            return self._settle(partition)
+            return self._settle()
         task = asyncio.get_running_loop().create_task(
-            self._finish_append(_resume(running, first_wait), partition)
+            self._finish_append(_resume(running, first_wait))
         )
-        self._append_tasks.add(task)
-        task.add_done_callback(self._append_tasks.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return []
 
-    async def _run_append(
-        self, entry: _OpenAppend, partition: int, records: Sequence[LogRecord]
-    ) -> None:
+    async def _commit(self, entry: _OpenAppend, committing: Awaitable[object]) -> None:
         try:
-            await self._log.append(partition, records)
-        except KafkaFault as fault:
-            logger.warning("append to __consumer_offsets-%d failed: %s", partition, fault)
-            entry.error = _told_to_clients(fault.code)
-        except Exception:
-            logger.exception("append to __consumer_offsets-%d failed unexpectedly", partition)
-            entry.error = ErrorCode.UNKNOWN_SERVER_ERROR
+            await committing
+        except Exception as failure:  # noqa: BLE001 whatever it is, the outcome is unknown
+            self._doubt(entry, failure)
         else:
             entry.error = ErrorCode.NONE
 
-    async def _finish_append(self, running: Awaitable[None], partition: int) -> None:
+    async def _finish_append(self, running: Awaitable[None]) -> None:
         await running
-        self._perform(self._settle(partition))
+        self._perform(self._settle())
 
-    def _settle(self, partition: int) -> list[Effect]:
+    def _doubt(self, entry: _OpenAppend, failure: Exception) -> None:
+        """What was appended may become part of the log or not: memory cannot say any more."""
+        if isinstance(failure, KafkaFault):
+            logger.warning("append to __consumer_offsets-%d failed: %s", self.partition, failure)
+            entry.error = told_to_clients(failure.code)
+        else:
+            logger.error(
+                "append to __consumer_offsets-%d failed unexpectedly",
+                self.partition,
+                exc_info=failure,
+            )
+            entry.error = ErrorCode.COORDINATOR_NOT_AVAILABLE
+        if self._phase is Phase.ACTIVE:
+            self.stop()
+            self._in_doubt(self)
+
+    def _settle(self) -> list[Effect]:
         """Report outcomes in the order of the appends, as far as they are known."""
-        pending = self._appends[partition]
+        pending = self._appends
         effects: list[Effect] = []
         while pending and pending[0].error is not None:
             entry = pending.popleft()
             effects += self._state.appended(entry.op, entry.error or ErrorCode.NONE, self._now())
-        if not pending:
-            del self._appends[partition]
         return effects
 
     # --- time ------------------------------------------------------------------------------------
@@ -470,7 +504,7 @@ def _resume(running: Coroutine[Any, Any, T], first_wait: object) -> Generator[An
             return result
 
 
-def _told_to_clients(code: ErrorCode) -> ErrorCode:
+def told_to_clients(code: ErrorCode) -> ErrorCode:
     """What a member hears when __consumer_offsets cannot be written: codes that make it look for
     its coordinator again, not those of a topic it never named."""
     if code in (
@@ -478,7 +512,6 @@ def _told_to_clients(code: ErrorCode) -> ErrorCode:
         ErrorCode.NOT_ENOUGH_REPLICAS,
         ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
         ErrorCode.REQUEST_TIMED_OUT,
-        ErrorCode.COORDINATOR_NOT_AVAILABLE,
     ):
         return ErrorCode.COORDINATOR_NOT_AVAILABLE
     if code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.KAFKA_STORAGE_ERROR):

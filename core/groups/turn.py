@@ -49,9 +49,9 @@ class Turn:
     def reply(self, token: Token, result: object) -> None:
         self.effects.append(Reply(token, result))
 
-    def append(self, partition: int, records: Sequence[LogRecord], done: Done) -> None:
+    def append(self, records: Sequence[LogRecord], done: Done) -> None:
         """Append records; `done` runs when they are committed or have failed."""
-        self.effects.append(Append(self._ledger.enter(done), partition, records))
+        self.effects.append(Append(self._ledger.enter(done), records))
 
     def new_member_id(self, prefix: str) -> str:
         """`prefix-uuid`: Kafka's form, prefix being the instance id or else the client id."""

@@ -233,22 +233,31 @@ def advance_start(log: PartitionLog, offset: int) -> None:
             each.file.discard(log.config.file_delete_delay_ms)
 
 
-def delete_old(log: PartitionLog, now_ms: int, up_to_offset: int | None) -> int:
-    """See PartitionLog.delete_old_segments."""
+def retention_start(log: PartitionLog, now_ms: int, up_to_offset: int) -> Offset | None:
+    """See PartitionLog.retention_start."""
     segments = log.segments
     count = count_useless(
         [SegmentAge(s.base_offset, s.end.offset, s.data_bytes, s.last_change_ms) for s in segments],
         log_start_offset=log.log_start_offset,
-        up_to_offset=log.log_end_offset if up_to_offset is None else up_to_offset,
+        up_to_offset=up_to_offset,
         config=log.config,
         now_ms=now_ms,
     )
     if count == 0:
-        return 0
+        return None
     if count == len(segments):
         log.roll(now_ms)
+    return Offset(max(log.segments[count].base_offset, log.log_start_offset))
+
+
+def delete_old(log: PartitionLog, now_ms: int, up_to_offset: int | None) -> int:
+    """See PartitionLog.delete_old_segments."""
+    up_to = log.log_end_offset if up_to_offset is None else up_to_offset
+    start = retention_start(log, now_ms, up_to)
+    if start is None:
+        return 0
     before = len(log.segments)
-    advance_start(log, max(log.segments[count].base_offset, log.log_start_offset))
+    advance_start(log, start)
     return before - len(log.segments)
 
 

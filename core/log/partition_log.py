@@ -401,6 +401,22 @@ class PartitionLog(ReadableLog):
         except OSError as failure:
             raise self.unreadable(failure) from failure
 
+    def retention_start(self, now_ms: int, *, up_to_offset: int) -> Offset | None:
+        """Where the log would start if the topic's retention were applied now; None: nothing goes.
+
+        The active segment is sealed if it has to go as well.
+
+        Args:
+            up_to_offset: nothing that ends above it goes.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR.
+        """
+        try:
+            return changes.retention_start(self, now_ms, up_to_offset)
+        except OSError as failure:
+            raise self.unreadable(failure) from failure
+
     def delete_old_segments(self, now_ms: int, *, up_to_offset: int | None = None) -> int:
         """Delete the segments that the topic's retention leaves no use for.
 

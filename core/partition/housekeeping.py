@@ -90,9 +90,7 @@ class Housekeeping:
             await asyncio.sleep(0)
 
     async def _retain_one(self, partition: Partition) -> None:
-        partition.log.delete_old_segments(
-            self._clock.now_ms(), up_to_offset=partition.high_watermark
-        )
+        partition.retain(self._clock.now_ms())
 
     async def _compact_one(self, partition: Partition) -> None:
         job = partial(

@@ -38,11 +38,6 @@ class InternalTopic:
         self._topic = topic
         self._clock = clock
 
-    @property
-    def partition_count(self) -> int:
-        """How many partitions the topic has; 0 before it was created."""
-        return self._partitions.partition_count(self._topic)
-
     def append(
         self, partition: int, records: Sequence[tuple[bytes, bytes | None]]
     ) -> Coroutine[None, None, Offset]:
@@ -55,12 +50,33 @@ class InternalTopic:
             The offset of the first record.
 
         Raises:
-            KafkaFault: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR; by the awaitable also
-                NOT_LEADER_OR_FOLLOWER.
+            KafkaFault: by the call UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR,
+                NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS: nothing was appended. By the awaitable
+                whatever the replication says: the batch may be committed yet.
         """
         now_ms = self._clock.now_ms()
         batch = encode_batch([(now_ms, key, value, []) for key, value in records])
         return _committed(self._find(partition).append_internal(batch, now_ms=now_ms))
+
+    def is_empty(self, partition: int) -> bool:
+        """Whether there is nothing to read, committed or not.
+
+        Raises:
+            KafkaFault: as `append`.
+        """
+        source = self._find(partition)
+        return source.log_start_offset >= source.log_end_offset
+
+    async def settle(self, partition: int) -> None:
+        """Returns when everything that was in the log at the call is committed.
+
+        Raises:
+            KafkaFault: as `append`; it is not known to be.
+        """
+        commit = self._find(partition).wait_committed()
+        fault = None if commit is None else await commit
+        if fault is not None:
+            raise KafkaFault(fault.code, fault.message)
 
     def read_all(self, partition: int) -> Iterator[Record]:
         """Every record from the log start to the high watermark, oldest first.

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LeaderEpoch, Offset
+from sprawl.core.partition.replication import ACKS_ALL
 from sprawl.core.records.batch import parse_header
 from sprawl.core.records.validation import conform_to_topic, validate_produced
 
@@ -62,7 +63,7 @@ class ProduceOutcome(NamedTuple):
     """What became of one produced batch.
 
     `log_append_time_ms` is -1 unless the topic stamps records itself. `commit` is None when the
-    batch is committed already.
+    producer may be answered already: the batch is as safe as its `acks` asks for.
     """
 
     base_offset: Offset
@@ -181,13 +182,15 @@ class Partition:
     # --- appending ------------------------------------------------------------------------------
 
     def append_produced(
-        self, buf: memoryview, *, produce_version: int, now_ms: int
+        self, buf: memoryview, *, produce_version: int, acks: int = ACKS_ALL, now_ms: int
     ) -> ProduceOutcome:
         """Check and append one batch of a producer.
 
         Args:
             buf: the batch, writable; base offset and leader epoch are written into it.
             produce_version: of the request, on which some rules depend.
+            acks: of the request: whether `commit` stands for the leader's own copy (0 and 1) or for
+                enough replicas (-1).
             now_ms: wall time.
 
         Raises:
@@ -197,7 +200,7 @@ class Partition:
                 appended then.
         """
         log = self.log
-        self._replication.check_writable(len(buf))
+        self._replication.check_writable(len(buf), acks=acks)
         header = validate_produced(
             buf, config=log.config, now_ms=now_ms, produce_version=produce_version
         )
@@ -215,7 +218,7 @@ class Partition:
             result.first_offset,
             self._append_time(header.max_timestamp),
             log.log_start_offset,
-            self._appended(header.size_bytes),
+            self._appended(header.size_bytes, acks),
         )
 
     def append_internal(self, batch: bytearray, *, now_ms: int) -> ProduceOutcome:
@@ -225,19 +228,19 @@ class Partition:
             KafkaFault: KAFKA_STORAGE_ERROR; nothing was appended then.
         """
         buf = memoryview(batch)
-        self._replication.check_writable(len(buf))
+        self._replication.check_writable(len(buf), acks=ACKS_ALL)
         header = parse_header(buf)
         result = self.log.append_batch(buf, header, term=self.term, now_ms=now_ms)
         return ProduceOutcome(
             result.first_offset,
             NO_TIMESTAMP,
             self.log.log_start_offset,
-            self._appended(header.size_bytes),
+            self._appended(header.size_bytes, ACKS_ALL),
         )
 
-    def _appended(self, size_bytes: int) -> Commit | None:
+    def _appended(self, size_bytes: int, acks: int) -> Commit | None:
         self._uncommitted_bytes += size_bytes
-        return self._replication.appended()
+        return self._replication.appended(acks=acks)
 
     def _duplicate(self, original: Duplicate) -> ProduceOutcome:
         end_offset = Offset(original.last_offset + 1)
@@ -436,6 +439,26 @@ class Partition:
             return None
         return self._replication.advance_log_start(offset)
 
+    def retain(self, now_ms: int) -> None:
+        """Delete what the topic's retention leaves no use for. Replicas follow their leader.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR.
+        """
+        self._replication.retain(now_ms, self.high_watermark)
+
+    def wait_committed(self) -> Commit | None:
+        """What to wait for until everything appended so far is committed; None: it is.
+
+        Raises:
+            KafkaFault: NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR.
+        """
+        self._replication.check_readable()
+        end_offset = self.log.log_end_offset
+        if end_offset <= self.high_watermark:
+            return None
+        return self._replication.wait_for(end_offset)
+
     def sync(self) -> Commit | None:
         """Bring everything appended so far to disk; None when it is there."""
         return self._replication.sync()
@@ -458,12 +481,15 @@ class Partition:
         """Forget a long poll; nothing happens when it is not here."""
         self._waiters.pop(waiter, None)
 
-    def close(self, fault: KafkaFault) -> None:
+    def close(self, fault: KafkaFault, *, forget: bool = False) -> None:
         """Stop serving: appends that wait get `fault`, long polls look again and find nothing.
 
         The log itself is closed or deleted by whoever owns the registry.
+
+        Args:
+            forget: this replica is gone for good, its vote too.
         """
         self.is_closed = True
-        self._replication.close(fault)
+        self._replication.close(fault, forget=forget)
         self.wake_waiters()
         self._waiters.clear()

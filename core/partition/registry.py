@@ -4,8 +4,9 @@ Rules:
 
 1. The controller decides which topics exist; `add_topic`, `update_config` and `remove_topic` carry
    its decisions out. A topic that was not added is unknown here, whatever lies on the disk.
-2. A log is opened by the first request for it. After an unclean stop all logs are opened, and so
-   recovered, before the node serves: in the thread pool, so that the event loop lives meanwhile.
+2. A log that is alone is opened by the first request for it. After an unclean stop all logs are
+   opened, and so recovered, before the node serves: in the thread pool, so that the event loop
+   lives meanwhile. The logs of replicated partitions are opened at once: others count on them.
 3. The marker of a clean stop is removed before the first log is opened for writing and put back
    after the last one was closed. While it is absent the next start treats the stop as unclean.
 4. What may block runs in one thread pool of a few threads, shared by all partitions.
@@ -17,11 +18,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import UUID
 
+from sprawl.core.controller.metadata_log import METADATA_TP
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import (
     LeaderEpoch,
@@ -38,13 +41,12 @@ from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.log.state import LogState
 from sprawl.core.partition.housekeeping import Housekeeping
 from sprawl.core.partition.partition import Partition
-from sprawl.core.partition.replication import SingleReplica
+from sprawl.core.partition.placement import Placement, Role
+from sprawl.core.partition.replication import Replication, SingleReplica
 from sprawl.core.partition.settings import PartitionSettings
 from sprawl.core.partition.terms import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from sprawl.core.clock import Clock
     from sprawl.core.log.config import LogConfig
     from sprawl.core.storage.port import KeyValueStore, LogStore
@@ -58,21 +60,32 @@ _OPEN = b"open"
 _CLEAN = b"clean"
 
 
-class HostedTopic:
-    """A topic of which this node hosts partitions.
+Replicate = Callable[[Partition, LogKey, Placement], Replication]
+"""Makes a partition one of several replicas."""
 
-    `partitions` holds one place for each partition: None until it is opened.
+
+class HostedTopic:
+    """A topic as this node knows it.
+
+    `partitions` holds one place for each partition: None until it is opened, and for one that is
+    elsewhere; `placements` says which it is.
     """
 
-    __slots__ = ("config", "name", "partitions", "topic_id")
+    __slots__ = ("config", "name", "partitions", "placements", "topic_id")
 
-    def __init__(
-        self, name: TopicName, topic_id: TopicId, partition_count: int, config: LogConfig
-    ) -> None:
+    def __init__(self, name: TopicName, topic_id: TopicId, config: LogConfig) -> None:
         self.name = name
         self.topic_id = topic_id
         self.config = config
-        self.partitions: list[Partition | None] = [None] * partition_count
+        self.partitions: list[Partition | None] = []
+        self.placements: Sequence[Placement] = ()
+
+    def here(self) -> Iterator[int]:
+        """The partitions that have a replica on this node."""
+        return (n for n, each in enumerate(self.placements) if each.role is not Role.ELSEWHERE)
+
+    def is_replicated(self, index: int) -> bool:
+        return self.placements[index].role is Role.REPLICATED
 
 
 class Usage(NamedTuple):
@@ -90,6 +103,7 @@ class Partitions:
         kv: where the logs keep their facts, and terms and the marker of a clean stop are.
         clock: wall time for retention and producer expiry.
         settings: intervals and thread count.
+        replicate: makes partitions replicas; None on a node that is alone.
         executor: the thread pool, which `close` shuts down; one of its own by default.
     """
 
@@ -100,6 +114,7 @@ class Partitions:
         kv: KeyValueStore,
         clock: Clock,
         settings: PartitionSettings,
+        replicate: Replicate | None = None,
         executor: Executor | None = None,
     ) -> None:
         self._store = store
@@ -117,6 +132,9 @@ class Partitions:
         self.housekeeping = Housekeeping(self, clock, settings)
         # A store without the entry is a new one.
         self._was_clean = kv.get(_STATE) in (None, _CLEAN)
+        self._replicate = replicate
+        self._opening: set[LogKey] = set()
+        self._is_started = False
         self._is_closed = False
 
     # --- life -----------------------------------------------------------------------------------
@@ -128,8 +146,8 @@ class Partitions:
         """
         self._kv.put(_STATE, _OPEN, sync=True)
         self._report_strays()
-        if not self._was_clean:
-            await self._recover()
+        await self._open_first()
+        self._is_started = True
         self.housekeeping.start()
 
     async def close(self) -> None:
@@ -150,12 +168,8 @@ class Partitions:
     def _report_strays(self) -> None:
         """Name the directories of no topic. They are left alone: they cost room, while deleting
         them would turn a lost list of topics into lost data."""
-        known = {
-            f"{topic.name}-{index}"
-            for topic in self.topics()
-            for index in range(len(topic.partitions))
-        }
-        strays = sorted(set(self._store.names()) - known)
+        known = {f"{topic.name}-{index}" for topic in self.topics() for index in topic.here()}
+        strays = sorted(set(self._store.names()) - known - {str(METADATA_TP)})
         if strays:
             _log.warning(
                 "%d log directories belong to no topic and are left as they are: %s",
@@ -163,12 +177,18 @@ class Partitions:
                 ", ".join(strays[:_STRAYS_NAMED_MAX]),
             )
 
-    async def _recover(self) -> None:
-        """Open every log, and begin a new term everywhere (see terms.py)."""
-        places = [
-            (topic, index) for topic in self.topics() for index in range(len(topic.partitions))
-        ]
-        self._terms.raise_all(LogKey(topic.topic_id, index) for topic, index in places)
+    async def _open_first(self) -> None:
+        """Open the logs that cannot wait; after an unclean stop these are all, and those that are
+        alone begin a new term (see terms.py)."""
+        places = [(topic, index) for topic in self.topics() for index in topic.here()]
+        if self._was_clean:
+            places = [(topic, index) for topic, index in places if topic.is_replicated(index)]
+        else:
+            self._terms.raise_all(
+                LogKey(topic.topic_id, index)
+                for topic, index in places
+                if not topic.is_replicated(index)
+            )
         at_once = self._settings.io_threads
         for start in range(0, len(places), at_once):
             batch = places[start : start + at_once]
@@ -202,18 +222,65 @@ class Partitions:
     # --- topics, as the controller decides --------------------------------------------------------
 
     def add_topic(
-        self, name: TopicName, topic_id: TopicId, partition_count: int, config: LogConfig
+        self,
+        name: TopicName,
+        topic_id: TopicId,
+        config: LogConfig,
+        placements: Sequence[Placement],
     ) -> None:
-        """Host a topic, or more partitions of one that is hosted already."""
+        """Know a topic, or what became of one that is known: more partitions, other places."""
         topic = self._topics.get(topic_id)
         if topic is None:
             deletion = self._deletions.pop(name, None)
             if deletion is not None:
                 deletion.result()  # its directories have the names that are needed now
-            topic = HostedTopic(name, topic_id, 0, config)
+            topic = HostedTopic(name, topic_id, config)
             self._topics[name] = self._topics[topic_id] = topic
-        missing = partition_count - len(topic.partitions)
-        topic.partitions.extend([None] * missing)
+        topic.partitions.extend([None] * (len(placements) - len(topic.partitions)))
+        before, topic.placements = topic.placements, placements
+        for index, (old, new) in enumerate(zip(before, placements, strict=False)):
+            if old.role is not new.role:
+                self._change_role(topic, index, new)
+        if self._is_started:
+            for index in topic.here():
+                if topic.is_replicated(index) and topic.partitions[index] is None:
+                    self._open_soon(topic, index)
+
+    def _change_role(self, topic: HostedTopic, index: int, new: Placement) -> None:
+        """A partition is held in another way from now on: it is closed, and opened again so."""
+        partition, topic.partitions[index] = topic.partitions[index], None
+        if new.role is Role.ELSEWHERE:
+            gone = KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, "The replica has moved away.")
+            if partition is not None:
+                partition.close(gone, forget=True)
+            self._terms.forget([LogKey(topic.topic_id, index)])
+            self._pool.submit(self._delete_one, topic, index, partition)
+        elif partition is not None:
+            partition.close(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, "It is replicated now."))
+            partition.log.close()
+
+    def _open_soon(self, topic: HostedTopic, index: int) -> None:
+        """Open a replica's log in the thread pool, and let it take part then."""
+        key = LogKey(topic.topic_id, index)
+        if key in self._opening:
+            return
+        self._opening.add(key)
+        job = self.run_blocking(partial(self._open_log_of, topic, index))
+        job.add_done_callback(partial(self._opened_soon, topic, index))
+
+    def _opened_soon(
+        self, topic: HostedTopic, index: int, job: asyncio.Future[PartitionLog]
+    ) -> None:
+        self._opening.discard(LogKey(topic.topic_id, index))
+        if self._is_closed or job.cancelled():
+            return
+        failure = job.exception()
+        if failure is not None:
+            _log.error("%s-%d: the log cannot be opened: %s", topic.name, index, failure)
+        elif self._topics.get(topic.topic_id) is topic and topic.is_replicated(index):
+            self._serve(topic, index, job.result())
+        else:
+            self._pool.submit(job.result().delete)
 
     def update_config(self, name: TopicName, config: LogConfig) -> None:
         """Apply changed topic configs from the next operation on."""
@@ -232,26 +299,29 @@ class Partitions:
         fault = KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The topic was deleted.")
         for partition in topic.partitions:
             if partition is not None:
-                partition.close(fault)
+                partition.close(fault, forget=True)
         self._terms.forget(LogKey(topic_id, index) for index in range(len(topic.partitions)))
         under_way = {name: each for name, each in self._deletions.items() if not each.done()}
         self._deletions = under_way | {topic.name: self._pool.submit(self._delete, topic)}
 
     def _delete(self, topic: HostedTopic) -> None:
         """Delete a topic's data; runs in the thread pool, as it syncs for each partition."""
-        for index, opened in enumerate(topic.partitions):
-            tp = TopicPartition(topic.name, PartitionId(index))
-            try:
-                if opened is not None:
-                    opened.log.delete()
-                else:
-                    LogState(self._kv, topic.topic_id, index).delete_all()
-                    directory = self._store.directory(str(tp))
-                    # A topic of this name that was created since may have its log there.
-                    if owner_of(directory) in (None, topic.topic_id):
-                        directory.discard(topic.config.file_delete_delay_ms)
-            except OSError as failure:
-                _log.error("%s: the data of the deleted partition is still there: %s", tp, failure)
+        for index in topic.here():
+            self._delete_one(topic, index, topic.partitions[index])
+
+    def _delete_one(self, topic: HostedTopic, index: int, opened: Partition | None) -> None:
+        tp = TopicPartition(topic.name, PartitionId(index))
+        try:
+            if opened is not None:
+                opened.log.delete()
+            else:
+                LogState(self._kv, topic.topic_id, index).delete_all()
+                directory = self._store.directory(str(tp))
+                # A topic of this name that was created since may have its log there.
+                if owner_of(directory) in (None, topic.topic_id):
+                    directory.discard(topic.config.file_delete_delay_ms)
+        except OSError as failure:
+            _log.error("%s: the data of the deleted partition is still there: %s", tp, failure)
 
     # --- finding --------------------------------------------------------------------------------
 
@@ -260,12 +330,17 @@ class Partitions:
 
         Raises:
             KafkaFault: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, KAFKA_STORAGE_ERROR,
-                NOT_LEADER_OR_FOLLOWER when the node is stopping.
+                NOT_LEADER_OR_FOLLOWER when it is elsewhere, not open yet, or the node is stopping.
         """
         hosted = self._topics.get(topic)
         if hosted is None or not 0 <= index < len(hosted.partitions):
             raise self._unknown(topic, hosted)
-        return hosted.partitions[index] or self._open(hosted, index)
+        found = hosted.partitions[index]
+        if found is None:
+            if hosted.placements[index].role is not Role.ALONE:
+                raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+            found = self._open(hosted, index)
+        return found
 
     def _unknown(self, topic: str | UUID, hosted: HostedTopic | None) -> KafkaFault:
         if self._is_closed:
@@ -304,11 +379,14 @@ class Partitions:
         for topic in list(self.topics()):
             if not wanted(topic.config):
                 continue
-            for index in range(len(topic.partitions)):
+            for index in topic.here():
                 if self._topics.get(topic.topic_id) is not topic:
                     break  # deleted since
+                found = topic.partitions[index]
+                if found is None and topic.is_replicated(index):
+                    continue  # it is being opened, or could not be
                 try:
-                    yield topic.partitions[index] or self._open(topic, index)
+                    yield found or self._open(topic, index)
                 except KafkaFault as failure:
                     _log.error("%s-%d: left out: %s", topic.name, index, failure)
 
@@ -353,13 +431,30 @@ class Partitions:
 
     def _serve(self, topic: HostedTopic, index: int, log: PartitionLog) -> Partition:
         key = LogKey(topic.topic_id, index)
-        self._terms.raise_to(key, log.last_term)
-        partition = Partition(
+        placement = topic.placements[index]
+        if placement.role is Role.REPLICATED:
+            partition = self._serve_replica(topic, key, placement, log)
+        else:
+            self._terms.raise_to(key, log.last_term)
+            partition = Partition(
+                log,
+                topic_id=topic.topic_id,
+                term=self._terms.of(key),
+                high_watermark=log.log_end_offset,
+                replicate=lambda made: SingleReplica(log, made.commit_to, self.run_blocking),
+            )
+        topic.partitions[index] = partition
+        return partition
+
+    def _serve_replica(
+        self, topic: HostedTopic, key: LogKey, placement: Placement, log: PartitionLog
+    ) -> Partition:
+        replicate = self._replicate
+        assert replicate is not None, "a node that is alone has no replicated partitions"
+        return Partition(
             log,
             topic_id=topic.topic_id,
             term=self._terms.of(key),
-            high_watermark=log.log_end_offset,
-            replicate=lambda made: SingleReplica(log, made.commit_to, self.run_blocking),
+            high_watermark=log.log_start_offset,
+            replicate=lambda made: replicate(made, key, placement),
         )
-        topic.partitions[index] = partition
-        return partition

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+ACKS_ALL = -1
+"""Produce's `acks` that waits for enough replicas."""
 FLUSH_MS_NEVER = 2**63 - 1
 """Kafka's default of flush.ms and flush.messages: leave it to the operating system."""
 
@@ -53,8 +55,11 @@ class Replication(Protocol):
         """
         ...
 
-    def check_writable(self, size_bytes: int) -> None:
+    def check_writable(self, size_bytes: int, *, acks: int) -> None:
         """Refuse what could not be committed.
+
+        Args:
+            acks: as in Produce; ACKS_ALL needs `min.insync.replicas`.
 
         Raises:
             KafkaFault: KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS.
@@ -69,8 +74,23 @@ class Replication(Protocol):
         """
         ...
 
-    def appended(self) -> Commit | None:
-        """Take note of the append that just happened; None when it is committed already."""
+    def retain(self, now_ms: int, up_to_offset: Offset) -> None:
+        """Apply the topic's retention below an offset, if that is this replica's to do.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR.
+        """
+        ...
+
+    def appended(self, *, acks: int) -> Commit | None:
+        """Take note of the append that just happened.
+
+        Args:
+            acks: as in Produce; ACKS_ALL waits for enough replicas, others for the leader only.
+
+        Returns:
+            What to wait for; None when there is nothing to wait for.
+        """
         ...
 
     def wait_for(self, end_offset: Offset) -> Commit:
@@ -81,8 +101,12 @@ class Replication(Protocol):
         """Bring everything appended so far to disk; None when it is there."""
         ...
 
-    def close(self, fault: KafkaFault) -> None:
-        """Tell everybody who waits that their append may not be committed."""
+    def close(self, fault: KafkaFault, *, forget: bool = False) -> None:
+        """Tell everybody who waits that their append may not be committed.
+
+        Args:
+            forget: this replica is gone for good.
+        """
         ...
 
 
@@ -125,15 +149,24 @@ class SingleReplica:
     def check_readable(self) -> None:
         """The only replica leads."""
 
-    def check_writable(self, size_bytes: int) -> None:
+    def check_writable(self, size_bytes: int, *, acks: int) -> None:
         if self._closed is not None:
             raise KafkaFault(self._closed.code, self._closed.message)
+        wanted = self._log.config.min_insync_replicas
+        if acks == ACKS_ALL and wanted > 1:
+            raise KafkaFault(
+                ErrorCode.NOT_ENOUGH_REPLICAS,
+                f"There is one replica, min.insync.replicas is {wanted}.",
+            )
 
     def advance_log_start(self, offset: Offset) -> Commit | None:
         self._log.set_log_start(offset)
         return None
 
-    def appended(self) -> Commit | None:
+    def retain(self, now_ms: int, up_to_offset: Offset) -> None:
+        self._log.delete_old_segments(now_ms, up_to_offset=up_to_offset)
+
+    def appended(self, *, acks: int) -> Commit | None:
         log = self._log
         config = log.config
         end_offset = log.log_end_offset
@@ -157,7 +190,7 @@ class SingleReplica:
             return None
         return self._wait(self._syncs, end_offset)
 
-    def close(self, fault: KafkaFault) -> None:
+    def close(self, fault: KafkaFault, *, forget: bool = False) -> None:
         self._closed = self._closed or fault
         if self._flush_timer is not None:
             self._flush_timer.cancel()

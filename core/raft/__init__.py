@@ -23,7 +23,10 @@ these duties, for each of its groups, in this order:
 8.  Before an append as leader call `check_can_append`, then append to the log in term `node.term`,
     then `appended`, with nothing in between.
 9.  `snapshots`: bring these followers a copy of what the log cannot give entry by entry, then
-    `snapshot_sent`; the follower's owner calls `restored` when it has put it in place.
+    `snapshot_sent`. The follower's owner, with nothing in between: asks `needs_snapshot`, stores
+    `snapshot_state`, synced, puts the copy in the place of its log, synced, and calls `restored`.
+    A log forgets its oldest entries only up to `commit_index`, and only while every hard state is
+    stored, since configurations may be among them.
 10. `configuration`: a replica that is not in it any more may be deleted once the controller says so
     as well.
 11. Hibernation: stop the ticks while `is_hibernating`. Keep a session with the node of each member,

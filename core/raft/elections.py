@@ -17,12 +17,16 @@ Rules:
    (dissertation, section 4.2.3), unless the leader itself sent the candidate.
 4. Any replica answers a candidate, also a learner that does not know yet that it votes. The
    candidate counts those that vote in its own configuration.
+5. Who talks about an election tells what it knows to be committed. Without that a voter whose
+   configuration is committed, and that missed it, may need the vote of one that left the group and
+   is ahead of it, while the others need its own: nobody could ever win.
 """
 
 from __future__ import annotations
 
 from sprawl.core.ids import LogIndex, ReplicaId, Term
 from sprawl.core.raft import quorum
+from sprawl.core.raft.log_port import NO_TERM
 from sprawl.core.raft.messages import PreVote, PreVoteAnswer, TimeoutNow, Vote, VoteAnswer
 from sprawl.core.raft.quorum import VoteResult
 from sprawl.core.raft.ready import Role
@@ -60,8 +64,9 @@ class Elections(Steering):
             return
         term = Term(self.term + 1)
         last_index, last_term = self.log.last_index, self.log.last_term
+        known = self._known_commit()
         for voter in self._other_voters():
-            self._send(PreVote(self.replica_id, voter, term, last_index, last_term))
+            self._send(PreVote(self.replica_id, voter, term, last_index, last_term, *known))
 
     def _campaign(self, *, is_transfer: bool) -> None:
         """Stand for election in the next term."""
@@ -71,9 +76,10 @@ class Elections(Steering):
         self._votes = {}
         self._vote_token = self._next_token()
         self._hard_state_changed()
-        last_index, last_term = self.log.last_index, self.log.last_term
+        place = (self.log.last_index, self.log.last_term)
+        known = self._known_commit()
         for voter in self._other_voters():
-            self._send(Vote(self.replica_id, voter, self.term, last_index, last_term, is_transfer))
+            self._send(Vote(self.replica_id, voter, self.term, *place, is_transfer, *known))
 
     def _count_own_vote(self) -> None:
         """A hard state was stored: the vote for itself may be in it."""
@@ -107,6 +113,27 @@ class Elections(Steering):
         else:
             self._become_leader()
 
+    # --- what is committed ----------------------------------------------------------------------
+
+    def _known_commit(self) -> tuple[LogIndex, Term]:
+        """The last committed entry, and its term if it is known."""
+        term = self._term_at(self.commit_index)
+        return self.commit_index, NO_TERM if term is None else term
+
+    def _learn_from_election(self, index: LogIndex, term: Term) -> None:
+        """Somebody knows that the entry (index, term) is committed, in whatever term that was.
+
+        By log matching, everything before it is too, for whoever has it (rule 5).
+        """
+        if (
+            index > self.commit_index
+            and self.role is not Role.LEADER
+            and index <= self.log.last_index
+            and self.log.term_at(index) == term
+        ):
+            self.matched_index = max(self.matched_index, index)
+            self._set_commit(index)
+
     # --- voting ---------------------------------------------------------------------------------
 
     def _hears_leader(self) -> bool:
@@ -129,7 +156,11 @@ class Elections(Steering):
         )
         is_granted = is_open and self._is_up_to_date(message.last_index, message.last_term)
         term = message.term if is_granted else self.term
-        self._send(PreVoteAnswer(self.replica_id, message.sender, term, is_granted))
+        self._answer_pre_vote(message.sender, term, is_granted)
+
+    def _answer_pre_vote(self, to: ReplicaId, term: Term, is_granted: bool) -> None:
+        known = self._known_commit()
+        self._send(PreVoteAnswer(self.replica_id, to, term, is_granted, *known))
 
     def _handle_vote(self, message: Vote) -> None:
         is_open = self.voted_for == message.sender or (
@@ -141,7 +172,8 @@ class Elections(Steering):
             if self.voted_for is None:
                 self.voted_for = message.sender
                 self._hard_state_changed()
-        self._send(VoteAnswer(self.replica_id, message.sender, self.term, is_granted))
+        known = self._known_commit()
+        self._send(VoteAnswer(self.replica_id, message.sender, self.term, is_granted, *known))
 
     def _handle_pre_vote_answer(self, message: PreVoteAnswer) -> None:
         is_mine = not message.is_granted or message.term == self.term + 1

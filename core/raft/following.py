@@ -20,6 +20,7 @@ from sprawl.core.ids import LogIndex, ReplicaId, Term
 from sprawl.core.log.frames import Entry, FrameFault
 from sprawl.core.raft.checks import broken, check
 from sprawl.core.raft.configuration import Configuration
+from sprawl.core.raft.hard_state import HardState
 from sprawl.core.raft.log_port import NO_TERM
 from sprawl.core.raft.membership import Membership
 from sprawl.core.raft.messages import (
@@ -120,7 +121,7 @@ class Following(Membership):
             return False
         check(self.log.last_index == end, "I2", f"the log ends at {self.log.last_index}, not {end}")
         self._has_news = True
-        if configuration is not None:
+        if configuration is not None and end > self.configuration_index:
             self._add_pending(end, configuration)
             self._hard_state_changed()
             self._hold_token = self._next_token()
@@ -223,8 +224,27 @@ class Following(Membership):
 
     # --- snapshots ------------------------------------------------------------------------------
 
+    def needs_snapshot(self, index: LogIndex, term: Term) -> bool:
+        """Whether a snapshot that ends at `index` brings anything: ask just before putting it in.
+
+        A log that holds the place already may have acknowledged what follows it: to replace it
+        would take that back.
+        """
+        return index > self.commit_index and (
+            index > self.log.last_index or self._term_at(index) != term
+        )
+
+    def snapshot_state(self, index: LogIndex, configuration: Configuration) -> HardState:
+        """What to store, synced, before a snapshot takes the place of the log.
+
+        After a crash in between the configuration may be ahead of the log; it must not be behind.
+        """
+        return self.hard_state._replace(configuration=configuration, configuration_index=index)
+
     def restored(self, index: LogIndex, term: Term, configuration: Configuration) -> None:
         """The shell put a snapshot in the place of the log: it ends at, or holds, `index`.
+
+        Before that it asked `needs_snapshot`, and stored `snapshot_state`.
 
         Args:
             term: of the entry at `index`.

@@ -64,6 +64,8 @@ class Leading(Following):
     def _members_changed(self) -> None:
         lead = self._lead
         if lead is None:
+            if self.role is not Role.FOLLOWER and not self.is_voter:
+                self._become_follower(self.term, None)
             return
         old = lead.progress
         lead.progress = {}
@@ -285,7 +287,8 @@ class Leading(Following):
         if progress.may_ask and progress.match < self.log.last_index:
             progress.may_ask = False
             progress.is_paused = False
-            if progress.inflight_count:
+            if progress.match + 1 < progress.next:
+                # An Append or its answer may be lost; or the follower's flush takes long.
                 self._send_empty_append(message.sender, progress)
             lead.wants_append = True
             self._has_news = True

@@ -3,6 +3,10 @@
 Every message names its receiver by replica, so that what was meant for a disk that is gone is not
 taken by the one that came in its place. `term` is the sender's, except in PreVote (the term it
 would campaign in) and in a granted PreVoteAnswer (the term that was asked for).
+
+Whatever is said in an election carries (commit_index, commit_term), an entry that the sender knows
+to be committed. Who has this entry has learned that it is committed: that is how a voter that has
+a configuration, and missed that it is in force, gets to know it without a leader.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ class PreVote(NamedTuple):
     term: Term
     last_index: LogIndex
     last_term: Term
+    commit_index: LogIndex
+    commit_term: Term
 
 
 class PreVoteAnswer(NamedTuple):
@@ -28,6 +34,8 @@ class PreVoteAnswer(NamedTuple):
     to: ReplicaId
     term: Term
     is_granted: bool
+    commit_index: LogIndex
+    commit_term: Term
 
 
 class Vote(NamedTuple):
@@ -39,6 +47,8 @@ class Vote(NamedTuple):
     last_index: LogIndex
     last_term: Term
     is_transfer: bool
+    commit_index: LogIndex
+    commit_term: Term
 
 
 class VoteAnswer(NamedTuple):
@@ -46,6 +56,8 @@ class VoteAnswer(NamedTuple):
     to: ReplicaId
     term: Term
     is_granted: bool
+    commit_index: LogIndex
+    commit_term: Term
 
 
 class Append(NamedTuple):

@@ -133,6 +133,8 @@ class RaftNode(Elections):
         if self.is_hibernating and self._lead is not None and isinstance(message, PreVote | Vote):
             # A member that is awake has not heard of us for long.
             self._wake_leader()
+        if isinstance(message, PreVote | PreVoteAnswer | Vote | VoteAnswer):
+            self._learn_from_election(message.commit_index, message.commit_term)
         if message.term > self.term:
             if not self._enter_term(message):
                 return
@@ -161,7 +163,7 @@ class RaftNode(Elections):
                 )
             )
         elif isinstance(message, PreVote):
-            self._send(PreVoteAnswer(self.replica_id, message.sender, self.term, False))
+            self._answer_pre_vote(message.sender, self.term, False)
 
     def _dispatch(self, message: Message) -> None:  # noqa: C901  # one line a message
         match message:
@@ -269,7 +271,7 @@ class RaftNode(Elections):
         """The copy that `Ready.snapshots` asked for is over.
 
         Args:
-            ok: whether the follower has it.
+            ok: whether the follower has it now, or had it before (`needs_snapshot`).
             index: of its last entry.
         """
         lead = self._lead

@@ -121,7 +121,7 @@ class Progress:
         if is_new:
             self.match = match
         if self.state is ProgressState.REPLICATE:
-            self.next = LogIndex(max(self.next, self.match + 1))
+            self.next = LogIndex(max(self.next, self.match + 1, self.received + 1))
         return is_new
 
     def _free_to(self, index: LogIndex) -> None:

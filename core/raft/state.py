@@ -155,7 +155,8 @@ class RaftState:
         lo = log.last_index
         if hard_state.pending_configuration_indexes:
             lo = min(lo, hard_state.pending_configuration_indexes[0])
-        lo = LogIndex(max(lo, self.commit_index + 1, log.first_index))
+        known = max(self.commit_index, self.configuration_index)
+        lo = LogIndex(max(lo, known + 1, log.first_index))
         found: list[tuple[LogIndex, Configuration]] = []
         while lo <= log.last_index:
             entries = log.entries(lo, log.last_index + 1, _SCAN_BYTES)

@@ -48,10 +48,10 @@ _ENTRIES: Final = struct.Struct(">II")
 _APPEND: Final = 5
 _BATCH_MAGIC: Final = 2
 _KINDS: Final[tuple[tuple[int, Callable[..., Message], struct.Struct], ...]] = (
-    (1, PreVote, struct.Struct(">qi")),
-    (2, PreVoteAnswer, struct.Struct(">?")),
-    (3, Vote, struct.Struct(">qi?")),
-    (4, VoteAnswer, struct.Struct(">?")),
+    (1, PreVote, struct.Struct(">qiqi")),
+    (2, PreVoteAnswer, struct.Struct(">?qi")),
+    (3, Vote, struct.Struct(">qi?qi")),
+    (4, VoteAnswer, struct.Struct(">?qi")),
     (_APPEND, Append, struct.Struct(">qiq")),
     (6, AppendAnswer, struct.Struct(">q?qi")),
     (7, Heartbeat, struct.Struct(">qq")),

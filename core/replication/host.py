@@ -55,6 +55,13 @@ _log = logging.getLogger(__name__)
 FLUSH_JOBS_MAX: Final = 2
 """Flush jobs under way: while one waits for the disk, another gathers. More would only take the
 threads that cold reads need."""
+HAND_OVER_S: Final = 5.0
+"""How long a node that stops tries to give its partitions away: a transfer takes one round trip
+once the follower has everything."""
+HAND_OVER_LOOK_S: Final = 0.05
+SLOW_TICK_S: Final = 10
+"""Seconds between two looks at groups that hibernate: they move, and are handed back to their
+preferred leader, without hurry. 10,000 groups cost a few milliseconds each time."""
 FRAME_BYTES: Final = 4_194_304
 """A frame is closed once it holds so much: what follows is not kept waiting behind 100 MiB."""
 _MESSAGE_BYTES: Final = 64
@@ -73,11 +80,16 @@ class Owner(Protocol):
         ...
 
     def raft_ticked(self) -> None:
-        """For a leader that is awake, about once a second: time for what needs no hurry."""
+        """For a serving leader: time for what needs no hurry. About once a second, or every
+        SLOW_TICK_S while the group hibernates."""
         ...
 
     def raft_failed(self, fault: KafkaFault) -> None:
         """The group is at its end on this node."""
+        ...
+
+    def hand_over(self) -> bool:
+        """Have another replica lead. False when this one does not lead, or none can."""
         ...
 
 
@@ -141,6 +153,7 @@ class RaftHost:
         self._flush_jobs = 0
         self._ticker: asyncio.TimerHandle | None = None
         self._ticks = 0
+        self._contexts = 0
         self._is_closed = False
 
     # --- life -----------------------------------------------------------------------------------
@@ -148,6 +161,16 @@ class RaftHost:
     def start(self) -> None:
         """Begin to tick."""
         self._arm()
+
+    async def hand_over(self) -> None:
+        """Have other replicas lead what is led here, as far as they can within HAND_OVER_S."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + HAND_OVER_S
+        while loop.time() < deadline:
+            waiting = [group for group in self._groups.values() if group.owner.hand_over()]
+            if not waiting:
+                return
+            await asyncio.sleep(HAND_OVER_LOOK_S)
 
     async def close(self) -> None:
         """Say nothing more. Logs belong to their partitions and are closed there."""
@@ -215,6 +238,11 @@ class RaftHost:
         if forget:
             self._kv.delete(_store_key(key))
 
+    def next_context(self) -> int:
+        """A number that no read of this node had before."""
+        self._contexts += 1
+        return self._contexts
+
     def groups(self) -> Iterator[RaftGroup]:
         return iter(self._groups.values())
 
@@ -268,7 +296,8 @@ class RaftHost:
         that it hears from its leaders."""
         for group in list(self._groups.values()):
             node = group.node
-            if node.is_leader and node.is_hibernating and any(map(is_there, node.configuration.members)):
+            members = node.configuration.members
+            if node.is_leader and node.is_hibernating and any(map(is_there, members)):
                 node.wake(leader_is_gone=False)
                 self.touch(group)
 
@@ -280,16 +309,23 @@ class RaftHost:
         self._arm()
         now_ms = self._clock.monotonic_ms()
         self._ticks += 1
-        is_second = self._ticks % max(1, 1_000 // self._settings.tick_ms) == 0
+        second = max(1, 1_000 // self._settings.tick_ms)
+        if self._ticks % (second * SLOW_TICK_S) == 0:
+            self._tick_owners(self._groups)
+        elif self._ticks % second == 0:
+            self._tick_owners(self._awake)
         for group in list(self._awake.values()):
             node = group.node
             node.tick(now_ms)
-            if is_second and node.is_serving:
-                group.owner.raft_ticked()
             if node.has_ready:
                 self.touch(group)
             elif node.is_hibernating:
                 del self._awake[group.key]
+
+    def _tick_owners(self, groups: dict[LogKey, RaftGroup]) -> None:
+        for group in list(groups.values()):
+            if group.node.is_serving and not group.is_over:
+                group.owner.raft_ticked()
 
     # --- turns ----------------------------------------------------------------------------------
 

@@ -119,6 +119,11 @@ class GroupLog:
         self._starts = [each for each in self._starts if each[0] > commit_index]
         self._store()
 
+    def forget(self) -> None:
+        """The replica is gone for good."""
+        self._starts = []
+        self._store()
+
     def _note(self, index: LogIndex, payload: bytes) -> None:
         (offset,) = _OFFSET.unpack(payload)
         self._starts = [each for each in self._starts if each[0] < index] + [(index, offset)]

@@ -10,9 +10,12 @@ Rules:
 2. acks=all is answered when the entry is committed, which counts flushed copies only, and when at
    least `min.insync.replicas` have it. acks=1 is answered when the leader's log took it.
 3. The high watermark is the offset after the commit index. It never goes back.
-4. An append whose leader is deposed may or may not stay in the log: its producer is told
-   NOT_LEADER_OR_FOLLOWER and sends it again to the new leader, which knows duplicates.
+4. An append whose leader is deposed may or may not stay in the log. Its producer is told
+   NOT_ENOUGH_REPLICAS_AFTER_APPEND, never a code that stands for "not written": it tries again, and
+   the new leader knows duplicates. NOT_LEADER_OR_FOLLOWER is certain: nothing was appended.
 5. The log start moves by entries of the log, on all replicas at the same place of it.
+6. Where the replicas are wanted is the controller's to say; the leader brings it about, one step
+   of the configuration at a time.
 """
 
 from __future__ import annotations
@@ -20,36 +23,74 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sprawl.core.cluster.hints import LeaderHint
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.partition.replication import ACKS_ALL
+from sprawl.core.raft.configuration import Configuration
+from sprawl.core.raft.faults import ConfigurationRefused, ReadRefused, TransferRefused
 from sprawl.core.raft.ready import Role
 
 if TYPE_CHECKING:
     from sprawl.core.clock import Clock
-    from sprawl.core.ids import LogIndex, LogKey, Offset, ReplicaId, Term
+    from sprawl.core.ids import LogIndex, LogKey, Offset, ReplicaId
     from sprawl.core.partition.partition import Partition
     from sprawl.core.partition.replication import Commit
-    from sprawl.core.raft.configuration import Configuration
     from sprawl.core.raft.ready import Ready
     from sprawl.core.replication.host import RaftGroup, RaftHost
     from sprawl.core.replication.log_starts import GroupLog
 
 _log = logging.getLogger(__name__)
 
+BALANCE_MS: Final = 30_000
+"""Time for which the preferred replica has to be in sync before it is handed the leadership:
+longer than a restarted node takes to read its first fetches, shorter than Kafka's 300."""
+
+
+FOUNDING_TRIES: Final = 8
+FOUNDING_TRY_S: Final = 0.05
+"""The preferred replica of a new group asks for votes so often and so soon: others learn of the
+group within a few milliseconds of it. After that the election timeouts decide."""
+
+
+class Target(NamedTuple):
+    """Where a partition's replicas are wanted, the preferred leader first."""
+
+    voters: tuple[ReplicaId, ...]
+    learners: tuple[ReplicaId, ...] = ()
+
+
+class Surroundings(Protocol):
+    """What a replica tells the rest of its node, and asks it."""
+
+    def announce(self, key: LogKey, hint: LeaderHint) -> None:
+        """Tell the cluster who leads."""
+        ...
+
+    def led(self, partition: Partition, *, is_leader: bool) -> None:
+        """A partition begins to be served here, or is no more."""
+        ...
+
+    def committed(self, partition: Partition) -> None:
+        """The high watermark may have moved; called before who waits for it hears."""
+        ...
+
+    def target(self, key: LogKey) -> Target | None:
+        """Where the replicas are wanted; None when that is not known."""
+        ...
+
+    def arrived(self, key: LogKey, configuration: Configuration) -> None:
+        """A leader says that its replicas are where they are wanted."""
+        ...
+
 
 class RaftReplica:
-    """Implements Replication, and the host's Owner.
-
-    Args:
-        announce: tells the cluster about this leader.
-        led: called with the partition when it begins to serve, and when it stops.
-    """
+    """Implements Replication, and the host's Owner."""
 
     __slots__ = (
-        "_announce",
+        "_around",
+        "_balanced_at_ms",
         "_clock",
         "_commits",
         "_failed",
@@ -57,9 +98,9 @@ class RaftReplica:
         "_host",
         "_is_serving",
         "_key",
-        "_led",
         "_log",
         "_partition",
+        "_reads",
         "_sequence",
         "_told_in_sync",
     )
@@ -72,26 +113,44 @@ class RaftReplica:
         log: GroupLog,
         host: RaftHost,
         founding: Configuration,
+        is_preferred: bool,
         clock: Clock,
-        announce: Callable[[LogKey, LeaderHint], None],
-        led: Callable[[Partition, bool], None],
+        around: Surroundings,
     ) -> None:
         self._partition = partition
         self._key = key
         self._log = log
         self._host = host
         self._clock = clock
-        self._announce = announce
-        self._led = led
+        self._around = around
         self._commits: deque[tuple[LogIndex, Commit]] = deque()
+        self._reads: dict[int, asyncio.Future[LogIndex]] = {}
         self._failed: KafkaFault | None = None
         self._is_serving = False
         self._sequence = 0
         self._told_in_sync: tuple[ReplicaId, ...] = ()
+        self._balanced_at_ms: int | None = None
+        is_new = host.hard_state(key) is None
         self._group: RaftGroup = host.add(
             key, partition.log, log, founding=founding, term=partition.term, owner=self
         )
-        partition.term = self._group.node.term
+        node = self._group.node
+        partition.term = node.term
+        is_founder = is_new and is_preferred and node.is_voter and partition.log.last_index == 0
+        if is_founder or node.configuration == Configuration.of([host.replica_id]):
+            self._found(FOUNDING_TRIES)
+
+    def _found(self, tries_left: int) -> None:
+        """Nobody led the group yet, or nobody else can: no election timeout has to be waited for,
+        only until the others have heard of the group."""
+        node = self._group.node
+        if node.leader is not None or self._failed is not None:
+            return
+        node.campaign(self._clock.monotonic_ms())
+        self._host.touch(self._group)
+        if tries_left > 1:
+            loop = asyncio.get_running_loop()
+            loop.call_later(FOUNDING_TRY_S, self._found, tries_left - 1)
 
     # --- Replication ----------------------------------------------------------------------------
 
@@ -99,28 +158,35 @@ class RaftReplica:
     def is_leader(self) -> bool:
         return self._is_serving
 
+    @property
+    def leader(self) -> ReplicaId | None:
+        """The replica that leads, as far as this one knows."""
+        return self._group.node.leader
+
+    @property
+    def configuration(self) -> Configuration:
+        """Who belongs to the group, as far as this replica knows."""
+        return self._group.node.configuration
+
     def check_readable(self) -> None:
         if self._failed is not None:
             raise KafkaFault(self._failed.code, self._failed.message)
         if not self._is_serving:
             raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
-    def check_writable(self, size_bytes: int) -> None:
+    def check_writable(self, size_bytes: int, *, acks: int) -> None:
         self.check_readable()
-        node = self._group.node
-        node.check_can_append(size_bytes)
         wanted = self._partition.log.config.min_insync_replicas
-        if wanted > 1 and len(self._in_sync()) < wanted:
+        if acks == ACKS_ALL and wanted > 1 and (there := len(self._in_sync())) < wanted:
             raise KafkaFault(
                 ErrorCode.NOT_ENOUGH_REPLICAS,
-                f"{len(self._in_sync())} replica(s) are in sync, min.insync.replicas is {wanted}.",
+                f"{there} replica(s) are in sync, min.insync.replicas is {wanted}.",
             )
+        self._group.node.check_can_append(size_bytes)
 
-    def appended(self) -> Commit | None:
-        group = self._group
-        group.node.appended(self._clock.monotonic_ms())
-        self._host.touch(group)
-        return self._wait(self._partition.log.last_index)
+    def appended(self, *, acks: int) -> Commit | None:
+        self._propose()
+        return self._wait(self._partition.log.last_index) if acks == ACKS_ALL else None
 
     def wait_for(self, end_offset: Offset) -> Commit:
         return self._wait(self._partition.log.index_of_offset(end_offset - 1))
@@ -134,15 +200,60 @@ class RaftReplica:
         node = self._group.node
         node.check_can_append(0)
         index = self._log.append_start(offset, term=node.term, now_ms=self._clock.now_ms())
-        node.appended(self._clock.monotonic_ms())
-        self._host.touch(self._group)
+        self._propose()
         return self._wait(index)
 
-    def close(self, fault: KafkaFault) -> None:
+    def retain(self, now_ms: int, up_to_offset: Offset) -> None:
+        """A leader moves the log start for all; what lies below it goes by that everywhere."""
+        if not self._is_serving:
+            return
+        start = self._partition.log.retention_start(now_ms, up_to_offset=up_to_offset)
+        if start is not None and start > self._partition.log_start_offset:
+            self.advance_log_start(start)
+
+    def close(self, fault: KafkaFault, *, forget: bool = False) -> None:
         self._failed = self._failed or fault
-        self._is_serving = False
-        self._host.remove(self._key, forget=False)
-        self._fail_commits(fault)
+        if self._is_serving:
+            self._is_serving = False
+            self._around.led(self._partition, is_leader=False)
+        self._host.remove(self._key, forget=forget)
+        if forget:
+            self._log.forget()
+        self._fail_all(fault)
+
+    def confirm(self) -> asyncio.Future[LogIndex]:
+        """Whether this leader still leads: completes with a commit index that holds everything
+        that was committed before the call. The future fails with KafkaFault NOT_LEADER_OR_FOLLOWER.
+        """
+        confirmed: asyncio.Future[LogIndex] = asyncio.get_running_loop().create_future()
+        context = self._host.next_context()
+        self._reads[context] = confirmed
+        try:
+            self._group.node.read_index(context)
+        except ReadRefused as refused:
+            del self._reads[context]
+            confirmed.set_exception(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, str(refused)))
+        self._host.touch(self._group)
+        return confirmed
+
+    def hand_over(self, to: ReplicaId | None = None) -> bool:
+        """Have another replica lead: `to`, or one that is in sync. False when this one does not
+        lead, or there is none."""
+        candidates = [each for each in self._in_sync() if each != self._host.replica_id]
+        if to is not None:
+            candidates = [each for each in candidates if each == to]
+        for candidate in candidates:
+            try:
+                self._group.node.transfer_leadership(candidate)
+            except TransferRefused:
+                continue
+            self._host.touch(self._group)
+            return True
+        return False
+
+    def _propose(self) -> None:
+        self._group.node.appended(self._clock.monotonic_ms())
+        self._host.touch(self._group)
 
     def _wait(self, index: LogIndex) -> Commit:
         commit: Commit = asyncio.get_running_loop().create_future()
@@ -159,32 +270,41 @@ class RaftReplica:
             if change.role is not Role.LEADER and self._is_serving:
                 self._stop_serving()
         self._commit(ready.commit_index)
+        for read in ready.reads:
+            confirmed = self._reads.pop(read.context, None)
+            if confirmed is not None and not confirmed.done():
+                confirmed.set_result(read.index)
+        for context in ready.reads_failed:
+            _fail(self._reads.pop(context, None), KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER))
         if ready.is_serving and not self._is_serving and self._failed is None:
             self._is_serving = True
             self._sequence = 0
+            self._balanced_at_ms = None
             self._tell()
-            self._led(partition, True)
-        elif self._is_serving:
-            self._tell()
+            self._around.led(partition, is_leader=True)
 
     def raft_progressed(self) -> None:
         self._complete_commits(self._group.node.commit_index)
 
     def raft_ticked(self) -> None:
-        self._tell()
+        if self._is_serving:
+            self._tell()
+            target = self._around.target(self._key)
+            if target is not None and not self._reconcile(target):
+                self._balance(target)
 
     def raft_failed(self, fault: KafkaFault) -> None:
         self._failed = fault
         if self._is_serving:
             self._stop_serving()
-        self._fail_commits(fault)
+        self._fail_all(fault)
         self._partition.wake_waiters()
 
     def _stop_serving(self) -> None:
         self._is_serving = False
-        self._fail_commits(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER))
+        self._fail_all(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER))
         self._partition.wake_waiters()
-        self._led(self._partition, False)
+        self._around.led(self._partition, is_leader=False)
 
     def _commit(self, commit_index: LogIndex) -> None:
         partition = self._partition
@@ -199,6 +319,7 @@ class RaftReplica:
                 _log.error("%s: the log start stays at %d: %s", log.tp, log.log_start_offset, fault)
             self._log.start_moved(commit_index)
         partition.commit_to(log.end_offset_of(commit_index))
+        self._around.committed(partition)
         self._complete_commits(commit_index)
 
     def _complete_commits(self, commit_index: LogIndex) -> None:
@@ -207,7 +328,9 @@ class RaftReplica:
             return
         safe_index = min(commit_index, self._replicated_index())
         while commits and commits[0][0] <= safe_index:
-            _complete(commits.popleft()[1], None)
+            commit = commits.popleft()[1]
+            if not commit.done():  # the one who waited may have gone
+                commit.set_result(None)
 
     def _replicated_index(self) -> LogIndex:
         """Up to where `min.insync.replicas` have the log on their disks."""
@@ -215,12 +338,22 @@ class RaftReplica:
         count = self._partition.log.config.min_insync_replicas
         return durable[min(count, len(durable)) - 1]
 
-    def _fail_commits(self, fault: KafkaFault) -> None:
+    def _fail_all(self, fault: KafkaFault) -> None:
         commits, self._commits = self._commits, deque()
+        uncertain = fault
+        if fault.code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.KAFKA_STORAGE_ERROR):
+            uncertain = KafkaFault(
+                ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+                "The leader changed before enough replicas had this; it may be in the log.",
+            )
         for _, commit in commits:
-            _complete(commit, fault)
+            if not commit.done():
+                commit.set_result(uncertain)
+        reads, self._reads = self._reads, {}
+        for confirmed in reads.values():
+            _fail(confirmed, fault)
 
-    # --- telling others -------------------------------------------------------------------------
+    # --- what needs no hurry --------------------------------------------------------------------
 
     def _in_sync(self) -> tuple[ReplicaId, ...]:
         return self._group.node.in_sync()
@@ -232,10 +365,45 @@ class RaftReplica:
             return
         self._sequence += 1
         self._told_in_sync = in_sync
-        term: Term = self._partition.term
-        self._announce(self._key, LeaderHint(term, self._sequence, self._host.replica_id, in_sync))
+        hint = LeaderHint(self._partition.term, self._sequence, self._host.replica_id, in_sync)
+        self._around.announce(self._key, hint)
+
+    def _reconcile(self, target: Target) -> bool:
+        """Take a step towards where the replicas are wanted; was there one to take?"""
+        node = self._group.node
+        now = node.configuration
+        voters, learners = set(target.voters), set(target.learners) - set(target.voters)
+        if now.is_joint:
+            return True
+        if voters == set(now.voters) and learners == set(now.learners):
+            self._around.arrived(self._key, now)
+            return False
+        coming = voters - set(now.voters)
+        try:
+            if coming <= set(now.learners):
+                if all(node.is_caught_up(each) for each in coming):
+                    node.propose_configuration(voters, learners)
+            else:
+                node.propose_configuration(now.voters, {*now.learners, *coming, *learners})
+        except ConfigurationRefused as refused:
+            _log.debug("%s: no step towards %s: %s", self._partition.tp, target, refused)
+        self._host.touch(self._group)
+        return True
+
+    def _balance(self, target: Target) -> None:
+        """Hand over to the preferred replica once it has been in sync for a while."""
+        preferred = target.voters[0]
+        if preferred == self._host.replica_id or preferred not in self._in_sync():
+            self._balanced_at_ms = None
+            return
+        now_ms = self._clock.monotonic_ms()
+        if self._balanced_at_ms is None:
+            self._balanced_at_ms = now_ms
+        elif now_ms - self._balanced_at_ms >= BALANCE_MS:
+            self._balanced_at_ms = None
+            self.hand_over(preferred)
 
 
-def _complete(commit: Commit, fault: KafkaFault | None) -> None:
-    if not commit.done():  # the one who waited may have gone
-        commit.set_result(fault)
+def _fail(confirmed: asyncio.Future[LogIndex] | None, fault: KafkaFault) -> None:
+    if confirmed is not None and not confirmed.done():
+        confirmed.set_exception(fault)

@@ -2,15 +2,26 @@
 
 Behaviour:
 - One record batch a partition; partitions succeed or fail each for itself.
-- acks 1 and -1 are answered when the batch is committed, which on one replica is at once unless the
-  topic's `flush.messages` asks for a sync first; a sync that outlasts `timeout_ms` is answered with
-  REQUEST_TIMED_OUT, the batch staying appended. acks 0 has no answer: any error closes the
-  connection, the only signal left. Other values: INVALID_REQUIRED_ACKS, nothing appended.
+- acks -1 is answered when the batch is committed, acks 1 when the leader's own copy is as safe as
+  the topic asks for. On one replica both mean: at once, unless the topic's `flush.messages` asks
+  for a sync first. What outlasts `timeout_ms` is answered with REQUEST_TIMED_OUT, the batch staying
+  appended. acks 0 has no answer: any error closes the connection, the only signal left. Other
+  values: INVALID_REQUIRED_ACKS, nothing appended.
+- NOT_ENOUGH_REPLICAS: nothing was appended. NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT,
+  and NOT_LEADER_OR_FOLLOWER from a leader that was deposed meanwhile: the batch may be in the log
+  yet.
+- UNKNOWN_TOPIC_OR_PARTITION only for what the controller does not know; a partition that is
+  elsewhere gets NOT_LEADER_OR_FOLLOWER.
+- Never UNKNOWN_SERVER_ERROR: clients take it for a final failure, give the batch's sequence numbers
+  to the next, and so write twice what had been appended (KAFKA-14034). A fault of ours in one
+  partition is KAFKA_STORAGE_ERROR, which is tried again and leaves the other partitions their
+  success; one in the request as a whole closes the connection, which is tried again too.
 - A duplicate within a producer's last five batches succeeds with the offset of the original.
 - The answer is made without awaiting anything when every batch was committed at once.
 
 Version notes:
-- 7: zstd is accepted. 8: `error_message` and `record_errors`. 10: leader hints (KIP-951).
+- 7: zstd is accepted. 8: `error_message` and `record_errors`. 10: leader hints (KIP-951), with
+  NOT_LEADER_OR_FOLLOWER, for the leaders that this node knows.
 - 13: topics by id, UNKNOWN_TOPIC_ID.
 - 0 to 2 are advertised for old clients' feature detection (KAFKA-18659) and refused in use.
 
@@ -24,9 +35,11 @@ Source: KIP-98, KIP-467, KIP-516, KIP-951.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
+from sprawl.core.log_limit import LogLimit
 from sprawl.core.records.validation import InvalidRecords
 from sprawl.gateway.codec._generated.k00_produce import (
     BatchIndexAndErrorMessage,
@@ -39,7 +52,7 @@ from sprawl.gateway.codec._generated.k00_produce import (
     TopicProduceResponse,
 )
 from sprawl.gateway.dispatch import HandlerSpec
-from sprawl.gateway.leader_hint import this_node
+from sprawl.gateway.leader_hint import MOVED, current_leader, endpoints, find_partition
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -49,11 +62,29 @@ if TYPE_CHECKING:
     from sprawl.core.partition.replication import Commit
     from sprawl.gateway.dispatch import RequestContext
 
+_log = logging.getLogger(__name__)
+
 _ACKS = frozenset({-1, 0, 1})
 _TOPIC_IDS_FROM_VERSION = 13
 _LEADER_FROM_VERSION = 10
 _NO_LEADER = LeaderIdAndEpoch()
 """Shared by all answers that point to nobody: nothing changes it."""
+_LOG_LIMIT = LogLimit()
+
+
+class _Place(NamedTuple):
+    """One partition of a request, its answer, and this node's replica if it has one."""
+
+    topic: str | UUID
+    answer: PartitionProduceResponse
+    partition: Partition | None
+
+
+class _Pending(NamedTuple):
+    """A batch that was appended and has to be committed before it is answered."""
+
+    place: _Place
+    commit: Commit
 
 
 def handle(
@@ -64,7 +95,7 @@ def handle(
     Raises:
         PeerFault: acks is 0 and a partition failed.
     """
-    pending: list[tuple[PartitionProduceResponse, Commit]] = []
+    pending: list[_Pending] = []
     now_ms = ctx.broker.clock.now_ms()
     topics = []
     for topic in request.topic_data:
@@ -74,9 +105,9 @@ def handle(
         partitions = []
         for data in topic.partition_data:
             answer = PartitionProduceResponse(index=data.index, current_leader=_NO_LEADER)
-            commit = _append(ctx, data, answer, acks=request.acks, topic=name, now_ms=now_ms)
-            if commit is not None:
-                pending.append((answer, commit))
+            waits = _append(ctx, data, answer, acks=request.acks, topic=name, now_ms=now_ms)
+            if waits is not None:
+                pending.append(waits)
             partitions.append(answer)
         topics.append(
             TopicProduceResponse(
@@ -86,9 +117,10 @@ def handle(
     if request.acks == 0:
         _check_all_appended(topics)
         return None
-    response = ProduceResponse(responses=topics, node_endpoints=_leaders(ctx, topics))
+    response = ProduceResponse(responses=topics)
     if pending:
-        return _when_committed(response, pending, request.timeout_ms)
+        return _when_committed(ctx, response, pending, request.timeout_ms)
+    response.node_endpoints = _leaders(ctx, topics)
     return response
 
 
@@ -100,23 +132,31 @@ def _append(
     acks: int,
     topic: str | UUID,
     now_ms: int,
-) -> Commit | None:
+) -> _Pending | None:
     """Append one partition's batch and fill in its answer; what to wait for, if anything."""
     partition: Partition | None = None
     try:
         if acks not in _ACKS:
             raise KafkaFault(ErrorCode.INVALID_REQUIRED_ACKS)
-        partition = ctx.broker.partitions.find(topic, data.index)
+        partition = find_partition(ctx.broker, topic, data.index)
         outcome: ProduceOutcome = partition.append_produced(
-            _writable(data), produce_version=ctx.api_version, now_ms=now_ms
+            _writable(data), produce_version=ctx.api_version, acks=acks, now_ms=now_ms
         )
     except KafkaFault as fault:
-        _refuse(ctx, answer, fault, partition)
+        answer.base_offset = -1
+        _refuse(ctx, _Place(topic, answer, partition), fault)
+        return None
+    except Exception as failure:  # noqa: BLE001 it concerns one partition, and must not be told as it is
+        answer.base_offset = -1
+        place = _Place(topic, answer, partition)
+        _refuse(ctx, place, _our_fault(ctx, place, failure))
         return None
     answer.base_offset = outcome.base_offset
     answer.log_append_time_ms = outcome.log_append_time_ms
     answer.log_start_offset = outcome.log_start_offset
-    return outcome.commit
+    if outcome.commit is None:
+        return None
+    return _Pending(_Place(topic, answer, partition), outcome.commit)
 
 
 def _writable(data: PartitionProduceData) -> memoryview:
@@ -129,24 +169,15 @@ def _writable(data: PartitionProduceData) -> memoryview:
     return memoryview(bytearray(b"".join(records)))
 
 
-def _refuse(
-    ctx: RequestContext,
-    answer: PartitionProduceResponse,
-    fault: KafkaFault,
-    partition: Partition | None,
-) -> None:
+def _refuse(ctx: RequestContext, place: _Place, fault: KafkaFault) -> None:
+    topic, answer, partition = place
     answer.error_code = fault.code
     answer.error_message = fault.message
-    answer.base_offset = -1
     if partition is not None:
         answer.log_start_offset = partition.log_start_offset
-        if (
-            fault.code == ErrorCode.NOT_LEADER_OR_FOLLOWER
-            and ctx.api_version >= _LEADER_FROM_VERSION
-        ):
-            answer.current_leader = LeaderIdAndEpoch(
-                leader_id=ctx.broker.node_id, leader_epoch=partition.leader_epoch
-            )
+    if fault.code in MOVED and ctx.api_version >= _LEADER_FROM_VERSION:
+        leader_id, leader_epoch = current_leader(ctx.broker, topic, answer.index, partition)
+        answer.current_leader = LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=leader_epoch)
     if isinstance(fault, InvalidRecords):
         answer.record_errors = [
             BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=message)
@@ -154,38 +185,58 @@ def _refuse(
         ]
 
 
+def _our_fault(ctx: RequestContext, place: _Place, failure: BaseException) -> KafkaFault:
+    """What a producer hears when nobody knows what became of its batch."""
+    where = (place.topic, place.answer.index)
+    suppressed = _LOG_LIMIT.admit(where, ctx.broker.clock.monotonic_ms())
+    if suppressed is not None:
+        _log.error(
+            "%s-%d: a fault of the broker in Produce; the producer tries again; please report the"
+            " trace",
+            *where,
+            exc_info=failure,
+            extra={"suppressed_lines": suppressed} if suppressed else None,
+        )
+    return KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, "A fault of the broker; its log says more.")
+
+
 def _leaders(ctx: RequestContext, topics: list[TopicProduceResponse]) -> list[NodeEndpoint]:
     """Addresses of the leaders that the answers point to."""
-    if all(
-        answer.current_leader is _NO_LEADER
+    leaders = [
+        answer.current_leader.leader_id
         for topic in topics
         for answer in topic.partition_responses
-    ):
-        return []
-    leader = this_node(ctx)
-    if leader is None:
-        return []
+        if answer.current_leader is not _NO_LEADER
+    ]
     return [
-        NodeEndpoint(node_id=leader.node_id, host=leader.host, port=leader.port, rack=leader.rack)
+        NodeEndpoint(node_id=node_id, host=host, port=port, rack=rack)
+        for node_id, host, port, rack in (endpoints(ctx, leaders) if leaders else ())
     ]
 
 
 async def _when_committed(
-    response: ProduceResponse,
-    pending: list[tuple[PartitionProduceResponse, Commit]],
-    timeout_ms: int,
+    ctx: RequestContext, response: ProduceResponse, pending: list[_Pending], timeout_ms: int
 ) -> ProduceResponse:
     """Complete the answers of batches that were appended but not committed."""
-    commits = [commit for _, commit in pending]
-    await asyncio.wait(commits, timeout=max(timeout_ms, 0) / 1_000)
-    for answer, commit in pending:
-        if not commit.done():
-            answer.error_code = ErrorCode.REQUEST_TIMED_OUT
-            answer.error_message = "The batch was appended, but not committed in time."
-        elif (fault := commit.result()) is not None:
-            answer.error_code = fault.code
-            answer.error_message = fault.message
+    await asyncio.wait([each.commit for each in pending], timeout=max(timeout_ms, 0) / 1_000)
+    for place, commit in pending:
+        fault = _outcome(ctx, place, commit)
+        if fault is not None:
+            _refuse(ctx, place, fault)
+    response.node_endpoints = _leaders(ctx, response.responses)
     return response
+
+
+def _outcome(ctx: RequestContext, place: _Place, commit: Commit) -> KafkaFault | None:
+    """None when the batch is committed, else what is known of it."""
+    if not commit.done():
+        return KafkaFault(
+            ErrorCode.REQUEST_TIMED_OUT, "The batch was appended, but not committed in time."
+        )
+    if commit.cancelled():
+        return _our_fault(ctx, place, asyncio.CancelledError())
+    failure = commit.exception()
+    return commit.result() if failure is None else _our_fault(ctx, place, failure)
 
 
 def _check_all_appended(topics: list[TopicProduceResponse]) -> None:

@@ -13,6 +13,9 @@ Behaviour:
 - OFFSET_OUT_OF_RANGE outside [log start offset, log end offset]; from the high watermark (or, with
   read_committed, the last stable offset) to the log's end there is nothing to see yet.
 - Data that is neither in memory nor in the page cache is read in the thread pool.
+- A partition that is led elsewhere gets NOT_LEADER_OR_FOLLOWER and the leader, if this node knows
+  one; UNKNOWN_TOPIC_OR_PARTITION is for what the controller does not know. A leader that is deposed
+  ends its long polls so.
 - A deleted topic wakes its long polls with UNKNOWN_TOPIC_OR_PARTITION (UNKNOWN_TOPIC_ID from v13).
 - `rack_id` changes nothing: one replica has no nearer copy, so `preferred_read_replica` is -1.
 
@@ -53,7 +56,7 @@ from sprawl.gateway.codec._generated.k01_fetch import (
 )
 from sprawl.gateway.dispatch import HandlerSpec
 from sprawl.gateway.fetch_session import Answer, FetchKey, FetchSessions, PartitionFetch
-from sprawl.gateway.leader_hint import MOVED, this_node
+from sprawl.gateway.leader_hint import MOVED, current_leader, endpoints, find_partition
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Iterable, Sequence
@@ -175,18 +178,20 @@ class _Fetch:
             size_bytes = 0
             partition = None
             try:
-                partition = self._ctx.broker.partitions.find(key.topic, key.partition)
+                partition = find_partition(self._ctx.broker, key.topic, key.partition)
                 seen.append(_Seen(partition, partition.end_offset(self._isolation)))
                 cold = self._start(partition, wish, data, left_bytes, min_one=total_bytes == 0)
                 if isinstance(cold, _ColdRead):
                     cold = yield cold
                 if cold is not None:
                     size_bytes = self._fill(partition, wish, data, cold)
+                    # Room for less than a batch is no reason to look into all the others.
+                    is_full = left_bytes < wish.partition_max_bytes and _has_more(cold, seen[-1])
+                    left_bytes = 0 if is_full else max(0, left_bytes - size_bytes)
             except KafkaFault as fault:
-                self._fail(data, fault.code, partition)
+                self._fail(key, data, fault.code, partition)
             answers.append(Answer(key, data, size_bytes))
             total_bytes += size_bytes
-            left_bytes = max(0, left_bytes - size_bytes)
             is_urgent |= data.error_code != ErrorCode.NONE or data.diverging_epoch.epoch >= 0
         return _Reading(answers, seen, total_bytes, is_urgent)
 
@@ -237,18 +242,17 @@ class _Fetch:
             ]
         return sum(map(len, read.buffers))
 
-    def _fail(self, data: PartitionData, code: ErrorCode, partition: Partition | None) -> None:
+    def _fail(
+        self, key: FetchKey, data: PartitionData, code: ErrorCode, partition: Partition | None
+    ) -> None:
         data.error_code = code
         data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
         data.aborted_transactions = None
-        if (
-            partition is not None
-            and code in MOVED
-            and self._ctx.api_version >= _LEADER_FROM_VERSION
-        ):
-            data.current_leader = LeaderIdAndEpoch(
-                leader_id=self._ctx.broker.node_id, leader_epoch=partition.leader_epoch
+        if code in MOVED and self._ctx.api_version >= _LEADER_FROM_VERSION:
+            leader_id, leader_epoch = current_leader(
+                self._ctx.broker, key.topic, key.partition, partition
             )
+            data.current_leader = LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=leader_epoch)
 
     def is_enough(self, reading: _Reading) -> bool:
         """Is this worth an answer now, or is there time to wait for more?"""
@@ -364,6 +368,11 @@ def _empty(partition: int) -> PartitionData:
     )
 
 
+def _has_more(read: LogRead, at: _Seen) -> bool:
+    """Was there something to read that was not?"""
+    return read.next_offset < at.end_offset
+
+
 def _refuse_all(
     ctx: RequestContext, wanted: Iterable[tuple[FetchKey, PartitionFetch]], code: ErrorCode
 ) -> FetchResponse:
@@ -393,16 +402,17 @@ def _by_topic(answers: Iterable[Answer]) -> list[FetchableTopicResponse]:
 
 
 def _node_endpoints(ctx: RequestContext, answers: Sequence[Answer]) -> list[NodeEndpoint]:
-    """The leader's address when some partition says that the client should look for it."""
+    """Addresses of the leaders that the answers point to."""
     if ctx.api_version < _ENDPOINTS_FROM_VERSION:
         return []
-    if not any(answer.data.current_leader.leader_id >= 0 for answer in answers):
-        return []
-    leader = this_node(ctx)
-    if leader is None:
-        return []
+    leaders = [
+        answer.data.current_leader.leader_id
+        for answer in answers
+        if answer.data.current_leader is not _NO_LEADER
+    ]
     return [
-        NodeEndpoint(node_id=leader.node_id, host=leader.host, port=leader.port, rack=leader.rack)
+        NodeEndpoint(node_id=node_id, host=host, port=port, rack=rack)
+        for node_id, host, port, rack in (endpoints(ctx, leaders) if leaders else ())
     ]
 
 

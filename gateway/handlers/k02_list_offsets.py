@@ -6,6 +6,8 @@ Behaviour, by `timestamp`:
 - -3 MAX_TIMESTAMP: offset and timestamp of the record with the largest timestamp.
 - -5 LATEST_TIERED and -6 EARLIEST_PENDING_UPLOAD: -1, as nothing is in a remote tier.
 - >= 0: the first record at or after that time, looked up inside batches, compressed ones too.
+- A partition that is led elsewhere gets NOT_LEADER_OR_FOLLOWER; UNKNOWN_TOPIC_OR_PARTITION is for
+  what the controller does not know.
 - Nothing found, or only beyond what the isolation level may see: offset and timestamp -1, no error.
 - A partition named twice gets INVALID_REQUEST, as in Kafka. Look-ups that may read from disk run in
   the thread pool.
@@ -37,6 +39,7 @@ from sprawl.gateway.codec._generated.k02_list_offsets import (
     ListOffsetsTopicResponse,
 )
 from sprawl.gateway.dispatch import HandlerSpec
+from sprawl.gateway.leader_hint import find_partition
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -111,7 +114,7 @@ def _plan(
 
     Raises:
         KafkaFault: UNSUPPORTED_VERSION, INVALID_REQUEST, UNKNOWN_TOPIC_OR_PARTITION,
-            FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH.
+            NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH.
     """
     known_from = _SPECIAL_FROM_VERSION.get(wish.timestamp)
     if wish.timestamp < 0 and (known_from is None or ctx.api_version < known_from):
@@ -121,7 +124,7 @@ def _plan(
     isolation = Isolation(request.isolation_level)
     if request.replica_id == _DEBUGGING_REPLICA:
         isolation = Isolation.LOG_END
-    partition = ctx.broker.partitions.find(topic, wish.partition_index)
+    partition = find_partition(ctx.broker, topic, wish.partition_index)
     partition.check_leader_epoch(wish.current_leader_epoch)
     return _Lookup(partition, wish.timestamp, isolation, answer)
 

@@ -8,6 +8,9 @@ Behaviour:
   are stored all the same.
 - Without generation and member (-1, "") anyone may commit while the group has no members; a group
   that does not exist is created for it.
+- NOT_COORDINATOR where another node leads the group's partition of __consumer_offsets,
+  COORDINATOR_LOAD_IN_PROGRESS while its groups are read from the log. COORDINATOR_NOT_AVAILABLE and
+  NOT_COORDINATOR also for a commit whose record could not be committed, or may be yet.
 - A member's commit must carry its generation (ILLEGAL_GENERATION) and, for a static member, the
   member id that owns the instance (FENCED_INSTANCE_ID). While the group waits for its leader's
   assignment the answer is REBALANCE_IN_PROGRESS. A commit renews the member's session.

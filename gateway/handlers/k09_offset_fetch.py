@@ -4,6 +4,10 @@ Behaviour:
 - Answers the committed offset, leader epoch and metadata of each partition; offset -1 and no error
   where nothing is committed, the topic or group unknown included.
 - Topics null: every offset of the group.
+- Each group stands for itself: NOT_COORDINATOR where another node leads its partition of
+  __consumer_offsets, COORDINATOR_LOAD_IN_PROGRESS while its groups are read from the log. Up to v7
+  each partition carries that error too: a client that looks at partitions only would otherwise
+  take a group whose coordinator moves for one that never committed.
 - `require_stable`: a partition whose commit is still on its way to the log gets
   UNSTABLE_OFFSET_COMMIT, and the client asks again.
 
@@ -41,7 +45,6 @@ from sprawl.gateway.dispatch import HandlerSpec
 if TYPE_CHECKING:
     from sprawl.gateway.dispatch import RequestContext
 
-_GROUP_ERROR_FROM_VERSION = 2
 _GROUPS_FROM_VERSION = 8
 _TOPIC_IDS_FROM_VERSION = 10
 
@@ -57,10 +60,10 @@ def handle(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchRespo
 
 def _fetch_one_group(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchResponse:
     groups = ctx.broker.groups
-    error = groups.availability()
-    if error and ctx.api_version >= _GROUP_ERROR_FROM_VERSION:
-        return OffsetFetchResponse(error_code=error)
+    error = groups.availability(request.group_id)
     if request.topics is None:
+        if error:
+            return OffsetFetchResponse(error_code=error)
         found = groups.fetch_all(request.group_id, require_stable=request.require_stable)
     else:
         found = [
@@ -78,6 +81,7 @@ def _fetch_one_group(ctx: RequestContext, request: OffsetFetchRequest) -> Offset
             for topic in request.topics
         ]
     return OffsetFetchResponse(
+        error_code=error,
         topics=[
             OffsetFetchResponseTopic(
                 name=name,
@@ -93,7 +97,7 @@ def _fetch_one_group(ctx: RequestContext, request: OffsetFetchRequest) -> Offset
                 ],
             )
             for name, partitions in found
-        ]
+        ],
     )
 
 
@@ -101,7 +105,7 @@ def _fetch_group(
     ctx: RequestContext, group: OffsetFetchRequestGroup, require_stable: bool
 ) -> OffsetFetchResponseGroup:
     groups = ctx.broker.groups
-    error = groups.availability()
+    error = groups.availability(group.group_id)
     if error:
         return OffsetFetchResponseGroup(group_id=group.group_id, error_code=error)
     if group.topics is None:

@@ -1,9 +1,13 @@
 """FindCoordinator (key 10) v0-6
 
 Behaviour:
-- Key type 0, a consumer group: this node, at the address of the listener the client came through.
-  The first request creates __consumer_offsets; while it cannot be created the answer is
-  COORDINATOR_NOT_AVAILABLE, and clients ask again.
+- Key type 0, a consumer group: the node that leads the group's partition of __consumer_offsets, as
+  far as this node knows, at its address of the listener the client came through.
+- COORDINATOR_NOT_AVAILABLE when no leader is known, or none that such clients can reach. Clients
+  ask again after a pause, which is all the waiting there is: a leader is not elected any sooner
+  for being waited for here.
+- The first request creates __consumer_offsets; while it cannot be created, and until its leaders
+  are elected, the answer is COORDINATOR_NOT_AVAILABLE.
 - Any other key type: INVALID_REQUEST.
 
 Version notes:
@@ -22,6 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.groups.placement import OFFSETS_TOPIC, partition_for
 from sprawl.gateway.codec._generated.k10_find_coordinator import (
     Coordinator,
     FindCoordinatorRequest,
@@ -32,6 +37,7 @@ from sprawl.gateway.dispatch import HandlerSpec
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from sprawl.core.cluster.view import BrokerView
     from sprawl.gateway.dispatch import RequestContext
 
 _GROUP = 0
@@ -56,9 +62,7 @@ async def _handle_first(
     try:
         await ctx.broker.groups.ensure_ready()
     except KafkaFault as fault:
-        return _respond(
-            ctx, request, KafkaFault(ErrorCode.COORDINATOR_NOT_AVAILABLE, fault.message)
-        )
+        return _respond(ctx, request, fault)
     return _respond(ctx, request, None)
 
 
@@ -79,29 +83,63 @@ def _refusal(ctx: RequestContext, request: FindCoordinatorRequest) -> KafkaFault
 def _respond(
     ctx: RequestContext, request: FindCoordinatorRequest, fault: KafkaFault | None
 ) -> FindCoordinatorResponse:
-    node_id, host, port = -1, "", -1
-    if fault is None:
-        host, port = ctx.broker.endpoints[ctx.connection.listener_name]
-        node_id = ctx.broker.node_id
-    code = ErrorCode.NONE if fault is None else fault.code
-    message = None if fault is None else fault.message
-    if ctx.api_version < _KEYS_FROM_VERSION:
+    if ctx.api_version >= _KEYS_FROM_VERSION:
         return FindCoordinatorResponse(
-            error_code=code, error_message=message, node_id=node_id, host=host, port=port
+            coordinators=[_find(ctx, key, fault) for key in request.coordinator_keys]
         )
+    found = _find(ctx, request.key, fault)
     return FindCoordinatorResponse(
-        coordinators=[
-            Coordinator(
-                key=key,
-                node_id=node_id,
-                host=host,
-                port=port,
-                error_code=code,
-                error_message=message,
-            )
-            for key in request.coordinator_keys
-        ]
+        error_code=found.error_code,
+        error_message=found.error_message,
+        node_id=found.node_id,
+        host=found.host,
+        port=found.port,
     )
+
+
+def _find(ctx: RequestContext, group_id: str, fault: KafkaFault | None) -> Coordinator:
+    try:
+        if fault is not None:
+            raise fault
+        leader = _leader(ctx, group_id)
+    except KafkaFault as why:
+        return Coordinator(
+            key=group_id,
+            node_id=-1,
+            host="",
+            port=-1,
+            error_code=why.code,
+            error_message=why.message,
+        )
+    return Coordinator(
+        key=group_id, node_id=leader.node_id, host=leader.host, port=leader.port, error_message=None
+    )
+
+
+def _leader(ctx: RequestContext, group_id: str) -> BrokerView:
+    """The node that leads the group's partition.
+
+    Raises:
+        KafkaFault: COORDINATOR_NOT_AVAILABLE.
+    """
+    broker = ctx.broker
+    topic = broker.controller.topics.get(OFFSETS_TOPIC)
+    if topic is None:
+        raise KafkaFault(ErrorCode.COORDINATOR_NOT_AVAILABLE, f"There is no {OFFSETS_TOPIC} yet.")
+    index = partition_for(group_id, topic.partition_count)
+    leader = broker.cluster.leader(topic, index)
+    if leader < 0:
+        raise KafkaFault(
+            ErrorCode.COORDINATOR_NOT_AVAILABLE, f"{OFFSETS_TOPIC}-{index} has no leader now."
+        )
+    listener = ctx.connection.listener_name
+    found = broker.cluster.broker(leader, listener)
+    if found is None:
+        raise KafkaFault(
+            ErrorCode.COORDINATOR_NOT_AVAILABLE,
+            f"Broker {leader} has no address on the listener {listener}.",
+        )
+    return found
 
 
 HANDLER = HandlerSpec(10, 0, 6, handle)

@@ -8,6 +8,9 @@ Behaviour:
   INCONSISTENT_GROUP_PROTOCOL; one too many for `group.max.size` gets GROUP_MAX_SIZE_REACHED.
 - A static member (`group_instance_id`) that comes back without its member id takes its old place
   over: no rebalance if the group is Stable and its protocol stays the same.
+- NOT_COORDINATOR where another node leads the group's partition of __consumer_offsets, also for
+  members that wait when this node ceases to lead it; COORDINATOR_LOAD_IN_PROGRESS while its groups
+  are read from the log.
 - A client that disconnects while it waits keeps its place for one session timeout.
 
 Version notes:

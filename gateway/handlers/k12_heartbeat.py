@@ -3,7 +3,8 @@
 Behaviour:
 - Renews the member's session. REBALANCE_IN_PROGRESS tells it to join again, and renews it too.
 - ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID and FENCED_INSTANCE_ID as the member's standing demands.
-- While groups are loaded from the log every heartbeat succeeds.
+- While the group's partition is loaded from the log every heartbeat succeeds. NOT_COORDINATOR where
+  another node leads that partition.
 
 Version notes:
 - 3: `group_instance_id`.

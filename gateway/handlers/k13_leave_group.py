@@ -3,6 +3,8 @@
 Behaviour:
 - Takes members out of the group at once, so that the others need not wait for their sessions to
   end; the group rebalances once for the whole request.
+- NOT_COORDINATOR where another node leads the group's partition of __consumer_offsets,
+  COORDINATOR_LOAD_IN_PROGRESS while its groups are read from the log.
 - An administrator removes a static member by naming its instance with an empty member id.
 
 Version notes:

@@ -4,6 +4,10 @@ Behaviour:
 - The leader brings everyone's assignment; it takes force, and every waiting member is answered,
   once it is committed to __consumer_offsets. A member the leader left out gets an empty assignment.
 - Followers wait for the leader. In a Stable group the present assignment is answered at once.
+- NOT_COORDINATOR where another node leads the group's partition of __consumer_offsets, also for
+  members that wait when this node ceases to lead it; COORDINATOR_LOAD_IN_PROGRESS while its groups
+  are read from the log. COORDINATOR_NOT_AVAILABLE and NOT_COORDINATOR also when the assignment
+  cannot be stored.
 - REBALANCE_IN_PROGRESS when the group has begun to rebalance: join again.
 
 Version notes:

@@ -4,6 +4,8 @@ Behaviour:
 - State, protocol and members of each group. Metadata and assignments are shown while the group is
   Stable, as at other times they are in motion.
 - A group that does not exist is described as Dead.
+- Each group stands for itself: NOT_COORDINATOR where another node leads its partition of
+  __consumer_offsets, COORDINATOR_LOAD_IN_PROGRESS while its groups are read from the log.
 
 Version notes:
 - 3: authorized operations, if asked for: all that a group can have, as nothing is forbidden yet.
@@ -36,19 +38,15 @@ _NOT_FOUND_FROM_VERSION = 6
 def handle(ctx: RequestContext, request: DescribeGroupsRequest) -> DescribeGroupsResponse:
     """Describe the groups in the request's order."""
     operations = GROUP_OPERATIONS if request.include_authorized_operations else NOT_ASKED
-    error = ctx.broker.groups.availability()
-    if error:
-        return DescribeGroupsResponse(
-            groups=[
-                DescribedGroup(group_id=group_id, error_code=error) for group_id in request.groups
-            ]
-        )
     return DescribeGroupsResponse(
         groups=[_describe(ctx, group_id, operations) for group_id in request.groups]
     )
 
 
 def _describe(ctx: RequestContext, group_id: str, operations: int) -> DescribedGroup:
+    error = ctx.broker.groups.availability(group_id)
+    if error:
+        return DescribedGroup(group_id=group_id, error_code=error)
     group = ctx.broker.groups.describe(group_id)
     described = DescribedGroup(
         group_id=group_id,

@@ -1,7 +1,9 @@
 """ListGroups (key 16) v0-5
 
 Behaviour:
-- Every group this node coordinates, groups without members included.
+- Every group this node coordinates, groups without members included; clients ask every broker.
+- COORDINATOR_LOAD_IN_PROGRESS while a partition of __consumer_offsets that this node leads is being
+  loaded: a list that lacks groups would look complete.
 
 Version notes:
 - 4: states, and a filter by them (KIP-518). 5: types, and a filter by them; ours are all "classic".
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 def handle(ctx: RequestContext, request: ListGroupsRequest) -> ListGroupsResponse:
     """List what passes both filters."""
-    error = ctx.broker.groups.availability()
+    error = ctx.broker.groups.availability_of_all()
     if error:
         return ListGroupsResponse(error_code=error)
     return ListGroupsResponse(

@@ -6,6 +6,7 @@ Behaviour:
   changes nothing and succeeds.
 - `low_watermark` is the log start offset afterwards, or -1 with an error.
 - Answered when enough replicas agree; REQUEST_TIMED_OUT when that takes longer than `timeout_ms`.
+- NOT_LEADER_OR_FOLLOWER: another node leads the partition.
 - OFFSET_OUT_OF_RANGE: below -1 or beyond the high watermark. POLICY_VIOLATION: `cleanup.policy` of
   the topic has no `delete`. INVALID_TOPIC_EXCEPTION: an internal topic.
 
@@ -31,6 +32,7 @@ from sprawl.gateway.codec._generated.k21_delete_records import (
     DeleteRecordsTopicResult,
 )
 from sprawl.gateway.dispatch import HandlerSpec
+from sprawl.gateway.leader_hint import find_partition
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -74,7 +76,7 @@ def _delete(
     try:
         if topic in _INTERNAL_TOPICS:
             raise KafkaFault(ErrorCode.INVALID_TOPIC_EXCEPTION)
-        partition = ctx.broker.partitions.find(topic, wish.partition_index)
+        partition = find_partition(ctx.broker, topic, wish.partition_index)
         commit = partition.delete_records(wish.offset)
         if commit is None:
             result.low_watermark = partition.log_start_offset

@@ -2,6 +2,8 @@
 
 Behaviour:
 - Removes groups without members, together with their offsets; answered once that is committed.
+- Each group stands for itself: NOT_COORDINATOR where another node leads its partition of
+  __consumer_offsets.
 - NON_EMPTY_GROUP while a group has members, GROUP_ID_NOT_FOUND if there is none of that name.
 
 Version notes: none.

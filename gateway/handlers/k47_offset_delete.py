@@ -4,7 +4,8 @@ Behaviour:
 - Removes committed offsets; an offset that does not exist is no error.
 - GROUP_SUBSCRIBED_TO_TOPIC for topics a live consumer group reads, UNKNOWN_TOPIC_OR_PARTITION for
   partitions that do not exist.
-- For the whole request: GROUP_ID_NOT_FOUND, INVALID_GROUP_ID for an empty name, and NON_EMPTY_GROUP
+- For the whole request: NOT_COORDINATOR where another node leads the group's partition of
+  __consumer_offsets, GROUP_ID_NOT_FOUND, INVALID_GROUP_ID for an empty name, and NON_EMPTY_GROUP
   for a live group that is not of consumers.
 
 Version notes: none.

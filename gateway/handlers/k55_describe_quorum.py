@@ -1,12 +1,14 @@
 """DescribeQuorum (key 55) v0-2
 
 Behaviour:
-- The quorum of `__cluster_metadata`-0 is this node alone: leader and only voter, in its first
-  epoch. The high watermark counts the controller's durable records.
+- The quorum of `__cluster_metadata`-0 as this node knows it: leader, epoch, voters, and observers,
+  which are Raft's learners. The high watermark counts the controller's committed records. How far
+  other replicas are is not known here: their offset and times are -1.
 - Any other partition has no such quorum: UNKNOWN_TOPIC_OR_PARTITION.
 
 Version notes:
-- 1: times of the last fetch: now, as the leader has everything. 2: nodes, directories, messages.
+- 1: times of the last fetch. 2: the nodes, by the listener that the request came through;
+  directories, messages.
 
 Source: KIP-595, KIP-836, KIP-853.
 """
@@ -16,7 +18,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import ErrorCode
-from sprawl.core.ids import ZERO_UUID
 from sprawl.gateway.codec._generated.k55_describe_quorum import (
     DescribeQuorumRequest,
     DescribeQuorumResponse,
@@ -29,6 +30,7 @@ from sprawl.gateway.codec._generated.k55_describe_quorum import (
 from sprawl.gateway.dispatch import HandlerSpec
 
 if TYPE_CHECKING:
+    from sprawl.core.cluster.view import QuorumMember
     from sprawl.gateway.dispatch import RequestContext
 
 _METADATA_TOPIC = "__cluster_metadata"
@@ -46,14 +48,17 @@ def handle(ctx: RequestContext, request: DescribeQuorumRequest) -> DescribeQuoru
         )
         for topic in request.topics
     ]
-    broker = ctx.broker
     nodes = []
     if ctx.api_version >= 2:
-        listeners = [
-            Listener(name=name, host=endpoint.host, port=endpoint.port)
-            for name, endpoint in broker.endpoints.items()
+        broker = ctx.broker
+        listener = ctx.connection.listener_name
+        nodes = [
+            Node(
+                node_id=each.node_id,
+                listeners=[Listener(name=listener, host=each.host, port=each.port)],
+            )
+            for each in broker.cluster.brokers(listener)
         ]
-        nodes.append(Node(node_id=broker.node_id, listeners=listeners))
     return DescribeQuorumResponse(
         error_code=ErrorCode.NONE, error_message=None, topics=topics, nodes=nodes
     )
@@ -69,25 +74,30 @@ def _describe(ctx: RequestContext, topic: str, index: int) -> ResponsePartitionD
             leader_epoch=-1,
             high_watermark=-1,
         )
-    broker = ctx.broker
-    end_offset = broker.controller.end_offset
-    now_ms = broker.clock.now_ms()
+    quorum = ctx.broker.cluster.quorum()
+    now_ms = ctx.broker.clock.now_ms()
+    own = ctx.broker.node_id
     return ResponsePartitionData(
         partition_index=index,
         error_code=ErrorCode.NONE,
         error_message=None,
-        leader_id=broker.node_id,
-        leader_epoch=0,
-        high_watermark=end_offset,
-        current_voters=[
-            ReplicaState(
-                replica_id=broker.node_id,
-                replica_directory_id=ZERO_UUID,
-                log_end_offset=end_offset,
-                last_fetch_timestamp=now_ms,
-                last_caught_up_timestamp=now_ms,
-            )
-        ],
+        leader_id=quorum.leader_id,
+        leader_epoch=quorum.leader_epoch,
+        high_watermark=quorum.high_watermark,
+        current_voters=[_replica(each, own, now_ms) for each in quorum.voters],
+        observers=[_replica(each, own, now_ms) for each in quorum.observers],
+    )
+
+
+def _replica(member: QuorumMember, own: int, now_ms: int) -> ReplicaState:
+    """Only of itself does a node know for sure how far it is."""
+    told_ms = now_ms if member.node_id == own else -1
+    return ReplicaState(
+        replica_id=member.node_id,
+        replica_directory_id=member.directory_id,
+        log_end_offset=member.log_end_offset,
+        last_fetch_timestamp=told_ms,
+        last_caught_up_timestamp=told_ms,
     )
 
 

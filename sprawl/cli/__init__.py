@@ -17,6 +17,7 @@ VERBS: Final = {
     "topic": ("sprawl.cli.topic", "List, create, describe, change and delete topics."),
     "produce": ("sprawl.cli.produce", "Write records to a topic."),
     "consume": ("sprawl.cli.consume", "Read records of a topic."),
+    "cluster": ("sprawl.cli.cluster", "A local cluster, and how a cluster is doing."),
     "group": ("sprawl.cli.group", "Consumer groups: lag, members, offsets."),
     "config": ("sprawl.cli.config", "This program's settings and the cluster's configs."),
     "doctor": ("sprawl.cli.doctor", "Find out why clients cannot connect."),

@@ -39,7 +39,10 @@ SPOKEN: Final[Mapping[int, tuple[int, int]]] = {
     37: (2, 3),
     42: (2, 2),
     44: (1, 1),
+    45: (0, 0),
+    46: (0, 0),
     47: (0, 0),
+    55: (0, 2),
     60: (0, 1),
 }
 """(lowest, highest) version of each API that this client writes. Produce, Fetch and the offset

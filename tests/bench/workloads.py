@@ -18,6 +18,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 PARTITION_COUNT = 6
+SETTLE_S = 0.5
+"""Apache Kafka names a leader a moment before that leader takes records."""
 _STAMP = struct.Struct("<Qd")
 _DIGITS = 4 << 20
 _STRIDE = 997
@@ -47,9 +49,23 @@ class Throughput:
 
 
 def create_topic(bootstrap: str, name: str, partitions: int = PARTITION_COUNT) -> None:
+    """Returns when the topic can be written to: a producer that is not idempotent and meets a
+    partition without its leader sends again, and out of order."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for future in admin.create_topics([NewTopic(name, partitions, 1)]).values():
         future.result(30)
+    deadline = time.monotonic() + 30
+    while not _is_led(admin, name, partitions):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{name}: a partition has no leader")
+        time.sleep(0.05)
+    time.sleep(SETTLE_S)
+
+
+def _is_led(admin: AdminClient, name: str, partitions: int) -> bool:
+    found = admin.list_topics(name, timeout=10).topics[name]
+    led = [part.leader >= 0 and part.error is None for part in found.partitions.values()]
+    return len(led) == partitions and all(led)
 
 
 class CpuMeter:
@@ -141,7 +157,7 @@ def consume(
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": 65_536,
             # By default a client whose queue was full waits 1 s, which measures no broker: the
-            # faster one fills the queue sooner.
+            # faster one fills the queue sooner (docs/performance.md).
             "fetch.queue.backoff.ms": 5,
         }
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from tests.compat.workshop import maven_jars, run
-from tests.node_process import NodeProcess, process_cpu_s, process_resident_mib
+from tests.node_process import NodeProcess, free_ports, process_cpu_s, process_resident_mib
 
 KAFKA_VERSION = "4.1.1"
 CLUSTER_ID = "c3ByYXdsLWNvbXBhdC10ZQ"
@@ -140,10 +140,11 @@ class ApacheKafka:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._port, controller = free_ports(2)
         properties = self._folder / "server.properties"
+        node_id = self._configs.get("node.id", "1")
         lines = {
             "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "node.id": node_id,
+            "controller.quorum.voters": f"{node_id}@127.0.0.1:{controller}",
             "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
             "controller.listener.names": "CONTROLLER",
@@ -214,15 +215,3 @@ def kafka_jars() -> Path:
         f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
         f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}",
     )
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        return [opened.getsockname()[1] for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()

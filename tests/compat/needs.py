@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from tests.compat.brokers import ApacheKafka, Broker
+from tests.compat.report import Case
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,3 +48,14 @@ def read_needs(path: Path) -> Needs:
             name, api, says = (word.strip() for word in line.split("|"))
             by_name.setdefault(name, []).append(Need(api=api, says=says))
     return Needs(by_name)
+
+
+def mark_waiting(cases: Sequence[Case], broker: Broker, path: Path) -> list[Case]:
+    """The cases, those that failed with what they wait for by the file; none waits at Kafka."""
+    needs = Needs() if isinstance(broker, ApacheKafka) else read_needs(path)
+    return [
+        replace(case, needs=needs.of(case.name, [case.detail]))
+        if case.outcome == "failed"
+        else case
+        for case in cases
+    ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.compat.brokers import Broker
@@ -15,6 +16,7 @@ from tests.compat.workshop import ROOT
 BOOTSTRAP = "SPRAWL_COMPAT_BOOTSTRAP"
 """Environment variable: the broker that the tests use, in place of a node of their own."""
 SUITE_LIMIT_S = 900
+SEEN_S = 30
 
 
 def run_scenarios(
@@ -37,3 +39,14 @@ def run_scenarios(
         env={BOOTSTRAP: broker.bootstrap, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         timeout_s=SUITE_LIMIT_S,
     )
+
+
+def eventually(told: Callable[[], object], wanted: object) -> None:
+    """Asserts that `told` comes to give `wanted`.
+
+    Apache Kafka answers a change before all that ask its broker see it.
+    """
+    deadline = time.monotonic() + SEEN_S
+    while (found := told()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert found == wanted

@@ -319,6 +319,11 @@ class SimData:
         disk.owner = self._process
         return disk.identity
 
+    def adopt(self, cluster_id: str) -> Identity:
+        assert self._disk.identity is not None
+        self._disk.identity = self._disk.identity._replace(cluster_id=cluster_id)
+        return self._disk.identity
+
     def open(self) -> tuple[LogStore, KeyValueStore]:
         return self._disk, self._disk.kv
 

@@ -85,7 +85,11 @@ class StreamTransport(asyncio.Transport):
         self._received: deque[bytes] = deque()
         self._eof_received = False
         self._is_reading_scheduled = False
-        self._stalled: deque[bytes] = deque()
+        self._stalled: deque[tuple[int, bytes]] = deque()
+        self._transmitted = 0
+        self._delivered = 0
+        self._early: dict[int, bytes] = {}
+        """Segments that came before one that was lost and is sent again, by their numbers."""
         self._stalled_since = 0.0
 
     # --- asyncio.Transport ----------------------------------------------------------------------
@@ -228,33 +232,37 @@ class StreamTransport(asyncio.Transport):
         if arrival <= self._last_arrival:
             arrival = self._last_arrival + 1e-9
         self._last_arrival = arrival
-        self.loop.at(arrival, self._arrive, segment)
+        self._transmitted += 1
+        self.loop.at(arrival, self._arrive, self._transmitted, segment)
 
-    def _arrive(self, segment: bytes) -> None:
+    def _arrive(self, number: int, segment: bytes) -> None:
         """A segment reaches the peer's machine, or does not."""
         peer = self.peer
         if self._stalled or self.link.is_cut or not peer.host.is_up:
-            self._stall(segment)
+            self._stall(number, segment)
             return
         if not peer.is_open or peer.boot != peer.host.boot:
             peer.send_reset()
             if peer.link.is_cut:
                 self._stall(segment)  # the answer will be lost
             return
-        if segment:
-            peer._received.append(segment)
-        else:
-            peer._eof_received = True
+        self._early[number] = segment
+        while (following := self._early.pop(self._delivered + 1, None)) is not None:
+            self._delivered += 1
+            if following:
+                peer._received.append(following)
+            else:
+                peer._eof_received = True
         peer._schedule_read()
 
     # --- a link that loses everything -----------------------------------------------------------
 
-    def _stall(self, segment: bytes) -> None:
+    def _stall(self, number: int, segment: bytes) -> None:
         if not self._stalled:
             self._stalled_since = self.loop.now
             self.network.stalled[self] = None
             self.loop.after(RETRANSMIT_S_MAX, self._give_up, self._stalled_since)
-        self._stalled.append(segment)
+        self._stalled.append((number, segment))
 
     def _give_up(self, since: float) -> None:
         if self._stalled and self._stalled_since == since:
@@ -276,10 +284,10 @@ class StreamTransport(asyncio.Transport):
         self._forget_stalled()
         outage = self.loop.now - self._stalled_since
         at = self.loop.now + self.rng.random() * (0.2 + min(outage, 10.0))
-        for segment in segments:
+        for number, segment in segments:
             at = max(at, self._last_arrival) + 1e-9
             self._last_arrival = at
-            self.loop.at(at, self._arrive, segment)
+            self.loop.at(at, self._arrive, number, segment)
 
     # --- receiving ------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Sprawl beside Apache Kafka: `python -m tests.bench.peer`.
 
 Starts each broker in turn on this machine, in rounds, and does the same to both with the same
-client: one table a group of rows, medians over the rounds. `--quick` takes one small round.
+client: one table a group of rows, medians over the rounds. `--quick` takes one small round,
+`--only WORD` the loads with this word in their name, whose rows it replaces in the JSON file.
 Needs Java and Maven for Apache Kafka; `--plot` needs matplotlib (`pip install -e ".[bench]"`).
 """
 
@@ -12,7 +13,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.bench.peer import scenarios
@@ -29,8 +30,10 @@ BROKERS: tuple[Callable[[Path], MeasuredBroker], ...] = (SprawlBroker, ApacheKaf
 Scenario = Callable[[MeasuredBroker], Iterator[Sample]]
 
 
-def run(rounds: int, scale: float, *, with_many: bool, json: Path | None) -> Figures:
-    """All of it; what there is so far is written after each pair of brokers."""
+def run(
+    rounds: int, scale: float, *, with_many: bool, json: Path | None, only: Sequence[str] = ()
+) -> Figures:
+    """All of it, or `only` a part; what there is so far is written after each pair of brokers."""
     figures = Figures(
         machine={
             "cpus": str(os.cpu_count()),
@@ -40,14 +43,17 @@ def run(rounds: int, scale: float, *, with_many: bool, json: Path | None) -> Fig
             "rounds": str(rounds),
         }
     )
-    turns: list[Scenario] = [lambda b: scenarios.one_round(b, scale)] * rounds
+    turns: list[Scenario] = [lambda b: scenarios.one_round(b, scale, only)] * rounds
+    known = read_figures(json) if only and json is not None and json.exists() else None
     if with_many:
         turns += [lambda b, p=p, c=c: scenarios.many(b, p, c) for p, c in MANY]  # type: ignore[misc]
     for number, scenario in enumerate(turns):
         _turn(figures, number, scenario)
+        if known is not None:
+            known.replace(figures)
         if json is not None:
-            figures.write(json)
-    return figures
+            (known or figures).write(json)
+    return known or figures
 
 
 def _turn(figures: Figures, number: int, scenario: Scenario) -> None:
@@ -68,6 +74,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="one round of a tenth of the records")
     parser.add_argument(
+        "--only", action="append", default=[], metavar="WORD", help="only loads so named"
+    )
+    parser.add_argument(
         "--no-many", action="store_true", help="leave the runs with many partitions out"
     )
     parser.add_argument("--json", type=Path, help="write every value to this file")
@@ -80,9 +89,10 @@ def main() -> int:
         if given.show is not None:
             figures = read_figures(given.show)
         elif given.quick:
-            figures = run(1, QUICK_SCALE, with_many=False, json=given.json)
+            figures = run(1, QUICK_SCALE, with_many=False, json=given.json, only=given.only)
         else:
-            figures = run(given.rounds, 1.0, with_many=not given.no_many, json=given.json)
+            with_many = not given.no_many and not given.only
+            figures = run(given.rounds, 1.0, with_many=with_many, json=given.json, only=given.only)
     except MissingToolError as error:
         print(f"could not run: {error}", file=sys.stderr)
         return 2

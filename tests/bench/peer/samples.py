@@ -73,6 +73,16 @@ class Figures:
             self.rows.append(row)
         row.values.setdefault(broker, []).append(sample.value)
 
+    def replace(self, newer: Figures) -> None:
+        """Take over the rows that were measured again; the others stay."""
+        for row in newer.rows:
+            for place, old in enumerate(self.rows):
+                if (old.group, old.row, old.unit) == (row.group, row.row, row.unit):
+                    self.rows[place] = row
+                    break
+            else:
+                self.rows.append(row)
+
     def groups(self) -> list[str]:
         return list(dict.fromkeys(row.group for row in self.rows))
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from confluent_kafka import Consumer, Producer
 
@@ -59,20 +60,41 @@ LOADS = (
 )
 
 
-def one_round(broker: MeasuredBroker, scale: float) -> Iterator[Sample]:
-    """Everything that is repeated, on a broker that has just started."""
-    yield Sample("Start and memory", "start until clients connect", "s", broker.start_s, False)
-    time.sleep(2.0)
-    yield Sample("Start and memory", "idle", "MiB resident", broker.resident_mib(), False)
-    _warm_up(broker)
+def one_round(broker: MeasuredBroker, scale: float, only: Sequence[str] = ()) -> Iterator[Sample]:
+    """What is repeated, on a broker that has just started.
+
+    Args:
+        only: words; what has none of them in its name is left out. No words: everything.
+    """
+    memory = "Start and memory"
+    if _is_wanted(memory, only):
+        yield Sample(memory, "start until clients connect", "s", broker.start_s, False)
+        time.sleep(2.0)
+        yield Sample(memory, "idle", "MiB resident", broker.resident_mib(), False)
+    steps = [(name, run) for name, run in _steps(broker, scale) if _is_wanted(name, only)]
+    if steps:
+        _warm_up(broker)
+    for _, run in steps:
+        yield from run()
+    if not only:
+        yield Sample(memory, "after the load", "MiB resident", broker.resident_mib(), False)
+
+
+def _steps(
+    broker: MeasuredBroker, scale: float
+) -> Iterator[tuple[str, Callable[[], Iterator[Sample]]]]:
+    """What can be left out, by name and in order."""
     for load in LOADS:
-        yield from _throughput(broker, load, scale)
+        yield load.name, partial(_throughput, broker, load, scale)
     for groups in (1, 10, 50):
-        yield from _tail(broker, groups, int(TAIL_RECORDS * scale))
-    yield from _small_requests(broker, int(SMALL_RECORDS * scale))
+        yield f"tail, {groups}", partial(_tail, broker, groups, int(TAIL_RECORDS * scale))
+    yield "small requests", partial(_small_requests, broker, int(SMALL_RECORDS * scale))
     for rate in RATES:
-        yield from _latency(broker, rate, LATENCY_S * scale)
-    yield Sample("Start and memory", "after the load", "MiB resident", broker.resident_mib(), False)
+        yield f"latency, {rate}", partial(_latency, broker, rate, LATENCY_S * scale)
+
+
+def _is_wanted(name: str, only: Sequence[str]) -> bool:
+    return not only or any(word.lower() in name.lower() for word in only)
 
 
 def many(broker: MeasuredBroker, partitions: int, connections: int) -> Iterator[Sample]:

@@ -28,6 +28,8 @@ from confluent_kafka.admin import (
 )
 from node_process import NodeProcess
 
+from tests.compat.scenarios import eventually
+
 Unique = Callable[[str], str]
 WAIT_S = 30
 
@@ -40,6 +42,7 @@ def create(node: NodeProcess, topic: str, partitions: int = 1, **config: str) ->
     new = NewTopic(topic, partitions, 1, config={k.replace("_", "."): v for k, v in config.items()})
     admin = admin_of(node)
     admin.create_topics([new])[topic].result(WAIT_S)
+    eventually(lambda: topic in admin.list_topics(timeout=WAIT_S).topics, True)
 
 
 def produce(node: NodeProcess, topic: str, values: list[str], **settings: object) -> list[Message]:
@@ -172,7 +175,7 @@ def test_admin_of_topics(node: NodeProcess, unique: Unique) -> None:
         create(node, topic)
     assert raised.value.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS
     admin.create_partitions([NewPartitions(topic, 5)])[topic].result(WAIT_S)
-    assert len(admin.list_topics(topic, WAIT_S).topics[topic].partitions) == 5
+    eventually(lambda: len(admin.list_topics(topic, WAIT_S).topics[topic].partitions), 5)
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
     found = admin.describe_configs([resource])[resource].result(WAIT_S)
     assert found["retention.ms"].value == "1000000"
@@ -182,11 +185,13 @@ def test_admin_of_topics(node: NodeProcess, unique: Unique) -> None:
     )
     admin.incremental_alter_configs([resource])[resource].result(WAIT_S)
     plain = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    assert admin.describe_configs([plain])[plain].result(WAIT_S)["cleanup.policy"].value == (
-        "compact"
-    )
+
+    def policy() -> str:
+        return str(admin.describe_configs([plain])[plain].result(WAIT_S)["cleanup.policy"].value)
+
+    eventually(policy, "compact")
     admin.delete_topics([topic])[topic].result(WAIT_S)
-    assert topic not in admin.list_topics(timeout=WAIT_S).topics
+    eventually(lambda: topic in admin.list_topics(timeout=WAIT_S).topics, False)
 
 
 def test_authorized_operations_are_told_if_asked_for(node: NodeProcess, unique: Unique) -> None:

@@ -6,12 +6,11 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tests.compat import workshop
-from tests.compat.brokers import ApacheKafka, Broker
-from tests.compat.needs import Needs, read_needs
+from tests.compat.brokers import Broker
+from tests.compat.needs import mark_waiting
 from tests.compat.report import Case, Outcome
 from tests.compat.workshop import build_step, need, prepared
 
@@ -38,16 +37,10 @@ def run(broker: Broker, work: Path, names: Sequence[str] | None) -> list[Case]:
         timeout_s=SUITE_LIMIT_S,
         log=work / "go.log",
     )
-    needs = Needs() if isinstance(broker, ApacheKafka) else read_needs(HERE / "needs.txt")
     cases = _read(done.stdout)
     if not cases:
         raise RuntimeError(f"go: exit code {done.returncode}\n{done.stdout[-2_000:]}")
-    return [
-        replace(case, needs=needs.of(case.name, [case.detail]))
-        if case.outcome == "failed"
-        else case
-        for case in cases
-    ]
+    return mark_waiting(cases, broker, HERE / "needs.txt")
 
 
 def _read(printed: str) -> list[Case]:

@@ -31,6 +31,22 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
+// eventually waits until check passes: Apache Kafka answers a change before all know of it.
+func eventually(t *testing.T, check func() error) {
+	t.Helper()
+	end := time.Now().Add(limit)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
 func newTopic(t *testing.T, partitions int32) string {
 	t.Helper()
 	name := fmt.Sprintf("franz-%s-%d", t.Name(), time.Now().UnixNano())
@@ -60,6 +76,7 @@ func produce(t *testing.T, topic string, count int, options ...kgo.Opt) {
 func consume(t *testing.T, count int, options ...kgo.Opt) []string {
 	t.Helper()
 	client := connect(t, options...)
+	defer client.Close() // Leaves the group here, not when the test ends.
 	var values []string
 	for len(values) < count {
 		fetches := client.PollFetches(deadline(t))
@@ -182,24 +199,30 @@ func TestAdministersTopics(t *testing.T) {
 	if _, err := admin.CreatePartitions(deadline(t), 3, topic); err != nil {
 		t.Fatal(err)
 	}
-	details, err := admin.ListTopics(deadline(t), topic)
-	if err != nil || len(details[topic].Partitions) != 5 {
-		t.Fatalf("%v: %v", details, err)
-	}
+	eventually(t, func() error {
+		details, err := admin.ListTopics(deadline(t), topic)
+		if err == nil && len(details[topic].Partitions) != 5 {
+			err = fmt.Errorf("not five partitions: %v", details)
+		}
+		return err
+	})
 	change := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "retention.ms", Value: kadm.StringPtr("60000")}}
 	altered, err := admin.AlterTopicConfigs(deadline(t), change, topic)
 	if err != nil || altered[0].Err != nil {
 		t.Fatalf("%v: %v", altered, err)
 	}
-	configs, err := admin.DescribeTopicConfigs(deadline(t), topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, config := range configs[0].Configs {
-		if config.Key == "retention.ms" && config.MaybeValue() != "60000" {
-			t.Fatalf("retention.ms is %s", config.MaybeValue())
+	eventually(t, func() error {
+		configs, err := admin.DescribeTopicConfigs(deadline(t), topic)
+		if err != nil {
+			return err
 		}
-	}
+		for _, config := range configs[0].Configs {
+			if config.Key == "retention.ms" && config.MaybeValue() == "60000" {
+				return nil
+			}
+		}
+		return fmt.Errorf("retention.ms was not set: %v", configs[0].Configs)
+	})
 	if _, err := admin.DeleteTopic(deadline(t), topic); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 from node_process import NodeProcess
 
+from tests.compat.scenarios import eventually
+
 Unique = Callable[[str], str]
 WAIT_MS = 20_000
 
@@ -86,8 +88,8 @@ def test_administers_topics(node: NodeProcess, unique: Unique) -> None:
         admin.create_topics([NewTopic(topic, 3, 1)])
         with pytest.raises(TopicAlreadyExistsError):
             admin.create_topics([NewTopic(topic, 3, 1)])
-        assert topic in admin.list_topics()
+        eventually(lambda: topic in admin.list_topics(), True)
         admin.delete_topics([topic])
-        assert topic not in admin.list_topics()
+        eventually(lambda: topic in admin.list_topics(), False)
     finally:
         admin.close()

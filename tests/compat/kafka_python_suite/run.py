@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from tests.compat.brokers import ApacheKafka, Broker
-from tests.compat.needs import Needs, read_needs
+from tests.compat.brokers import Broker
+from tests.compat.needs import mark_waiting
 from tests.compat.pytest_cases import run_pytest
 from tests.compat.report import Case
 from tests.compat.workshop import build_step, prepared
@@ -93,13 +92,7 @@ def run(broker: Broker, work: Path, names: Sequence[str] | None) -> list[Case]:
         timeout_s=SUITE_LIMIT_S,
         python=python,
     )
-    needs = Needs() if isinstance(broker, ApacheKafka) else read_needs(HERE / "needs.txt")
-    return [
-        replace(case, needs=needs.of(case.name, [case.detail]))
-        if case.outcome == "failed"
-        else case
-        for case in cases
-    ]
+    return mark_waiting(cases, broker, HERE / "needs.txt")
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from tests.compat.brokers import ApacheKafka, Broker
-from tests.compat.needs import Needs, read_needs
+from tests.compat.brokers import Broker
+from tests.compat.needs import mark_waiting
 from tests.compat.pytest_cases import read_junit
 from tests.compat.report import Case
 from tests.compat.workshop import build_step, need, prepared
@@ -48,13 +47,10 @@ def run(broker: Broker, work: Path, names: Sequence[str] | None) -> list[Case]:
     )
     if not report.exists():
         raise RuntimeError(f"node: exit code {done.returncode}\n{done.stdout[-2_000:]}")
-    needs = Needs() if isinstance(broker, ApacheKafka) else read_needs(HERE / "needs.txt")
-    return [
-        replace(case, needs=needs.of(case.name, [case.detail]))
-        if case.outcome == "failed"
-        else case
-        for case in read_junit(report.read_text())
-    ]
+    # Node reports the tests that were not chosen as skipped.
+    found = read_junit(report.read_text())
+    cases = [case for case in found if names is None or case.name in names]
+    return mark_waiting(cases, broker, HERE / "needs.txt")
 
 
 def _modules() -> Path:

@@ -17,6 +17,19 @@ after(() => admin.disconnect());
 const LIMIT_MS = 30_000;
 let number = 0;
 
+/** Waits until `told` gives `wanted`: Apache Kafka answers a change before all know of it. */
+async function eventually(told, wanted) {
+  const limit = Date.now() + LIMIT_MS;
+  for (;;) {
+    const found = await told();
+    if (found === wanted || Date.now() > limit) {
+      assert.equal(found, wanted);
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 /** A topic that no other test uses. */
 async function newTopic(partitions = 1) {
   const topic = `kafkajs-${process.pid}-${++number}`;
@@ -152,15 +165,16 @@ test("describes, configures and deletes topics", async () => {
   const resource = { type: ConfigResourceTypes.TOPIC, name: topic };
   const change = [{ name: "retention.ms", value: "60000" }];
   await admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries: change }] });
-  const told = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [{ ...resource, configNames: ["retention.ms"] }],
-  });
-  assert.equal(told.resources[0].configEntries[0].configValue, "60000");
+  const describe = { includeSynonyms: false, resources: [{ ...resource, configNames: ["retention.ms"] }] };
+  await eventually(
+    async () => (await admin.describeConfigs(describe)).resources[0].configEntries[0].configValue,
+    "60000",
+  );
   await admin.createPartitions({ topicPartitions: [{ topic, count: 5 }] });
-  assert.equal((await admin.fetchTopicOffsets(topic)).length, 5);
+  const counted = () => admin.fetchTopicMetadata({ topics: [topic] });
+  await eventually(async () => (await counted()).topics[0].partitions.length, 5);
   await admin.deleteTopics({ topics: [topic] });
-  assert.ok(!(await admin.listTopics()).includes(topic));
+  await eventually(async () => (await admin.listTopics()).includes(topic), false);
 });
 
 test("looks up and deletes offsets and records", async () => {

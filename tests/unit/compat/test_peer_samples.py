@@ -32,3 +32,14 @@ def test_figures_survive_their_file(tmp_path: Path) -> None:
     figures().write(path)
     assert read_figures(path) == figures()
     assert "| 1 kB | MB/s | 200 | 50.00 | 4.00 |" in markdown(read_figures(path))
+
+
+def test_rows_that_were_measured_again_replace_the_old_ones_and_no_others() -> None:
+    known, newer = figures(), Figures()
+    newer.add("sprawl", Sample("Produce", "1 kB", "MB/s", 7.0, True))
+    newer.add("sprawl", Sample("Produce", "9 kB", "MB/s", 9.0, True))
+    known.replace(newer)
+    rows = {row.row: row.values for row in known.rows}
+    assert rows["1 kB"] == {"sprawl": [7.0]}
+    assert rows["p99"] == {"sprawl": [4.0], "apache-kafka": [2.0]}
+    assert list(rows) == ["1 kB", "p99", "idle", "9 kB"]

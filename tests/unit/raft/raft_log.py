@@ -24,7 +24,9 @@ class Flush(NamedTuple):
 class MemoryLog:
     """Entries in memory, those on disk, and the changes between: an entry, or where it was cut."""
 
-    def __init__(self, entries: Sequence[Entry] = (), *, base: int = 0, base_term: int = -1) -> None:
+    def __init__(
+        self, entries: Sequence[Entry] = (), *, base: int = 0, base_term: int = -1
+    ) -> None:
         self.base, self.base_term = base, base_term
         self.content: list[Entry] = list(entries)
         self.disk: list[Entry] = list(entries)
@@ -116,21 +118,35 @@ class MemoryLog:
     def flush(self) -> DurableUpTo:
         return self.end_flush(self.begin_flush())
 
-    def crash(self, rng: Random) -> MemoryLog:
-        """The log after a power loss: any number of the changes since the last sync, in order."""
+    def crash(self, rng: Random) -> None:
+        """Lose power: any number of the changes since the last sync survive, in order."""
         disk = list(self.disk)
         for change in self.changes[: rng.randrange(len(self.changes) + 1)]:
             if isinstance(change, int):
                 del disk[change - self.base - 1 :]
             else:
                 disk.append(change)
-        return MemoryLog(disk, base=self.base, base_term=self.base_term)
+        self.content = disk
+        self.recover()
+
+    def recover(self) -> None:
+        """What an open does: what is there is on disk."""
+        self.disk = list(self.content)
+        self.changes = []
+        self.synced = self.last_index
+        self.truncations += 1
 
     def compact(self, index: int) -> None:
-        """Forget the entries up to `index`; for entries that are on disk."""
+        """Forget the entries up to `index`, all of them on disk."""
         assert self.base <= index <= self.synced
         assert not self.changes
         self.base_term = self.term_at(index) or 0
         del self.content[: index - self.base]
         self.disk = list(self.content)
         self.base = index
+
+    def install(self, index: int, term: int) -> None:
+        """Put a snapshot in the place of everything, synced."""
+        self.base, self.base_term = index, term
+        self.content = []
+        self.recover()

@@ -15,7 +15,7 @@ from sprawl.client.fetching import EARLIEST, LATEST, Reader, list_offsets
 from sprawl.client.groups import commit_offsets, committed_offsets
 from sprawl.client.producing import NewRecord, Producer
 from sprawl.client.topics import ResourceType, create_topic, delete_topics, describe_configs
-from sprawl.core.groups.shell import GroupCoordinator
+from sprawl.core.groups.coordinators import GroupCoordinators
 from sprawl.core.storage.rocksdb import RocksKeyValueStore
 from sprawl.faults import SettingFault, StartFault
 
@@ -86,7 +86,7 @@ async def test_offsets_do_not_outlive_their_topic_when_the_node_ends_in_between(
             await create_topic(cluster, topic)
         await commit_offsets(cluster, "g", {("kept", 0): 3, ("gone", 0): 5})
         with monkeypatch.context() as patch:
-            patch.setattr(GroupCoordinator, "topics_deleted", lambda *_: None)
+            patch.setattr(GroupCoordinators, "topics_deleted", lambda *_: None)
             await delete_topics(cluster, ["gone"])
     async with package.Node(data_dir=tmp_path) as node, Cluster(node.bootstrap) as cluster:
         await create_topic(cluster, "gone")

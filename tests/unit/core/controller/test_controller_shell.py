@@ -1,25 +1,25 @@
-"""Durability, order and restarts of the controller, over a store that can fail."""
+"""Order, restarts and other nodes, as the controller's shell sees them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from uuid import UUID
 
 import pytest
+from controller_log import MemoryMetadataLog
 
 from sprawl.core.config.broker import BrokerConfig
+from sprawl.core.controller import controller as shell
 from sprawl.core.controller.controller import Controller
 from sprawl.core.controller.identity import DataDirectory, IdentityFault
-from sprawl.core.controller.metadata_log import KeyValueMetadataLog
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import ControllerState, encode_record, node_record
 from sprawl.core.controller.topics import TopicInfo, TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import BrokerId, ReplicaId
-from sprawl.core.storage.memory import MemoryKeyValueStore
 
 NODE = NodeInfo(
     node_id=BrokerId(1), replica_id=ReplicaId(1), directory_id=UUID(int=1), endpoints={}
@@ -51,29 +51,47 @@ class Follower:
         self.told.append(f"broker goes by {dict(dynamic_default)} {dict(own)}")
 
 
-async def at_once(job: Callable[[], object]) -> object:
-    return job()
+class Nobody:
+    """A remote that reaches no other node, or only the given controller."""
+
+    def __init__(self, other: Controller | None = None) -> None:
+        self.other = other
+        self.is_cut = other is None
+
+    async def command(self, node: BrokerId, command: bytes) -> bytes:
+        if self.is_cut or self.other is None:
+            raise KafkaFault(ErrorCode.NOT_CONTROLLER)
+        return await self.other.execute(command)
 
 
-def controller_over(kv: MemoryKeyValueStore, follower: Follower, *, seed: int = 1) -> Controller:
+def controller_over(
+    log: MemoryMetadataLog,
+    follower: Follower,
+    *,
+    seed: int = 1,
+    node_id: int = 1,
+    remote: Nobody | None = None,
+) -> Controller:
+    if not log.records:
+        log.records.append(encode_record(node_record(NODE)))
     made = Controller(
         ControllerState(),
-        KeyValueMetadataLog(kv, BrokerId(1), at_once),
-        node_id=BrokerId(1),
+        log,
+        node_id=BrokerId(node_id),
+        cluster_id="test",
         broker_config=lambda: BrokerConfig.from_overrides({}),
         rng=Random(seed),
         listener=follower,
+        remote=remote,
     )
-    if not list(kv.iterate(b"")):
-        kv.put(b"controller/record/" + bytes(8), encode_record(node_record(NODE)))
     made.load()
     follower.told.clear()
     return made
 
 
-async def test_followers_hear_of_every_change_after_it_is_durable() -> None:
-    kv, follower = MemoryKeyValueStore(), Follower()
-    controller = controller_over(kv, follower)
+async def test_followers_hear_of_every_change_in_order() -> None:
+    follower = Follower()
+    controller = controller_over(MemoryMetadataLog([]), follower)
     topic = await controller.create_topic(TopicSpec(name="t", partition_count=2))
     await controller.create_partitions("t", 4, None, validate_only=False)
     await controller.alter_configs(2, "t", {"retention.ms": "7"})
@@ -87,27 +105,27 @@ async def test_followers_hear_of_every_change_after_it_is_durable() -> None:
 
 
 async def test_a_restart_finds_everything_again() -> None:
-    kv = MemoryKeyValueStore()
-    controller = controller_over(kv, Follower())
+    log = MemoryMetadataLog([])
+    controller = controller_over(log, Follower())
     kept = await controller.create_topic(TopicSpec(name="kept", configs={"retention.ms": "7"}))
     gone = await controller.create_topic(TopicSpec(name="gone"))
     await controller.delete_topic(gone)
-    again = controller_over(kv, Follower(), seed=2)
+    again = controller_over(MemoryMetadataLog(log.records), Follower(), seed=2)
     assert list(again.topics) == ["kept"]
     assert again.topics["kept"] == kept
 
 
 async def test_producer_ids_are_never_given_twice() -> None:
-    kv = MemoryKeyValueStore()
-    first = controller_over(kv, Follower())
+    log = MemoryMetadataLog([])
+    first = controller_over(log, Follower())
     given = [await first.next_producer_id() for _ in range(1_500)]
-    second = controller_over(kv, Follower())
+    second = controller_over(MemoryMetadataLog(log.records), Follower())
     given += [await second.next_producer_id() for _ in range(10)]
     assert len(set(given)) == len(given)
 
 
 async def test_validating_changes_nothing() -> None:
-    controller = controller_over(MemoryKeyValueStore(), Follower())
+    controller = controller_over(MemoryMetadataLog([]), Follower())
     found = await controller.create_topic(TopicSpec(name="t"), validate_only=True)
     assert found.partition_count == 1
     assert not controller.topics
@@ -119,45 +137,61 @@ async def test_validating_changes_nothing() -> None:
 
 
 async def test_what_could_not_be_stored_did_not_happen() -> None:
-    class FullStore(MemoryKeyValueStore):
-        is_full = False
-
-        def write_batch(
-            self,
-            *,
-            puts: Sequence[tuple[bytes, bytes]] = (),
-            deletes: Sequence[bytes] = (),
-            sync: bool = False,
-        ) -> None:
-            if self.is_full:
-                raise OSError("No space left on device")
-            super().write_batch(puts=puts, deletes=deletes, sync=sync)
-
-    kv, follower = FullStore(), Follower()
-    controller = controller_over(kv, follower)
-    kv.is_full = True
+    log, follower = MemoryMetadataLog([]), Follower()
+    controller = controller_over(log, follower)
+    log.is_full = True
     with pytest.raises(KafkaFault) as raised:
         await controller.create_topic(TopicSpec(name="t"))
     assert raised.value.code is ErrorCode.KAFKA_STORAGE_ERROR
     assert not controller.topics
     assert not follower.told
-    kv.is_full = False
+    log.is_full = False
     await controller.create_topic(TopicSpec(name="t"))
 
 
 async def test_the_same_topic_wanted_twice_at_once_is_made_once() -> None:
-    controller = controller_over(MemoryKeyValueStore(), Follower())
+    controller = controller_over(MemoryMetadataLog([]), Follower())
     made = await asyncio.gather(*(controller.ensure_topic(TopicSpec(name="t")) for _ in range(5)))
     assert len({topic.id for topic in made}) == 1
 
 
-async def test_a_snapshot_replaces_the_records() -> None:
-    kv = MemoryKeyValueStore()
-    log = KeyValueMetadataLog(kv, BrokerId(1), at_once)
-    await log.append([b"1", b"2"])
-    await log.compact([b"snapshot"])
-    await log.append([b"3"])
-    assert list(KeyValueMetadataLog(kv, BrokerId(1), at_once).read_all()) == [b"snapshot", b"3"]
+async def test_a_node_that_does_not_lead_sends_its_commands_to_the_one_that_does() -> None:
+    records: list[bytes] = []
+    leader = controller_over(MemoryMetadataLog(records), Follower())
+    log = MemoryMetadataLog(records, node_id=1)
+    other = controller_over(log, Follower(), node_id=2, remote=Nobody(leader))
+    made = await other.create_topic(TopicSpec(name="t", partition_count=3))
+    assert leader.topics["t"] == made
+    with pytest.raises(KafkaFault) as raised:
+        await other.create_topic(TopicSpec(name="t"))
+    assert raised.value.code is ErrorCode.TOPIC_ALREADY_EXISTS
+
+
+async def test_a_command_waits_for_a_controller_and_gives_up_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shell, "COMMAND_TIMEOUT_S", 0.3)
+    records: list[bytes] = []
+    leader = controller_over(MemoryMetadataLog(records), Follower())
+    remote = Nobody(leader)
+    remote.is_cut = True
+    other = controller_over(
+        MemoryMetadataLog(records, node_id=1), Follower(), node_id=2, remote=remote
+    )
+    with pytest.raises(KafkaFault) as raised:
+        await other.create_topic(TopicSpec(name="t"))
+    assert raised.value.code is ErrorCode.NOT_CONTROLLER
+    waiting = asyncio.ensure_future(other.create_topic(TopicSpec(name="t")))
+    await asyncio.sleep(0)
+    remote.is_cut = False
+    assert (await waiting).name == "t"
+
+
+async def test_a_command_that_is_not_known_is_refused() -> None:
+    controller = controller_over(MemoryMetadataLog([]), Follower())
+    with pytest.raises(KafkaFault) as raised:
+        await controller.execute(b'{"do": "dance"}')
+    assert raised.value.code is ErrorCode.UNSUPPORTED_VERSION
 
 
 def test_a_data_directory_has_one_node_and_one_process(tmp_path: Path) -> None:
@@ -175,3 +209,21 @@ def test_a_data_directory_has_one_node_and_one_process(tmp_path: Path) -> None:
     again = DataDirectory(tmp_path)
     assert again.open(1, None, rng) == identity
     again.close()
+
+
+def test_a_directory_that_joins_a_cluster_belongs_to_it(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    before = directory.open(1, None, Random(1))
+    assert directory.adopt("x" * 22) == before._replace(cluster_id="x" * 22)
+    directory.close()
+    assert directory.open(1, None, Random(2)).directory_id == before.directory_id
+    directory.close()
+
+
+def test_a_directory_from_before_ids_gets_one_for_good(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_text('{"version": 1, "cluster_id": "c", "node_id": 1}')
+    directory = DataDirectory(tmp_path)
+    found = directory.open(1, None, Random(1))
+    directory.close()
+    assert directory.open(1, None, Random(2)) == found
+    directory.close()

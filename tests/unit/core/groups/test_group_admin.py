@@ -167,14 +167,14 @@ def test_offsets_without_group_metadata_make_a_simple_group() -> None:
 
 def test_tombstone_for_an_offset_that_was_compacted_away() -> None:
     h = Harness()
-    h.state.replay(0, encode_offset_key("g", "t", 0), None)
+    h.state.replay(encode_offset_key("g", "t", 0), None)
     h.perform(h.state.loaded(h.now))
     assert (h.state.groups, h.state.offsets) == ({}, {})
 
 
 def test_records_of_other_group_types_are_left_alone() -> None:
     h = Harness()
-    h.state.replay(0, b"\x00\x05\x00\x01g", b"whatever")
+    h.state.replay(b"\x00\x05\x00\x01g", b"whatever")
     assert h.state.groups == {}
 
 

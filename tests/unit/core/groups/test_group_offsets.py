@@ -148,7 +148,7 @@ def test_fetch_all() -> None:
 
 
 def tombstones(h: Harness) -> list[object]:
-    return [parse_key(key) for _, key, value in h.log if value is None]
+    return [parse_key(key) for key, value in h.log if value is None]
 
 
 def test_delete_offsets_of_an_empty_group() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from random import Random
 from typing import Any
 
 import pytest
-from group_log import FakeClock, FakeLog, StoredRecord
+from group_log import Coordination, FakeLog, StoredRecord
 from group_world import CONFIG, subscription
 
 from sprawl.core.errors import ErrorCode, KafkaFault
@@ -23,36 +22,11 @@ from sprawl.core.groups.model import (
     OffsetToCommit,
     SyncRequest,
 )
-from sprawl.core.groups.shell import GroupCoordinator
 
 
-class World:
-    def __init__(self, log: FakeLog, config: GroupConfig = CONFIG) -> None:
-        self.log = log
-        self.clock = FakeClock()
-        self.created = 0
-        self.groups = GroupCoordinator(
-            log=log,
-            ensure_topic=self.create,
-            config=config,
-            clock=self.clock,
-            rng=Random(1),
-        )
-
-    async def create(self) -> None:
-        self.created += 1
-        await asyncio.sleep(0)
-        self.log.partition_count = 50
-
-    def pass_ms(self, ms: int) -> None:
-        """What the timer does when it fires, without waiting for it."""
-        self.clock.ms += ms
-        self.groups._tick()
-
-
-async def started(log: FakeLog | None = None, config: GroupConfig = CONFIG) -> World:
-    world = World(FakeLog() if log is None else log, config)
-    await world.groups.start()
+async def started(log: FakeLog | None = None, config: GroupConfig = CONFIG) -> Coordination:
+    world = Coordination(FakeLog() if log is None else log, config)
+    await world.start()
     return world
 
 
@@ -80,7 +54,7 @@ def committing(offset: int, partition: int = 0, **fields: Any) -> CommitRequest:
     )
 
 
-def committed(world: World, partition: int = 0) -> int:
+def committed(world: Coordination, partition: int = 0) -> int:
     return world.groups.fetch("g", "t", [partition], require_stable=False)[0].offset
 
 
@@ -89,7 +63,7 @@ async def answer(awaitable: object) -> Any:
     return await asyncio.wait_for(asyncio.ensure_future(awaitable), 5)
 
 
-async def stable(world: World) -> tuple[str, int]:
+async def stable(world: Coordination) -> tuple[str, int]:
     waiting = world.groups.join(joining())
     world.pass_ms(3_000)
     result = await answer(waiting)
@@ -151,8 +125,10 @@ async def test_commit_that_is_cancelled_still_takes_force() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     world.log.gates[0].set_result(None)
-    await world.groups.close()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     assert committed(world) == 7
+    await world.groups.close()
 
 
 @pytest.mark.parametrize(
@@ -162,16 +138,15 @@ async def test_commit_that_is_cancelled_still_takes_force() -> None:
         (KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER), ErrorCode.NOT_COORDINATOR),
         (KafkaFault(ErrorCode.NOT_ENOUGH_REPLICAS), ErrorCode.COORDINATOR_NOT_AVAILABLE),
         (KafkaFault(ErrorCode.MESSAGE_TOO_LARGE), ErrorCode.UNKNOWN_SERVER_ERROR),
-        (RuntimeError("a bug"), ErrorCode.UNKNOWN_SERVER_ERROR),
     ],
 )
-async def test_log_that_fails(fault: Exception, error: ErrorCode) -> None:
+async def test_log_that_refuses(fault: KafkaFault, error: ErrorCode) -> None:
     world = await started()
-    world.log.fault = fault
+    world.log.refusal = fault
     result = world.groups.commit(committing(7))
     assert result == CommitResult(errors=[error])
     assert committed(world) == -1
-    world.log.fault = None
+    world.log.refusal = None
     world.groups.commit(committing(8))
     assert committed(world) == 8
     await world.groups.close()
@@ -225,18 +200,16 @@ async def test_topic_is_created_for_the_first_group() -> None:
 
 async def test_topic_that_cannot_be_created() -> None:
     world = await started(FakeLog(partition_count=0))
-
-    async def refuse() -> None:
-        raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR)
-
-    world.groups._ensure_topic = refuse
+    world.creation_fault = KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR)
     result = await answer(world.groups.join(joining("m")))
     assert (result.error, result.member_id) == (ErrorCode.NOT_COORDINATOR, "m")
     await world.groups.close()
 
 
 async def test_requests_while_groups_load() -> None:
-    groups = World(FakeLog()).groups
+    world = Coordination(FakeLog(), CONFIG)
+    world.lead_all()
+    groups = world.groups
     loading = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
     assert groups.join(joining("m")) == JoinResult(error=loading, member_id="m")
     assert groups.sync(SyncRequest(group_id="g", generation_id=1, member_id="m")).error is loading  # type: ignore[union-attr]
@@ -245,7 +218,7 @@ async def test_requests_while_groups_load() -> None:
     assert groups.commit(committing(1)) == CommitResult(error=loading)
     assert groups.delete_offsets("g", []) == CommitResult(error=loading)
     assert groups.delete_groups(["g"]) == [loading]
-    assert groups.availability() is loading
+    assert groups.availability("g") is groups.availability_of_all() is loading
 
 
 async def test_close_sends_waiting_members_away_and_refuses_what_follows() -> None:
@@ -256,19 +229,20 @@ async def test_close_sends_waiting_members_away_and_refuses_what_follows() -> No
     gone = ErrorCode.COORDINATOR_NOT_AVAILABLE
     assert world.groups.join(joining()) == JoinResult(error=gone)
     assert world.groups.heartbeat(HeartbeatRequest("g", 1, "m")) is gone
-    assert world.groups.availability() is gone
+    assert world.groups.availability("g") is world.groups.availability_of_all() is gone
 
 
 async def test_start_rebuilds_groups_from_the_log() -> None:
     world = await started()
     member_id, generation_id = await stable(world)
     world.groups.commit(committing(9, member_id=member_id, generation_id=generation_id))
+    before = world.groups.describe("g")
     await world.groups.close()
     again = await started(world.log)
     assert committed(again) == 9
     heartbeat = HeartbeatRequest("g", generation_id, member_id)
     assert again.groups.heartbeat(heartbeat) is ErrorCode.NONE
-    assert again.groups.describe("g") == world.groups.describe("g")
+    assert again.groups.describe("g") == before
     again.groups.leave("g", (LeavingMember(member_id),))
     assert [group.state for group in again.groups.list_groups()] == ["Empty"]
     assert again.groups.delete_groups(["g"]) == [ErrorCode.NONE]
@@ -286,6 +260,7 @@ async def test_unreadable_records_are_named_and_skipped(
     await world.groups.close()
     (partition,) = world.log.partitions
     world.log.partitions[partition].insert(0, StoredRecord(77, b"\0\1bad", b""))
+    world.log.commit_to(partition, len(world.log.partitions[partition]))
     again = await started(world.log)
     assert committed(again) == 9
     assert any("offset 77" in record.getMessage() for record in caplog.records)

@@ -14,6 +14,7 @@ from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import PartitionId, TopicId, TopicName, TopicPartition
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.partition_log import PartitionLog
+from sprawl.core.partition.placement import ALONE
 
 
 def tp(topic: str, partition: int = 0) -> TopicPartition:
@@ -58,7 +59,7 @@ async def test_more_partitions_leave_the_first_ones_as_they_are(world: World) ->
     topic_id = world.topic()
     first = world.partition()
     world.append("a")
-    world.partitions.add_topic(TopicName("t"), topic_id, 3, LogConfig())
+    world.partitions.add_topic(TopicName("t"), topic_id, LogConfig(), [ALONE] * 3)
     assert world.partition() is first
     world.append("b", partition=2)
     assert (world.values(), world.values(partition=2)) == (["a"], ["b"])
@@ -93,7 +94,7 @@ async def test_removing_a_topic_that_was_never_opened_deletes_its_data(disk_worl
     await world.restart()
     world.partitions.remove_topic(topic_id)
     assert world.partitions.partition_count(TopicName("t")) == 0
-    world.partitions.add_topic(TopicName("t"), topic_id, 2, LogConfig())
+    world.partitions.add_topic(TopicName("t"), topic_id, LogConfig(), [ALONE] * 2)
     assert world.values() == []
 
 
@@ -106,7 +107,7 @@ async def test_a_removal_that_comes_again_leaves_the_topic_of_the_same_name(
     disk_world.append("kept")
     await disk_world.partitions.close()
     disk_world.reopen()
-    disk_world.partitions.add_topic(TopicName("t"), gone, 1, LogConfig())
+    disk_world.partitions.add_topic(TopicName("t"), gone, LogConfig(), [ALONE])
     disk_world.partitions.remove_topic(gone)
     await disk_world.start()
     assert disk_world.values() == ["kept"]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from random import Random
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from group_log import FakeClock, FakeLog
+from group_log import Coordination, FakeLog
 from group_world import subscription
 
-from sprawl.core.broker import Endpoint
+from sprawl.core.cluster.view import BrokerView
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.groups.model import CommitRequest, GroupConfig, OffsetToCommit
-from sprawl.core.groups.shell import GroupCoordinator
+from sprawl.core.groups.placement import partition_for
 from sprawl.gateway.codec import (
     RequestHeader,
     decode_request,
@@ -91,29 +90,60 @@ T_ID = UUID(int=0x11111111111141118111111111111111)
 NO_ID = UUID(int=0x22222222222242228222222222222222)
 
 
-class World:
+class Controller:
+    """Topics as a controller has them: one, and the offsets topic once it exists."""
+
+    def __init__(self, log: FakeLog, info: SimpleNamespace) -> None:
+        self._log = log
+        self._info = info
+        self.by_id = {T_ID: info}
+
+    @property
+    def topics(self) -> dict[str, SimpleNamespace]:
+        found = {"t": self._info}
+        if self._log.partition_count:
+            found["__consumer_offsets"] = SimpleNamespace(partition_count=self._log.partition_count)
+        return found
+
+
+class Cluster:
+    """Nodes 5 and 6, and who leads which offsets partition."""
+
+    def __init__(self) -> None:
+        self.leaders: dict[int, int] = {}
+        self.addresses = {
+            5: BrokerView(5, "broker.example", 9092, None),
+            6: BrokerView(6, "other.example", 9093, None),
+        }
+
+    def leader(self, topic: SimpleNamespace, index: int) -> int:
+        assert 0 <= index < topic.partition_count
+        return self.leaders.get(index, 5)
+
+    def broker(self, node: int, listener: str) -> BrokerView | None:
+        assert listener == "PLAIN"
+        return self.addresses.get(node)
+
+
+class World(Coordination):
     def __init__(self, log: FakeLog | None = None) -> None:
-        self.log = FakeLog() if log is None else log
-        self.groups = GroupCoordinator(
-            log=self.log,
-            ensure_topic=self.create,
-            config=GroupConfig(group_initial_rebalance_delay_ms=0),
-            clock=FakeClock(),
-            rng=Random(1),
+        super().__init__(
+            FakeLog() if log is None else log, GroupConfig(group_initial_rebalance_delay_ms=0)
         )
         info = SimpleNamespace(name="t", id=T_ID, partitions=(object(), object()))
         self.broker = SimpleNamespace(
             node_id=5,
-            endpoints={"PLAIN": Endpoint("broker.example", 9092)},
-            controller=SimpleNamespace(topics={"t": info}, by_id={T_ID: info}),
+            cluster=Cluster(),
+            controller=Controller(self.log, info),
             groups=self.groups,
         )
 
-    async def create(self) -> None:
-        await asyncio.sleep(0)
-        self.log.partition_count = 50
+    @property
+    def cluster(self) -> Cluster:
+        found: Cluster = self.broker.cluster
+        return found
 
-    def start(self, api_key: int, version: int, request: Any) -> Any:
+    def begin(self, api_key: int, version: int, request: Any) -> Any:
         """Send a request through the codec to its handler; the answer, or an awaitable of it."""
         sent = b"".join(encode_request(RequestHeader(api_key, version, 9, "app"), request))
         header, body = decode_request(memoryview(sent)[4:])
@@ -131,7 +161,7 @@ class World:
 
     async def ask(self, api_key: int, version: int, request: Any) -> Any:
         """The response as a client decodes it."""
-        answer = self.start(api_key, version, request)
+        answer = self.begin(api_key, version, request)
         if asyncio.iscoroutine(answer):
             answer = await self.patiently(answer)
         sent = b"".join(encode_response(api_key, version, 9, answer))
@@ -143,7 +173,7 @@ class World:
         """Wait for an answer, ending join phases that only wait for their (zero) delay."""
         task = asyncio.ensure_future(answer)
         await asyncio.sleep(0)
-        self.groups._tick()
+        self.tick()
         return await asyncio.wait_for(task, 5)
 
     def committed(self, partition: int = 0) -> tuple[int, int, str]:
@@ -173,7 +203,7 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     made = World()
-    await made.groups.start()
+    await made.start()
     yield made
     await made.groups.close()
 
@@ -309,11 +339,18 @@ async def test_offset_fetch_by_an_unknown_topic_id(world: World) -> None:
 
 async def test_reads_while_groups_load() -> None:
     world = World()
+    world.lead_all()
     loading = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
     topics = [k09.OffsetFetchRequestTopic(name="t", partition_indexes=[0])]
     request = k09.OffsetFetchRequest(group_id="g", topics=topics)
     assert (await world.ask(9, 1, request)).topics[0].partitions[0].error_code == loading
-    assert (await world.ask(9, 2, request)).error_code == loading
+    for version in (2, 3, 7):
+        answer = await world.ask(9, version, request)
+        assert answer.error_code == loading
+        # aiokafka (0.14) looks at the partitions only: without them, nothing would be committed.
+        assert answer.topics[0].partitions[0].error_code == loading
+    everything = await world.ask(9, 3, k09.OffsetFetchRequest(group_id="g", topics=None))
+    assert (everything.error_code, everything.topics) == (loading, [])
     group = k09.OffsetFetchRequestGroup(group_id="g", topics=None)
     batch = await world.ask(9, 8, k09.OffsetFetchRequest(groups=[group]))
     assert batch.groups[0].error_code == loading
@@ -339,9 +376,39 @@ async def test_find_coordinator(world: World, version: int) -> None:
         assert (row.error_code, row.node_id, row.host, row.port) == (0, 5, "broker.example", 9092)
 
 
+@pytest.mark.parametrize("version", [0, 1, 3, 4, 6])
+async def test_find_coordinator_on_another_node(world: World, version: int) -> None:
+    world.cluster.leaders = {partition_for("g", 50): 6, partition_for("h", 50): -1}
+    not_available = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    expected = {
+        "g": (0, 6, "other.example", 9093),
+        "h": (not_available, -1, "", -1),
+        "i": (0, 5, "broker.example", 9092),
+    }
+    if version >= 4:
+        request = k10.FindCoordinatorRequest(coordinator_keys=list(expected))
+        rows = (await world.ask(10, version, request)).coordinators
+        assert [row.key for row in rows] == list(expected)
+    else:
+        rows = [
+            await world.ask(10, version, k10.FindCoordinatorRequest(key=key)) for key in expected
+        ]
+    found = [(row.error_code, row.node_id, row.host, row.port) for row in rows]
+    assert found == list(expected.values())
+    if version:
+        assert rows[1].error_message
+        assert not rows[0].error_message
+
+
+async def test_find_coordinator_whose_leader_has_no_address_here(world: World) -> None:
+    del world.cluster.addresses[5]
+    row = await world.ask(10, 2, k10.FindCoordinatorRequest(key="g"))
+    assert (row.error_code, row.node_id) == (ErrorCode.COORDINATOR_NOT_AVAILABLE, -1)
+
+
 async def test_find_coordinator_creates_the_offsets_topic_first() -> None:
     world = World(FakeLog(partition_count=0))
-    await world.groups.start()
+    await world.start()
     response = await world.ask(10, 0, k10.FindCoordinatorRequest(key="g"))
     assert (response.error_code, response.node_id) == (0, 5)
     assert world.log.partition_count == 50
@@ -350,11 +417,7 @@ async def test_find_coordinator_creates_the_offsets_topic_first() -> None:
 
 async def test_find_coordinator_while_the_offsets_topic_cannot_be_created() -> None:
     world = World(FakeLog(partition_count=0))
-
-    async def refuse() -> None:
-        raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, "disk full")
-
-    world.groups._ensure_topic = refuse
+    world.creation_fault = KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, "disk full")
     response = await world.ask(10, 1, k10.FindCoordinatorRequest(key="g"))
     assert response.error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
     assert response.error_message == "disk full"
@@ -432,7 +495,7 @@ async def test_life_of_a_member(world: World, version: int) -> None:
 
 async def test_first_version_of_join_uses_the_session_timeout_for_both(world: World) -> None:
     joined = await world.ask(11, 0, join_request(session_timeout_ms=12_000))
-    member = world.groups._state.groups["g"].members[joined.member_id]
+    member = next(world.groups._coordinators())._state.groups["g"].members[joined.member_id]
     assert (member.session_timeout_ms, member.rebalance_timeout_ms) == (12_000, 12_000)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import pytest
 from data_world import START_MS, World, batch
 
-from sprawl.core.errors import ErrorCode, PeerFault
-from sprawl.core.ids import ZERO_UUID, TopicName
+from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
+from sprawl.core.ids import ZERO_UUID, ReplicaId, TopicName
 from sprawl.core.storage.disk import DiskFile
 from sprawl.gateway.codec._generated.k00_produce import (
     PartitionProduceData,
@@ -20,6 +21,9 @@ from sprawl.gateway.codec._generated.k00_produce import (
     TopicProduceData,
 )
 from sprawl.gateway.handlers import k00_produce
+
+if TYPE_CHECKING:
+    from sprawl.core.partition.partition import Partition
 
 
 def request(
@@ -339,10 +343,141 @@ async def test_a_deleted_topic_answers_who_waits_for_a_commit(
     topic_id = world.topic(flush_messages=1)
     gate = world.hold_syncs(monkeypatch)
     answering = world.start_call(k00_produce, request(batch("a")), 12)
-    world.partitions.remove_topic(topic_id)
+    world.delete(topic_id)
     gate.open()
     response = await answering
     assert isinstance(response, ProduceResponse)
     answer = response.responses[0].partition_responses[0]
     assert answer.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     assert world.partitions.partition_count(TopicName("t")) == 0
+
+
+def hint_of(answer: PartitionProduceResponse) -> tuple[int, int]:
+    return (answer.current_leader.leader_id, answer.current_leader.leader_epoch)
+
+
+@pytest.mark.parametrize("version", [9, 10, 12, 13])
+async def test_several_leaders_elsewhere_are_told_in_one_answer(world: World, version: int) -> None:
+    world.other_broker(2, host="second")
+    world.other_broker(3, host="third")
+    topic_id = world.elsewhere("far", [(2, 3), (3, 2), (2, 3), (2, 3)])
+    world.hint(topic_id, 0, leader=2, term=5)
+    world.hint(topic_id, 1, leader=3, term=7)
+    world.hint(topic_id, 3, leader=2, term=9)
+    data = [PartitionProduceData(index=index, records=batch("a")) for index in (0, 1, 2, 3, 4)]
+    wanted = ProduceRequest(
+        acks=-1,
+        timeout_ms=1_000,
+        topic_data=[TopicProduceData(name="far", topic_id=topic_id, partition_data=data)],
+    )
+    response = await world.call(k00_produce, wanted, version)
+    assert isinstance(response, ProduceResponse)
+    answers = response.responses[0].partition_responses
+    moved = [ErrorCode.NOT_LEADER_OR_FOLLOWER] * 4
+    unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert [each.error_code for each in answers] == [*moved, unknown]
+    nobody = (-1, -1)
+    hints = [(2, 5), (3, 7), nobody, (2, 9), nobody] if version >= 10 else [nobody] * 5
+    assert [hint_of(each) for each in answers] == hints
+    nodes = [(each.node_id, each.host, each.port, each.rack) for each in response.node_endpoints]
+    both = [(2, "second", 9002, "r2"), (3, "third", 9003, "r3")]
+    assert nodes == (both if version >= 10 else [])
+
+
+async def test_a_leader_that_cannot_be_reached_is_not_named(world: World) -> None:
+    world.other_broker(2)
+    topic_id = world.elsewhere("far", [(2, 3)])
+    world.hint(topic_id, 0, leader=2, term=5)
+    world.alive.clear()
+    answer = await produce(world, batch("a"), topic="far")
+    assert answer.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    assert hint_of(answer) == (-1, 5)
+
+
+async def test_a_stale_hint_to_this_broker_is_not_passed_on(world: World) -> None:
+    topic_id = world.elsewhere("far", [(1, 2)])
+    world.hint(topic_id, 0, leader=1, term=5)
+    response = await world.call(k00_produce, request(batch("a"), topic="far"), 12)
+    assert isinstance(response, ProduceResponse)
+    answer = response.responses[0].partition_responses[0]
+    assert answer.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    assert hint_of(answer) == (-1, -1)
+    assert response.node_endpoints == []
+
+
+class Deposed:
+    """A replica that took a batch as leader, and was deposed before it was committed."""
+
+    def __init__(self, partition: Partition) -> None:
+        self.is_leader = True
+        self.acks: list[int] = []
+        self.commit: asyncio.Future[KafkaFault | None] = asyncio.get_running_loop().create_future()
+        partition._replication = cast("Any", self)
+
+    def check_writable(self, size_bytes: int, *, acks: int) -> None:
+        """It still leads."""
+
+    def appended(self, *, acks: int) -> asyncio.Future[KafkaFault | None]:
+        self.acks.append(acks)
+        return self.commit
+
+    def sync(self) -> None:
+        """There is nothing to save."""
+
+    def close(self, fault: KafkaFault, *, forget: bool = False) -> None:
+        """Nobody waits."""
+
+
+@pytest.mark.parametrize(
+    "code", [ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND]
+)
+async def test_a_leader_deposed_before_the_commit_names_its_successor(
+    world: World, code: ErrorCode
+) -> None:
+    topic_id = world.topic()
+    world.other_broker(2)
+    replica = Deposed(world.partition())
+    answering = world.start_call(k00_produce, request(batch("a"), timeout_ms=10_000), 12)
+    world._know("t", topic_id, [(ReplicaId(1), ReplicaId(2))])
+    world.hint(topic_id, 0, leader=2, term=8)
+    replica.is_leader = False
+    replica.commit.set_result(KafkaFault(code))
+    response = await answering
+    assert isinstance(response, ProduceResponse)
+    answer = response.responses[0].partition_responses[0]
+    moved = code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    assert (answer.error_code, hint_of(answer)) == (code, (2, 8) if moved else (-1, -1))
+    assert [each.node_id for each in response.node_endpoints] == ([2] if moved else [])
+
+
+@pytest.mark.parametrize("acks", [0, 1, -1])
+async def test_the_replication_learns_which_acks_a_batch_is_for(world: World, acks: int) -> None:
+    world.topic()
+    replica = Deposed(world.partition())
+    replica.commit.set_result(None)
+    await world.call(k00_produce, request(batch("a"), acks=acks), 12)
+    assert replica.acks == [acks]
+
+
+@pytest.mark.parametrize("where", ["append", "commit", "cancelled"])
+async def test_a_fault_of_ours_in_one_partition_is_never_told_as_unknown(
+    world: World, where: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.topic(partitions=2)
+    replica = Deposed(world.partition(0))
+    if where == "append":
+        monkeypatch.setattr(replica, "appended", lambda **_: 1 // 0)
+    elif where == "commit":
+        replica.commit.set_exception(ZeroDivisionError())
+    else:
+        replica.commit.cancel()
+    data = [PartitionProduceData(index=index, records=batch("a")) for index in (0, 1)]
+    wanted = ProduceRequest(
+        acks=-1, timeout_ms=1_000, topic_data=[TopicProduceData(name="t", partition_data=data)]
+    )
+    response = await world.call(k00_produce, wanted, 12)
+    assert isinstance(response, ProduceResponse)
+    broken, sound = response.responses[0].partition_responses
+    assert broken.error_code == ErrorCode.KAFKA_STORAGE_ERROR
+    assert (sound.error_code, sound.base_offset) == (0, 0)
+    assert "t-0: a fault of the broker" in caplog.text

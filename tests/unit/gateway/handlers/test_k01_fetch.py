@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -12,6 +12,7 @@ from data_world import World, batch, values_of
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import ZERO_UUID
 from sprawl.core.log.partition_log import PartitionLog
+from sprawl.core.partition.partition import Partition
 from sprawl.gateway.codec._generated.k01_fetch import (
     FetchPartition,
     FetchRequest,
@@ -25,6 +26,8 @@ from sprawl.gateway.handlers import k01_fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from sprawl.core.log.reading import LogRead
 
 V = 12
 
@@ -243,6 +246,27 @@ async def test_an_answer_is_never_larger_than_the_read_buffers_allow(
     assert {index: len(values) for index, values in read(response).items()} == {0: 1, 1: 1, 2: 0}
 
 
+async def test_a_full_answer_looks_into_no_further_partition(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.topic(partitions=10)
+    for index in range(10):
+        world.append("a" * 100, partition=index)
+    looked: list[int] = []
+    read_partition = Partition.read
+
+    def counted(self: Partition, *args: Any, **kwargs: Any) -> LogRead | None:
+        looked.append(self.tp.partition)
+        return read_partition(self, *args, **kwargs)
+
+    monkeypatch.setattr(Partition, "read", counted)
+    room = 3 * size_of("a" * 100) - 1
+    response = await fetch(world, request(*map(partition, range(10)), max_bytes=room))
+    counts = {index: len(values) for index, values in read(response).items()}
+    assert counts == {0: 1, 1: 1, **dict.fromkeys(range(2, 10), 0)}
+    assert looked == [0, 1, 2]
+
+
 async def test_partition_max_bytes(world: World) -> None:
     world.topic(partitions=2)
     for index in (0, 1):
@@ -370,7 +394,7 @@ async def test_deleting_the_topic_wakes_its_fetches(
     wanted = request(partition(), topic_id=topic_id, max_wait_ms=60_000)
     answering = world.start_call(k01_fetch, wanted, version)
     await settle()
-    world.partitions.remove_topic(topic_id)
+    world.delete(topic_id)
     response = await answering
     assert isinstance(response, FetchResponse)
     assert response.responses[0].partitions[0].error_code == code
@@ -526,7 +550,7 @@ async def test_forgotten_partitions_are_read_no_more(world: World) -> None:
 async def test_a_session_of_a_recreated_topic_is_told_so(world: World) -> None:
     topic_id = world.topic()
     session_id = await open_session(world, range(1), topic_id, 13)
-    world.partitions.remove_topic(topic_id)
+    world.delete(topic_id)
     world.topic()
     response = await fetch(world, request(session_id=session_id, session_epoch=1), 13)
     assert response.responses[0].partitions[0].error_code == ErrorCode.UNKNOWN_TOPIC_ID
@@ -539,3 +563,27 @@ async def test_brokers_in_one_process_have_their_own_sessions(
     other_world.topic()
     response = await fetch(other_world, request(session_id=session_id, session_epoch=1))
     assert response.error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+
+
+@pytest.mark.parametrize("version", [11, 12, 15, 16, 18])
+async def test_the_leader_elsewhere_is_told(world: World, version: int) -> None:
+    world.other_broker(2, host="second")
+    topic_id = world.elsewhere("far", [(2, 3), (2, 3)])
+    world.hint(topic_id, 0, leader=2, term=5)
+    wanted = request(partition(), partition(index=1), topic="far", topic_id=topic_id)
+    response = await fetch(world, wanted, version)
+    known, unknown = response.responses[0].partitions
+    assert known.error_code == unknown.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    hint = (known.current_leader.leader_id, known.current_leader.leader_epoch)
+    assert hint == ((2, 5) if version >= 12 else (-1, -1))
+    assert unknown.current_leader.leader_id == -1
+    endpoints = [(node.node_id, node.host, node.port) for node in response.node_endpoints]
+    assert endpoints == ([(2, "second", 9002)] if version >= 16 else [])
+
+
+async def test_a_topic_that_is_on_its_way_here_is_not_unknown(world: World) -> None:
+    topic_id = world.elsewhere("soon", [(1,)])
+    data = (await fetch(world, request(partition(), topic_id=topic_id), 13)).responses[0]
+    assert data.partitions[0].error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    beyond = (await fetch(world, request(partition(index=1), topic_id=topic_id), 13)).responses[0]
+    assert beyond.partitions[0].error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

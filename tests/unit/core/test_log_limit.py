@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sprawl.core.limits import LOG_LIMIT_KEYS_MAX, LOG_LIMIT_LINES_MAX, LOG_LIMIT_WINDOW_MS
-from sprawl.gateway.log_limit import LogLimit
+from sprawl.core.log_limit import LogLimit
 
 START_MS = 1_000_000
 

@@ -12,11 +12,19 @@ class LogLimit:
 
     At most LOG_LIMIT_KEYS_MAX keys are remembered. When there are more in one window, those beyond
     share one allowance.
+
+    Args:
+        lines_max: lines a window.
+        window_ms: length of the window.
     """
 
-    __slots__ = ("_seen",)
+    __slots__ = ("_lines_max", "_seen", "_window_ms")
 
-    def __init__(self) -> None:
+    def __init__(
+        self, lines_max: int = LOG_LIMIT_LINES_MAX, window_ms: int = LOG_LIMIT_WINDOW_MS
+    ) -> None:
+        self._lines_max = lines_max
+        self._window_ms = window_ms
         self._seen: dict[Hashable, list[int]] = {}
 
     def admit(self, key: Hashable, now_ms: int) -> int | None:
@@ -33,10 +41,10 @@ class LogLimit:
         if entry is None:
             entry = self._place(key, now_ms)
         started_ms, lines, suppressed = entry
-        if now_ms - started_ms >= LOG_LIMIT_WINDOW_MS:
+        if now_ms - started_ms >= self._window_ms:
             entry[:] = [now_ms, 1, 0]
             return suppressed
-        if lines >= LOG_LIMIT_LINES_MAX:
+        if lines >= self._lines_max:
             entry[2] += 1
             return None
         entry[1] += 1
@@ -48,7 +56,7 @@ class LogLimit:
             for old in [
                 old
                 for old, (started_ms, _, _) in self._seen.items()
-                if now_ms - started_ms >= LOG_LIMIT_WINDOW_MS
+                if now_ms - started_ms >= self._window_ms
             ]:
                 del self._seen[old]
         if len(self._seen) >= LOG_LIMIT_KEYS_MAX:

@@ -1,0 +1,73 @@
+"""Who the nodes are and where they listen for each other, remembered over restarts.
+
+The controller's records are the authority; this is the copy that a node starts with, before it has
+heard from anybody: without it, a cluster that stopped as a whole could not find itself again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from sprawl.core.cluster.peers import PeerAddress
+from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.ids import BrokerId, ReplicaId
+
+if TYPE_CHECKING:
+    from sprawl.core.storage.port import KeyValueStore
+
+_log = logging.getLogger(__name__)
+_KEY: Final = b"cluster/nodes"
+
+
+class AddressBook:
+    """The nodes of the cluster, as heard of last.
+
+    Args:
+        kv: where it is kept.
+    """
+
+    def __init__(self, kv: KeyValueStore) -> None:
+        self._kv = kv
+        self._nodes: dict[BrokerId, NodeInfo] = {}
+        self._by_replica: dict[ReplicaId, BrokerId] = {}
+        found = kv.get(_KEY)
+        if found is not None:
+            try:
+                self._take(map(NodeInfo.from_json, json.loads(found)))
+            except (ValueError, KeyError, TypeError) as fault:
+                _log.error("the addresses of other nodes cannot be read: %s", fault)
+
+    def update(self, nodes: Iterable[NodeInfo]) -> None:
+        """These are the nodes now."""
+        before = self._nodes
+        self._take(nodes)
+        if self._nodes != before:
+            listed = [each.to_json() for each in self._nodes.values()]
+            self._kv.put(_KEY, json.dumps(listed).encode())
+
+    def _take(self, nodes: Iterable[NodeInfo]) -> None:
+        self._nodes = {each.node_id: each for each in nodes}
+        self._by_replica = {each.replica_id: each.node_id for each in self._nodes.values()}
+
+    @property
+    def nodes(self) -> list[NodeInfo]:
+        """All of them, this node too."""
+        return list(self._nodes.values())
+
+    def address(self, node: BrokerId) -> PeerAddress | None:
+        """Where a node listens for others; None when it is not known."""
+        found = self._nodes.get(node)
+        return None if found is None or found.peer is None else PeerAddress(*found.peer)
+
+    def directory(self, node: BrokerId) -> UUID | None:
+        """The data directory that a node is known by."""
+        found = self._nodes.get(node)
+        return None if found is None else found.directory_id
+
+    def node_of(self, replica: ReplicaId) -> BrokerId | None:
+        """The node that has a replica; None when it is gone."""
+        return self._by_replica.get(replica)

@@ -1,0 +1,458 @@
+"""A node's part in its cluster: its Raft groups, its peers, and what it knows of the others.
+
+    Transport ──┬─ RAFT frames ──> RaftHost ──> RaftReplica of each partition, and of the controller
+                ├─ HINTS ───────> LeaderHints
+                └─ calls ───────> the controller's commands, joining
+
+A node that is alone has no transport; everything else is the same, so that a cluster of one becomes
+one of three without a change of its data.
+
+Rules:
+
+1. A node knows its replica id before it takes part in anything: the first node of a cluster is
+   replica 1, others are given theirs when they join, and it is kept with the data.
+2. The controller's group began with replica 1 alone. Its leader makes voters of the others, up to
+   CONTROLLER_VOTERS_MAX and always an odd number, and learners of the rest.
+3. Hints go to every node when a leader is new, and all of one's own to a node that comes into
+   sight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from sprawl.core.cluster.address_book import AddressBook
+from sprawl.core.cluster.hints import LeaderHints, encode_hints, parse_hints
+from sprawl.core.cluster.peers import PeerAddress, PeerIdentity, PeerRefused, PeerUnreachable
+from sprawl.core.cluster.view import Quorum, QuorumMember
+from sprawl.core.controller.metadata_log import (
+    METADATA_CONFIG,
+    METADATA_TOPIC_ID,
+    METADATA_TP,
+    RaftMetadataLog,
+)
+from sprawl.core.controller.nodes import FIRST_REPLICA, NodeInfo
+from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
+from sprawl.core.ids import ZERO_UUID, BrokerId, LogKey, ReplicaId, Term
+from sprawl.core.log.partition_log import PartitionLog
+from sprawl.core.partition.partition import Partition
+from sprawl.core.raft.configuration import Configuration
+from sprawl.core.raft.settings import RaftSettings
+from sprawl.core.raft.wire import WireFault
+from sprawl.core.replication.host import RaftHost
+from sprawl.core.replication.log_starts import GroupLog
+from sprawl.core.replication.replica import RaftReplica, Target
+
+if TYPE_CHECKING:
+    from random import Random
+    from uuid import UUID
+
+    from sprawl.core.clock import Clock
+    from sprawl.core.cluster.hints import LeaderHint
+    from sprawl.core.cluster.transport import Transport
+    from sprawl.core.controller.controller import Controller
+    from sprawl.core.partition.placement import Placement
+    from sprawl.core.partition.replication import Replication, RunBlocking
+    from sprawl.core.storage.port import Buffer, KeyValueStore, LogStore
+
+_log = logging.getLogger(__name__)
+
+CONTROLLER_VOTERS_MAX: Final = 5
+"""Voters of the controller's group: two nodes may fail. More would only slow its commits."""
+CALL_TIMEOUT_MS: Final = 10_000
+"""For a command to the controller of another node: longer than an election, shorter than the
+patience of who asked for it."""
+_RAFT: Final = 1
+_HINTS: Final = 2
+_COMMAND: Final = "controller/command"
+_JOIN: Final = "cluster/join"
+_MEMBERSHIP: Final = b"cluster/membership"
+_METADATA_KEY: Final = LogKey(METADATA_TOPIC_ID, METADATA_TP.partition)
+
+
+class Cluster:
+    """See the module. Implements the replicas' Surroundings and the controller's Remote.
+
+    Args:
+        led: told which partitions this node begins and ends to serve.
+    """
+
+    def __init__(
+        self,
+        *,
+        node_id: BrokerId,
+        directory_id: UUID,
+        store: LogStore,
+        kv: KeyValueStore,
+        clock: Clock,
+        rng: Random,
+        run_blocking: RunBlocking,
+        settings: RaftSettings | None = None,
+    ) -> None:
+        self.node_id = node_id
+        self.identity = PeerIdentity(
+            node_id=node_id, directory_id=directory_id, incarnation=rng.getrandbits(64)
+        )
+        self.hints = LeaderHints()
+        self.book = AddressBook(kv)
+        self.log = RaftMetadataLog(kv=kv, clock=clock, node_id=node_id, node_of=self.book.node_of)
+        self.on_led: Callable[[Partition, bool], None] = lambda partition, is_leader: None
+        self._store = store
+        self._kv = kv
+        self._clock = clock
+        self._rng = rng
+        self._run_blocking = run_blocking
+        self._settings = settings or RaftSettings()
+        self._transport: Transport | None = None
+        self._controller: Controller | None = None
+        self._host: RaftHost | None = None
+        self._metadata: Partition | None = None
+        self._metadata_replica: RaftReplica | None = None
+        self._ending_moves: set[tuple[UUID, int]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- life -----------------------------------------------------------------------------------
+
+    def stored_replica_id(self) -> ReplicaId | None:
+        """The replica id that was kept with the data; None for data that never had one."""
+        found = self._kv.get(_MEMBERSHIP)
+        return None if found is None else ReplicaId(json.loads(found)["replica"])
+
+    def connect(self, transport: Transport) -> None:
+        """Talk to other nodes through `transport` from now on."""
+        self._transport = transport
+
+    def _serve(self, transport: Transport, controller: Controller) -> None:
+        transport.on_message(_RAFT, self._receive)
+        transport.on_message(_HINTS, self._hear)
+        transport.on_peer(self._peer_found, self._peer_lost)
+        transport.serve(_COMMAND, lambda _, body: controller.execute(bytes(body)))
+        transport.serve(_JOIN, partial(_take_in, controller), before_joining=True)
+
+    async def join(
+        self, seeds: Sequence[PeerAddress], node: NodeInfo, *, may_replace: bool
+    ) -> tuple[str, ReplicaId]:
+        """Become a member of the cluster that one of the seeds belongs to.
+
+        Returns:
+            The cluster's id, and this node's replica id in it: `begin` keeps it.
+
+        Raises:
+            KafkaFault: what the cluster says; BROKER_NOT_AVAILABLE when no seed answers.
+        """
+        assert self._transport is not None
+        body = json.dumps({"node": node.to_json(), "may_replace": may_replace}).encode()
+        reasons = []
+        for seed in seeds:
+            try:
+                answer = await self._transport.call(seed, _JOIN, body, timeout_ms=CALL_TIMEOUT_MS)
+            except PeerUnreachable as failure:
+                reasons.append(str(failure))
+                continue
+            except PeerRefused as refused:
+                raise KafkaFault(refused.code, refused.message) from refused
+            found = json.loads(answer)
+            self.book.update(map(NodeInfo.from_json, found["nodes"]))
+            self._transport.joined(found["cluster_id"])
+            return str(found["cluster_id"]), ReplicaId(found["replica"])
+        raise KafkaFault(ErrorCode.BROKER_NOT_AVAILABLE, "; ".join(reasons))
+
+    def begin(self, controller: Controller, joined_as: ReplicaId | None) -> None:
+        """Take part, as the replica that this data belongs to.
+
+        Args:
+            joined_as: what `join` returned; None for data that belongs to a cluster, and for the
+                first node of one.
+
+        Raises:
+            OSError, ValueError: the controller's log cannot be read.
+        """
+        replica_id = self.stored_replica_id()
+        if replica_id is None:
+            replica_id = joined_as or FIRST_REPLICA
+            self._kv.put(_MEMBERSHIP, json.dumps({"replica": replica_id}).encode(), sync=True)
+        self._controller = controller
+        if self._transport is not None:
+            self._serve(self._transport, controller)
+        self._host = RaftHost(
+            replica_id=replica_id,
+            kv=self._kv,
+            run_blocking=self._run_blocking,
+            peers=self,
+            clock=self._clock,
+            rng=self._rng,
+            settings=self._settings,
+        )
+        log = PartitionLog.open(
+            tp=METADATA_TP,
+            topic_id=METADATA_TOPIC_ID,
+            config=METADATA_CONFIG,
+            directory=self._store.directory(str(METADATA_TP)),
+            kv=self._kv,
+            now_ms=self._clock.now_ms(),
+            clean_shutdown=False,
+        )
+        self._metadata = Partition(
+            log,
+            topic_id=METADATA_TOPIC_ID,
+            term=Term(0),
+            high_watermark=log.log_start_offset,
+            replicate=self._replicate_metadata,
+        )
+        assert self._metadata_replica is not None
+        self.log.attach(self._metadata, self._metadata_replica)
+        self._host.start()
+
+    def _replicate_metadata(self, partition: Partition) -> Replication:
+        self._metadata_replica = RaftReplica(
+            partition,
+            key=_METADATA_KEY,
+            log=GroupLog(partition.log, _METADATA_KEY, self._kv),
+            host=self._raft,
+            founding=Configuration.of([FIRST_REPLICA]),
+            is_preferred=True,
+            clock=self._clock,
+            around=self,
+        )
+        return self._metadata_replica
+
+    async def hand_over(self) -> None:
+        """Have other nodes lead what this one leads: it is about to stop."""
+        if self._host is not None and self._transport is not None:
+            await self._host.hand_over()
+
+    async def close(self) -> None:
+        """Take part no more, and close the controller's log. Partitions are closed before."""
+        if self._transport is not None:
+            await self._transport.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._host is not None:
+            await self._host.close()
+        if self._metadata is not None:
+            self._metadata.close(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, "Stopping."))
+            try:
+                self._metadata.log.close()  # the threads have ended, and it is small
+            except (OSError, KafkaFault) as failure:
+                _log.error("the controller's log is recovered at the next start: %s", failure)
+
+    @property
+    def replica_id(self) -> ReplicaId:
+        """This node's."""
+        return self._raft.replica_id
+
+    @property
+    def _raft(self) -> RaftHost:
+        assert self._host is not None, "begin() comes first"
+        return self._host
+
+    @property
+    def _leading(self) -> Controller:
+        assert self._controller is not None, "begin() comes first"
+        return self._controller
+
+    # --- for partitions -------------------------------------------------------------------------
+
+    def quorum(self) -> Quorum:
+        """The controller's group, as this node knows it."""
+        replica, metadata = self._metadata_replica, self._metadata
+        assert replica is not None
+        assert metadata is not None
+        configuration = replica.configuration
+        leader = replica.leader
+        node = None if leader is None else self.book.node_of(leader)
+        return Quorum(
+            leader_id=-1 if node is None else node,
+            leader_epoch=metadata.leader_epoch,
+            high_watermark=metadata.high_watermark,
+            voters=[self._quorum_member(each) for each in configuration.voters],
+            observers=[self._quorum_member(each) for each in configuration.learners],
+        )
+
+    def _quorum_member(self, replica: ReplicaId) -> QuorumMember:
+        node = self.book.node_of(replica)
+        directory = None if node is None else self.book.directory(node)
+        own = replica == self.replica_id and self._metadata is not None
+        end_offset = self._metadata.log_end_offset if own and self._metadata is not None else -1
+        return QuorumMember(-1 if node is None else node, directory or ZERO_UUID, end_offset)
+
+    def ran_before(self, key: LogKey) -> bool:
+        """Whether a partition had a Raft group here."""
+        return self._raft.hard_state(key) is not None
+
+    def replicate(self, partition: Partition, key: LogKey, placement: Placement) -> Replication:
+        """Make a partition one of several replicas."""
+        assert placement.founding is not None
+        return RaftReplica(
+            partition,
+            key=key,
+            log=GroupLog(partition.log, key, self._kv),
+            host=self._raft,
+            founding=placement.founding,
+            is_preferred=placement.is_preferred,
+            clock=self._clock,
+            around=self,
+        )
+
+    def announce(self, key: LogKey, hint: LeaderHint) -> None:
+        self.hints.merge(key, hint)
+        self._broadcast(encode_hints([(key, hint)]))
+
+    def led(self, partition: Partition, *, is_leader: bool) -> None:
+        if partition is not self._metadata and partition.topic_id != METADATA_TOPIC_ID:
+            self.on_led(partition, is_leader)
+        elif is_leader:
+            self._start(self._import_records())
+
+    def committed(self, partition: Partition) -> None:
+        if partition is self._metadata:
+            self.log.committed()
+
+    def target(self, key: LogKey) -> Target | None:
+        if key == _METADATA_KEY:
+            return self._controller_target()
+        topic = self._leading.by_id.get(key.topic_id)
+        return None if topic is None else Target(topic.wanted(key.partition))
+
+    def arrived(self, key: LogKey, configuration: Configuration) -> None:
+        topic = self._leading.by_id.get(key.topic_id)
+        target = None if topic is None else topic.moving.get(key.partition)
+        place = (key.topic_id, key.partition)
+        if target is not None and place not in self._ending_moves:
+            self._ending_moves.add(place)
+            self._start(self._end_move(place, target))
+
+    async def _end_move(self, place: tuple[UUID, int], target: tuple[ReplicaId, ...]) -> None:
+        try:
+            await self._leading.end_move(*place, target)
+        except KafkaFault as fault:
+            _log.info("the end of a move is told again later: %s", fault)
+        finally:
+            self._ending_moves.discard(place)
+
+    def _controller_target(self) -> Target:
+        """Keep the voters there are, add nodes while there are too few, let the rest learn."""
+        replica = self._metadata_replica
+        assert replica is not None
+        nodes = {each.replica_id: each for each in self._leading.nodes.values()}
+        staying = [each for each in nodes if not nodes[each].is_leaving]
+        wanted = min(CONTROLLER_VOTERS_MAX, len(staying))
+        wanted -= 1 - wanted % 2
+        now = [each for each in replica.configuration.voters if each in staying]
+        now.sort(key=lambda each: each != self.replica_id)
+        others = sorted(
+            (each for each in staying if each not in now),
+            key=lambda each: (not self.is_alive(nodes[each].node_id), each),
+        )
+        voters = [*now, *others][: max(wanted, 1)]
+        learners = [each for each in nodes if each not in voters]
+        return Target(tuple(voters), tuple(learners))
+
+    async def _import_records(self) -> None:
+        """Records from before the controller had a log become its first batch."""
+        records = self.log.earlier_records()
+        if records:
+            try:
+                await self.log.append(records)
+            except KafkaFault as fault:
+                _log.error("the topics of this data directory are not taken over: %s", fault)
+                return
+            self.log.forget_earlier_records()
+
+    # --- peers ----------------------------------------------------------------------------------
+
+    def is_alive(self, node: BrokerId) -> bool:
+        """Whether this node is in contact with another one."""
+        return self._transport is not None and self._transport.is_connected(node)
+
+    def send(self, to: ReplicaId, frame: Sequence[Buffer]) -> bool:
+        """See host.Peers."""
+        node = self.book.node_of(to)
+        if node is None or node == self.node_id or self._transport is None:
+            return False
+        return self._transport.send(node, _RAFT, frame)
+
+    def nodes_changed(self) -> None:
+        """The controller knows other nodes now, or other addresses."""
+        nodes = self._leading.nodes
+        if self.node_id not in nodes:
+            return  # what was heard when joining is newer
+        self.book.update(nodes.values())
+        # Saying something makes the connections, and so tells who is alive.
+        self._broadcast(encode_hints([]))
+
+    def _broadcast(self, hints: bytes) -> None:
+        if self._transport is None:
+            return
+        for node in self.book.nodes:
+            if node.node_id != self.node_id and node.peer is not None:
+                self._transport.send(node.node_id, _HINTS, [hints])
+
+    def _receive(self, peer: PeerIdentity, frame: memoryview) -> None:
+        if self._host is None:
+            return
+        try:
+            self._host.receive(lambda each: self.book.node_of(each) == peer.node_id, frame)
+        except WireFault as fault:
+            raise PeerFault(str(fault)) from fault
+
+    def _hear(self, peer: PeerIdentity, body: memoryview) -> None:
+        for key, hint in parse_hints(body):
+            if self.book.node_of(hint.leader) == peer.node_id:
+                self.hints.merge(key, hint)
+
+    def _peer_found(self, node: BrokerId) -> None:
+        if self._host is None or self._transport is None:
+            return
+        self._host.peer_found(lambda each: self.book.node_of(each) == node)
+        own = list(self.hints.led_by(self.replica_id))
+        self._transport.send(node, _HINTS, [encode_hints(own)])
+
+    def _peer_lost(self, node: BrokerId) -> None:
+        if self._host is not None:
+            self._host.peer_lost(lambda each: self.book.node_of(each) == node)
+
+    async def command(self, node: BrokerId, command: bytes) -> bytes:
+        """See controller.Remote."""
+        if self._transport is None:
+            raise KafkaFault(ErrorCode.NOT_CONTROLLER)
+        try:
+            return await self._transport.call(node, _COMMAND, command, timeout_ms=CALL_TIMEOUT_MS)
+        except PeerRefused as refused:
+            raise KafkaFault(refused.code, refused.message) from refused
+        except PeerUnreachable as failure:
+            if failure.was_sent:
+                raise KafkaFault(ErrorCode.REQUEST_TIMED_OUT, str(failure)) from failure
+            raise KafkaFault(ErrorCode.NOT_CONTROLLER, str(failure)) from failure
+
+    def _start(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _take_in(controller: Controller, peer: PeerIdentity, body: memoryview) -> bytes:
+    """Answer a node that wants to join."""
+    try:
+        asked = json.loads(bytes(body))
+        node = NodeInfo.from_json(asked["node"])
+        may_replace = bool(asked["may_replace"])
+    except (ValueError, KeyError, TypeError) as fault:
+        raise PeerFault(f"a malformed request to join: {fault}") from None
+    if (node.node_id, node.directory_id) != (peer.node_id, peer.directory_id):
+        raise PeerFault("a node that joins in the name of another one")
+    registered = await controller.register(node, may_replace=may_replace)
+    return json.dumps(
+        {
+            "cluster_id": controller.cluster_id,
+            "replica": registered.replica_id,
+            "nodes": [each.to_json() for each in controller.nodes.values()],
+        }
+    ).encode()

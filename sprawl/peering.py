@@ -1,0 +1,156 @@
+"""The port for the other nodes of a cluster: what the settings say of it, and joining."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from sprawl.core.broker import Endpoint
+from sprawl.core.cluster.peers import PeerAddress
+from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.errors import KafkaFault
+from sprawl.core.ids import BrokerId, ReplicaId
+from sprawl.faults import SettingFault, StartFault
+
+if TYPE_CHECKING:
+    from sprawl.config import Settings
+    from sprawl.core.cluster.cluster import Cluster
+    from sprawl.core.cluster.peer_tls import PeerTls
+    from sprawl.core.cluster.transport import Transport
+    from sprawl.core.controller.identity import Identity
+
+PEER_PORT = 9093
+"""Where nodes listen for each other unless told otherwise: beside Kafka's 9092."""
+_OPEN = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 compared
+
+
+def seeds_of(settings: Settings) -> list[PeerAddress]:
+    """The nodes to join, in order. Raises: SettingFault for what is no host:port."""
+    seeds = []
+    for entry in (settings.text("join") or "").split(","):
+        text = entry.strip()
+        if not text:
+            continue
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdecimal():
+            raise SettingFault(
+                f"join = {text!r} is no host:port", next_step=f"--join {text}:{PEER_PORT}"
+            )
+        seeds.append(PeerAddress(host.strip("[]"), int(port)))
+    return seeds
+
+
+def address_map(settings: Settings) -> dict[BrokerId, PeerAddress]:
+    """Where nodes are reached, for those of `peer.address.map`. Raises: SettingFault."""
+    found = {}
+    for entry in filter(None, (settings.text("peer.address.map") or "").split(",")):
+        node, _, place = entry.strip().partition("=")
+        host, _, port = place.rpartition(":")
+        if not (node.isdecimal() and host and port.isdecimal()):
+            raise SettingFault(
+                f"peer.address.map has {entry!r}, which is no ID=host:port",
+                next_step="sprawl config --explain",
+            )
+        found[BrokerId(int(node))] = PeerAddress(host.strip("[]"), int(port))
+    return found
+
+
+def must_join(settings: Settings, cluster: Cluster) -> bool:
+    """Whether this node has to join a cluster before it can do anything."""
+    return cluster.stored_replica_id() is None and bool(seeds_of(settings))
+
+
+async def listen_to_peers(
+    settings: Settings, cluster: Cluster, identity: Identity, rng: Random
+) -> tuple[Transport, Endpoint] | None:
+    """Open the port for other nodes; None when the settings ask for no cluster.
+
+    Returns:
+        The transport, and the address that other nodes are told.
+
+    Raises:
+        SettingFault, StartFault: the settings or the port cannot be used.
+    """
+    port = settings.peer_port
+    if port is None:
+        return None
+    from sprawl.core.cluster.transport import Transport
+
+    reached_at = address_map(settings)
+    transport = Transport(
+        identity=cluster.identity,
+        cluster_id=None if must_join(settings, cluster) else identity.cluster_id,
+        rng=rng,
+        addresses=lambda node: reached_at.get(node) or cluster.book.address(node),
+        expected_directory=cluster.book.directory,
+        tls=_tls(settings),
+    )
+    host = settings.text("peer.host") or settings.required("host")
+    try:
+        bound = await transport.listen(host, port)
+    except OSError as error:
+        busy = error.errno == errno.EADDRINUSE
+        raise StartFault(
+            f"peer port {port} is in use" if busy else f"cannot listen on {host}:{port}: {error}",
+            next_step="stop what has it, or choose another one: --peer-port 0",
+        ) from error
+    advertised = settings.text("peer.advertised.host") or settings.text("advertised.host")
+    if advertised is None:
+        if host in _OPEN:
+            raise SettingFault(
+                "other nodes cannot be told an address that stands for all of them",
+                next_step="--peer-advertised-host NAME, as the other nodes reach this one",
+            )
+        advertised = host
+    return transport, Endpoint(advertised, bound)
+
+
+async def join(
+    settings: Settings, cluster: Cluster, identity: Identity, peer: Endpoint
+) -> tuple[str, ReplicaId]:
+    """Become a member of the cluster that the settings name.
+
+    Returns:
+        The cluster's id, and this node's replica id in it.
+
+    Raises:
+        StartFault: nobody answers, or the cluster does not want this node.
+    """
+    node = NodeInfo(
+        node_id=cluster.node_id,
+        replica_id=ReplicaId(0),
+        directory_id=identity.directory_id,
+        endpoints={},
+        peer=peer,
+    )
+    try:
+        return await cluster.join(
+            seeds_of(settings), node, may_replace=settings.flag("replace.node")
+        )
+    except KafkaFault as fault:
+        raise StartFault(
+            f"this node cannot join: {fault.message or fault.code.name}",
+            next_step="check --join, --node-id and that the other node runs with a peer port",
+        ) from fault
+
+
+def _tls(settings: Settings) -> PeerTls | None:
+    named = [settings.text(f"peer.{part}") for part in ("certificate", "key", "ca")]
+    if not any(named):
+        return None
+    if not all(named):
+        raise SettingFault(
+            "peer.certificate, peer.key and peer.ca belong together: give all three",
+            next_step="sprawl config --explain",
+        )
+    from sprawl.core.cluster.peer_tls import PeerTls
+
+    try:
+        return PeerTls(*(Path(each) for each in named if each))
+    except OSError as error:
+        raise SettingFault(
+            f"the certificates for other nodes cannot be used: {error}",
+            next_step="sprawl config --explain",
+        ) from error

@@ -1,0 +1,44 @@
+"""A metadata log in memory: what is appended is committed and applied at once, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import BrokerId
+
+
+class MemoryMetadataLog:
+    """Implements the controller's MetadataLog; `records` outlive it, for another one to follow.
+
+    `leader` may be set to another node, `is_full` to let every append fail.
+    """
+
+    def __init__(self, records: list[bytes], node_id: int = 1) -> None:
+        self.records = records
+        self.leader: BrokerId | None = BrokerId(node_id)
+        self.is_full = False
+        self._apply: Callable[[Sequence[bytes]], None] | None = None
+
+    @property
+    def end_offset(self) -> int:
+        return len(self.records)
+
+    def read_all(self) -> Iterator[bytes]:
+        return iter(list(self.records))
+
+    def follow(self, apply: Callable[[Sequence[bytes]], None]) -> None:
+        self._apply = apply
+
+    async def append(self, records: Sequence[bytes]) -> None:
+        if self.is_full:
+            raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR)
+        self.records += records
+        if self._apply is not None and records:
+            self._apply(records)
+
+    async def wait_for(self, offset: int) -> None:
+        assert offset <= len(self.records)
+
+    async def compact(self, records: Sequence[bytes]) -> None:
+        self.records[:] = records

@@ -1,0 +1,248 @@
+"""A cluster of real processes: started, killed, paused and stopped one by one, by their ids.
+
+starting --ready--> running --kill -9--> dead --start--> starting
+                      | SIGSTOP                 (same port, same data)
+                      v
+                    paused --SIGCONT--> running
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tests.harness.proxy import Link, Proxy
+from tests.node_process import NodeProcess
+
+START_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlace:
+    """Where a node lives.
+
+    Args:
+        number: from 1 on; its node id.
+        data: its data directory.
+        port: where it listens.
+        peer_port: where it listens for other nodes.
+        advertised: host:port that it tells clients, which is the proxy's.
+        peers: host:port of every other node as this one sees it, by number.
+    """
+
+    number: int
+    data: Path
+    port: int
+    peer_port: int
+    advertised: str
+    peers: dict[int, str]
+
+
+CommandLine = Callable[[NodePlace], Sequence[str]]
+"""The command that starts a node. It prints one line of JSON on stdout when it is ready."""
+
+
+def single_node(*settings: str) -> CommandLine:
+    """A node that is a cluster by itself, with settings as `--set` takes them."""
+
+    def command(place: NodePlace) -> list[str]:
+        words = [sys.executable, "-m", "sprawl", "serve", "--data", str(place.data)]
+        words += ["--host", "127.0.0.1", "--port", str(place.port), "--http-port", "0"]
+        words += ["--node-id", str(place.number)]
+        words += ["--advertised-listeners", f"PLAINTEXT://{place.advertised}"]
+        for setting in settings:
+            words += ["--set", setting]
+        return words
+
+    return command
+
+
+def cluster_node(*settings: str) -> CommandLine:
+    """A node of a cluster that node 1 founds, with settings as `--set` takes them."""
+    alone = single_node(*settings)
+
+    def command(place: NodePlace) -> list[str]:
+        words = [*alone(place), "--peer-port", str(place.peer_port)]
+        reached = ",".join(f"{number}={address}" for number, address in place.peers.items())
+        words += ["--peer-address-map", reached]
+        if place.number != 1:
+            words += ["--join", place.peers[1]]
+        return words
+
+    return command
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class ClusterNode(NodeProcess):
+    """One process of a cluster."""
+
+    def __init__(self, place: NodePlace, command: CommandLine, log: Path) -> None:
+        super().__init__(place.data, log=log)
+        self.place = place
+        self.is_paused = False
+        self.starts = 0
+        self._command = command
+        self._log_path = log
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> Self:
+        """Returns when clients can connect.
+
+        Raises:
+            RuntimeError: it ended, or was not ready in time; its log says why.
+        """
+        with self._log_path.open("a") as errors:
+            self._process = subprocess.Popen(
+                list(self._command(self.place)), stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        self.starts += 1
+        self.is_paused = False
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT_S)
+        line = self._process.stdout.readline() if ready else ""
+        if not line:
+            self.kill()
+            raise RuntimeError(f"node {self.place.number} did not start; see {self._log_path}")
+        self.facts = json.loads(line)
+        return self
+
+    def pause(self) -> None:
+        """SIGSTOP: it holds its connections and answers nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+        self.is_paused = True
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        if self.is_paused and self.is_running:
+            os.kill(self.pid, signal.SIGCONT)
+        self.is_paused = False
+
+    def kill(self) -> None:
+        """SIGKILL; also when it is paused or dead already."""
+        super().kill()
+        self.is_paused = False
+
+    def stop(self) -> int:
+        """SIGTERM, as an operator stops it."""
+        self.resume()
+        return super().stop()
+
+
+class Cluster:
+    """N nodes, each behind a link of the proxy. A context manager.
+
+    Args:
+        folder: data directories and logs of the nodes go below it.
+        count: how many nodes.
+        command: what starts a node.
+    """
+
+    def __init__(self, folder: Path, count: int, command: CommandLine, proxy: Proxy) -> None:
+        self.nodes: list[ClusterNode] = []
+        self.proxy = proxy
+        ports = {number: free_port() for number in range(1, count + 1)}
+        peer_ports = {number: free_port() for number in ports}
+        for number, port in ports.items():
+            link = proxy.link(f"client-{number}", ("127.0.0.1", port))
+            peers = {
+                other: proxy.link(f"{number}-{other}", ("127.0.0.1", peer_ports[other])).address
+                for other in ports
+                if other != number
+            }
+            place = NodePlace(
+                number=number,
+                data=folder / f"node-{number}",
+                port=port,
+                peer_port=peer_ports[number],
+                advertised=link.address,
+                peers=peers,
+            )
+            self.nodes.append(ClusterNode(place, command, folder / f"node-{number}.log"))
+
+    @property
+    def bootstrap(self) -> str:
+        """For clients, through the proxy."""
+        return ",".join(node.place.advertised for node in self.nodes)
+
+    def link_of(self, node: ClusterNode) -> Link:
+        """The clients' way to a node."""
+        return self.proxy.links[f"client-{node.place.number}"]
+
+    def ways_to(self, node: ClusterNode) -> list[Link]:
+        """By which other nodes reach a node."""
+        return self._between(lambda start, end: end == node.place.number)
+
+    def ways_from(self, node: ClusterNode) -> list[Link]:
+        """By which a node reaches the others."""
+        return self._between(lambda start, end: start == node.place.number)
+
+    def _between(self, wanted: Callable[[int, int], bool]) -> list[Link]:
+        numbers = [node.place.number for node in self.nodes]
+        return [
+            self.proxy.links[f"{start}-{end}"]
+            for start in numbers
+            for end in numbers
+            if start != end and wanted(start, end)
+        ]
+
+    def heal(self) -> None:
+        """Every node runs and every link is whole."""
+        self.proxy.heal()
+        for node in self.nodes:
+            node.resume()
+            if not node.is_running:
+                node.kill()
+                node.start()
+
+    def __enter__(self) -> Self:
+        try:
+            for node in self.nodes:
+                node.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop them as an operator would; kill what does not stop."""
+        try:
+            for node in self.nodes:
+                node.stop()
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End every process."""
+        for node in self.nodes:
+            with contextlib.suppress(ProcessLookupError):
+                node.kill()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait for a condition. Returns False when it never held."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,0 +1,146 @@
+"""Whole nodes that form a cluster: what clients of any of them may rely on."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from cluster_world import ClusterWorld
+
+from sprawl.client.cluster import Cluster
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.records.record import encode_batch
+
+
+def batch(*values: str) -> memoryview:
+    return memoryview(encode_batch([(1_000, None, value.encode(), []) for value in values]))
+
+
+async def append(world: ClusterWorld, topic: str, *values: str) -> int:
+    """Write through the leader as acks=all does; the offset of the first record."""
+    leader = world.leader(topic)
+    assert leader is not None
+    partition = world.replica(leader, topic)
+    assert partition is not None
+    outcome = partition.append_produced(batch(*values), produce_version=12, now_ms=1_000)
+    if outcome.commit is not None:
+        fault = await outcome.commit
+        if fault is not None:
+            raise KafkaFault(fault.code, fault.message)
+    return outcome.base_offset
+
+
+async def test_three_nodes_agree_on_topics_and_leaders() -> None:
+    async with ClusterWorld(3) as world:
+        topic = await world.topic("t", partitions=6)
+        for number in world.nodes:
+            assert world.broker(number).controller.topics["t"] == topic
+        preferred = sorted(replicas[0] for replicas in topic.replicas)
+        assert preferred == [1, 1, 2, 2, 3, 3]
+        assert all(world.leader("t", index) is not None for index in range(6))
+
+
+async def test_every_replica_has_what_was_acknowledged() -> None:
+    async with ClusterWorld(3) as world:
+        await world.topic("t")
+        assert await append(world, "t", "a", "b") == 0
+        assert await append(world, "t", "c") == 2
+        replicas = [world.replica(number, "t") for number in world.nodes]
+        await world.until(lambda: all(r is not None and r.high_watermark == 3 for r in replicas))
+
+
+async def test_a_node_that_stops_hands_over_and_catches_up_later(tmp_path: Path) -> None:
+    async with ClusterWorld(3, tmp_path) as world:
+        await world.topic("t")
+        await append(world, "t", "a")
+        first = world.leader("t")
+        assert first is not None
+        await world.stop(first)
+        await world.until(lambda: world.leader("t") is not None)
+        assert await append(world, "t", "b") == 1
+        await world.start(first)
+        await world.until(
+            lambda: (r := world.replica(first, "t")) is not None and r.high_watermark == 2
+        )
+
+
+async def test_without_a_majority_nothing_is_acknowledged(tmp_path: Path) -> None:
+    async with ClusterWorld(3, tmp_path) as world:
+        await world.topic("t")
+        leader = world.leader("t")
+        assert leader is not None
+        for number in [each for each in (3, 2, 1) if each != leader]:
+            await world.stop(number)
+        partition = world.replica(leader, "t")
+        assert partition is not None
+        with pytest.raises(KafkaFault) as raised:
+            await append_to(partition)
+        assert raised.value.code in (
+            ErrorCode.NOT_LEADER_OR_FOLLOWER,
+            ErrorCode.NOT_ENOUGH_REPLICAS,
+            ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        )
+
+
+async def append_to(partition: object) -> None:
+    outcome = partition.append_produced(batch("x"), produce_version=12, now_ms=1_000)  # type: ignore[attr-defined]
+    fault = await asyncio.wait_for(outcome.commit, 10)
+    if fault is not None:
+        raise KafkaFault(fault.code, fault.message)
+
+
+async def test_a_whole_cluster_that_stopped_finds_itself_again(tmp_path: Path) -> None:
+    world = ClusterWorld(3, tmp_path)
+    async with world:
+        topic = await world.topic("t", partitions=3)
+        await append(world, "t", "kept")
+    async with world:
+        await world.until(lambda: world.leader("t") is not None)
+        assert world.broker(2).controller.topics["t"] == topic
+        assert await append(world, "t", "more") == 1
+
+
+async def test_records_are_deleted_on_all_replicas() -> None:
+    async with ClusterWorld(3) as world:
+        await world.topic("t")
+        await append(world, "t", "a", "b", "c")
+        leader = world.leader("t")
+        assert leader is not None
+        partition = world.replica(leader, "t")
+        assert partition is not None
+        commit = partition.delete_records(2)
+        assert commit is not None
+        assert await commit is None
+        replicas = [world.replica(number, "t") for number in world.nodes]
+        await world.until(lambda: all(r is not None and r.log_start_offset == 2 for r in replicas))
+
+
+async def test_a_partition_moves_to_other_nodes(tmp_path: Path) -> None:
+    async with ClusterWorld(4, tmp_path) as world:
+        topic = await world.topic("t", replicas=3)
+        await append(world, "t", "a")
+        here = world.broker(1).controller.state.brokers_of(topic.replicas[0])
+        [new] = {1, 2, 3, 4} - set(map(int, here))
+        target = [new, *map(int, here[:2])]
+        await world.broker(2).controller.move_partition("t", 0, target)
+        await world.until(lambda: not world.broker(1).controller.topics["t"].moving)
+        assert sorted(
+            world.broker(1).controller.state.brokers_of(
+                world.broker(1).controller.topics["t"].replicas[0]
+            )
+        ) == sorted(target)
+        await world.until(lambda: world.leader("t") is not None)
+        assert await append(world, "t", "b") == 1
+        await world.until(lambda: world.replica(int(here[2]), "t") is None)
+
+
+async def test_clients_are_told_of_all_brokers() -> None:
+    async with ClusterWorld(3) as world:
+        await world.topic("t", partitions=3)
+        async with Cluster(world.nodes[2].bootstrap) as client:
+            assert sorted(node.node_id for node in (await client.metadata(["t"])).nodes) == [
+                1,
+                2,
+                3,
+            ]
