@@ -70,6 +70,7 @@ class Connection:
         self._waiting: dict[int, tuple[int, int, asyncio.Future[Struct]]] = {}
         self._reader_task: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._is_given_up = False
 
     @property
     def address(self) -> str:
@@ -77,7 +78,9 @@ class Connection:
 
     @property
     def usable(self) -> bool:
-        return self._reader_task is not None and not self._reader_task.done()
+        if self._is_given_up or self._reader_task is None:
+            return False
+        return not self._reader_task.done()
 
     async def open(self) -> None:
         """Connects and asks for the broker's versions.
@@ -169,12 +172,21 @@ class Connection:
             async with asyncio.timeout(timeout_ms / 1000 if timeout_ms else self._timeout_s):
                 answer = await future
         except TimeoutError as error:
+            self._give_up()
             raise Unreachable(self.address, f"no answer to API {api_key} in time") from error
         finally:
             self._waiting.pop(correlation_id, None)
+            if future.done() and not future.cancelled():
+                future.exception()  # sending failed too, and that is what the caller is told
         if not isinstance(answer, response):
             raise TypeError(f"API {api_key} answers with {type(answer).__name__}")
         return answer
+
+    def _give_up(self) -> None:
+        """The other end may be gone without a word: the next request takes a new connection."""
+        self._is_given_up = True
+        if self._writer is not None:
+            self._writer.transport.abort()
 
     async def _send(self, api_key: int, version: int, correlation_id: int, body: Struct) -> None:
         if self._writer is None:

@@ -251,6 +251,11 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._ready.extend(process.held)
         process.held.clear()
 
+    def revive(self, process: Process) -> None:
+        """Let what a dead process was about to do run after all; the world has ended."""
+        handles = [each for each in process.grave if isinstance(each, Handle)]
+        self._ready.extend(handles)
+
     # --- callbacks ------------------------------------------------------------------------------
 
     def call_soon(  # type: ignore[override]

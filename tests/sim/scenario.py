@@ -101,7 +101,7 @@ def run_seed(scenario: type[Scenario], seed: int) -> Report:
     logging.disable(logging.CRITICAL)
     try:
         # What is cut off in the middle of a step leaves coroutines that it was about to await.
-        with world, warnings.catch_warnings():
+        with warnings.catch_warnings(), world:
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             try:
                 story = scenario(world)

@@ -14,7 +14,8 @@ Rules:
    is not told: a half-open connection.
 4. A killed process's kernel says goodbye for it: FIN, or RST when it had not read everything. A
    machine without power says nothing, and answers RST once it is up again and is sent something.
-5. What arrives for an end that is closed is answered with RST. RSTs are not sent again.
+5. What arrives for an end that is closed is answered with RST. A lost RST is not sent again, but
+   what it answered is.
 """
 
 from __future__ import annotations
@@ -107,6 +108,8 @@ class StreamTransport(asyncio.Transport):
         self.context = copy_context()
         self.set_protocol(protocol)
         protocol.connection_made(self)
+        if self._is_lost:  # reset before anybody could be told
+            self.loop.in_context(self.context, protocol.connection_lost, _reset_error())
         self._schedule_read()
 
     def is_closing(self) -> bool:
@@ -240,6 +243,8 @@ class StreamTransport(asyncio.Transport):
             return
         if not peer.is_open or peer.boot != peer.host.boot:
             peer.send_reset()
+            if peer.link.is_cut:
+                self._stall(segment)  # the answer will be lost
             return
         self._early[number] = segment
         while (following := self._early.pop(self._delivered + 1, None)) is not None:
@@ -397,8 +402,7 @@ class StreamTransport(asyncio.Transport):
             self._out.clear()
             self._out_bytes = 0
             if self._protocol is not None:
-                cause = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-                self._protocol.connection_lost(cause)
+                self._protocol.connection_lost(_reset_error())
 
     def process_died(self) -> None:
         """The kernel closes the socket of a process that was killed: what it had not handed over
@@ -421,3 +425,7 @@ class StreamTransport(asyncio.Transport):
         self.is_open = False
         self._forget_stalled()
         self.network.forget(self)
+
+
+def _reset_error() -> ConnectionResetError:
+    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))

@@ -177,6 +177,9 @@ class World:
     def _unwind(self) -> None:
         """Let every task end by cancellation, so that nothing runs when its memory is freed."""
         loop = self.loop
+        for process in self._dead:
+            # A task whose next step was dropped could not even be cancelled.
+            loop.revive(process)
         for _ in range(_END_ROUNDS):
             pending = loop.pending_tasks()
             if not pending:

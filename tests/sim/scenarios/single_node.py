@@ -73,16 +73,27 @@ class SingleNode(Scenario):
         knobs["segment.ms"] = rng.choice((500, 3_000, 10**9))
         knobs["index.interval.bytes"] = rng.choice((0, 300, 4_096))
         knobs["size_bytes"] = rng.choice((20, 300, 3_000))
-        knobs["pause_s"] = rng.choice((0.05, 0.2, 0.5))
+        knobs["pause_s"] = rng.choice((0.02, 0.05, 0.2))
         knobs["latency_s"] = rng.choice((0.0001, 0.001, 0.02))
         knobs["tear_odds"] = rng.choice((0.0, 0.05, 0.5))
         knobs["window_bytes"] = rng.choice((3_000, 65_536))
         knobs["cold_odds"] = rng.choice((0.0, 0.0, 0.3))
-        knobs["disk_delay_s"] = rng.choice((0.0001, 0.0005, 0.005))
+        knobs["disk_delay_s"] = rng.choice((0.0001, 0.002, 0.05, 0.3))
         knobs["clock_rate"] = rng.choice((1.0, 1.0, 0.98, 1.02))
-        knobs["chaos_s"] = rng.choice((5.0, 15.0, 30.0))
-        # A few kinds of faults a seed, so that each gets room to do its worst.
-        knobs["faults"] = sorted(rng.sample([f.__name__ for f in faults], rng.randint(1, 5)))
+        knobs["chaos_s"] = rng.choice((5.0, 10.0, 20.0))
+        # A few kinds of faults a seed, so that each gets room to do its worst; one of them ends
+        # the node, because that is what the promises are about.
+        names = {each.__name__ for each in faults}
+        ends = rng.choice(
+            (
+                self._kill,
+                self._kill_at_a_step,
+                *[self._lose_power_at_a_step] * 3,
+                self._lose_power_after_a_resend,
+            )
+        )
+        also = rng.sample(sorted(names - {ends.__name__}), rng.randint(0, 4))
+        knobs["faults"] = sorted([ends.__name__, *also])
 
     def _node_faults(self) -> list[Callable[[], Awaitable[None]]]:
         return [
@@ -93,6 +104,7 @@ class SingleNode(Scenario):
             self._stand_still,
             self._be_slow,
             self._restart_cleanly,
+            self._lose_power_after_a_resend,
         ]
 
     def _other_faults(self) -> list[Callable[[], Awaitable[None]]]:
@@ -173,7 +185,7 @@ class SingleNode(Scenario):
     async def _break(self, faults: list[Callable[[], Awaitable[None]]], end: float) -> None:
         loop = asyncio.get_running_loop()
         while faults and loop.time() < end:
-            await self._some(0.0, 4.0)
+            await self._some(0.0, 2.0)
             await self.chance.choice(faults)()
             self.workload.check_alive()
 
@@ -227,6 +239,17 @@ class SingleNode(Scenario):
                 world.crash(NODE)
 
         self.node.disk.burn_after(steps, burn)
+
+    async def _lose_power_after_a_resend(self) -> None:
+        """Syncs take long, producers lose their connections and send again, and before the first
+        sync is over the power is gone."""
+        self.node.disk.delay_s = 2.0
+        await self._some(0.2, 0.5)
+        for host in self.workload.hosts:
+            self.world.network.reset_connections(host, self.node.host)
+        await self._some(0.5, 3.0)
+        await self._lose_power()
+        self._restore_disk()
 
     async def _stand_still(self) -> None:
         process = self.node.process

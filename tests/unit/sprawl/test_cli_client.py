@@ -127,6 +127,7 @@ async def test_an_answer_that_does_not_come_is_unreachable() -> None:
         connection = await open_connection(broker, timeout_ms=50)
         with pytest.raises(Unreachable, match="no answer to API 3"):
             await connection.request(3, MetadataRequest(topics=None), MetadataResponse)
+        assert not connection.usable, "the other end may be gone without a word"
         await connection.close()
 
 

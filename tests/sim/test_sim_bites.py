@@ -1,0 +1,70 @@
+"""The scenario notices what it is there to notice: each known mistake, put into the product on
+purpose, is found within a few seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sim.scenario import run_seed
+from sim.scenarios.single_node import SingleNode
+
+from sprawl.core.partition.partition import Isolation, Partition, ProduceOutcome
+from sprawl.core.partition.replication import SingleReplica
+from sprawl.core.records.producers import ProducerTable
+
+SEEDS_MAX = 60
+
+
+def answers_before_the_sync(patch: pytest.MonkeyPatch) -> None:
+    appended = SingleReplica.appended
+
+    def early(replica: SingleReplica) -> None:
+        if appended(replica) is not None:
+            replica._committed(replica._log.log_end_offset)
+
+    patch.setattr(SingleReplica, "appended", early)
+
+
+def forgets_sequence_numbers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ProducerTable, "check", lambda *_: None)
+
+
+def shows_consumers_what_is_not_committed(patch: pytest.MonkeyPatch) -> None:
+    def everything(partition: Partition, isolation: Isolation) -> int:
+        return partition.log.log_end_offset
+
+    patch.setattr(Partition, "end_offset", everything)
+
+
+def answers_a_duplicate_before_its_original_is_committed(patch: pytest.MonkeyPatch) -> None:
+    duplicate = Partition._duplicate
+
+    def early(partition: Partition, original: Any) -> ProduceOutcome:
+        return duplicate(partition, original)._replace(commit=None)
+
+    patch.setattr(Partition, "_duplicate", early)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        answers_before_the_sync,
+        forgets_sequence_numbers,
+        shows_consumers_what_is_not_committed,
+        answers_a_duplicate_before_its_original_is_committed,
+    ],
+    ids=lambda mistake: mistake.__name__,
+)
+def test_a_mistake_is_found(
+    mistake: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistake(monkeypatch)
+    for seed in range(SEEDS_MAX):
+        if isinstance(run_seed(SingleNode, seed).failure, AssertionError):
+            print(f"{mistake.__name__}: found by seed {seed}")
+            return
+    pytest.fail(f"{SEEDS_MAX} seeds did not find it")
