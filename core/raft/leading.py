@@ -284,7 +284,8 @@ class Leading(Following):
             return
         if self.is_hibernating:
             return
-        if progress.may_ask and progress.match < self.log.last_index:
+        is_probe = progress.state is ProgressState.PROBE
+        if progress.may_ask and (is_probe or progress.match < self.log.last_index):
             progress.may_ask = False
             progress.is_paused = False
             if progress.match + 1 < progress.next:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import ErrorCode
+from sprawl.core.ids import ZERO_UUID
 from sprawl.gateway.codec._generated.k55_describe_quorum import (
     DescribeQuorumRequest,
     DescribeQuorumResponse,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sprawl.gateway.dispatch import RequestContext
 
 _METADATA_TOPIC = "__cluster_metadata"
+_DIRECTORIES_FROM_VERSION = 2
 
 
 def handle(ctx: RequestContext, request: DescribeQuorumRequest) -> DescribeQuorumResponse:
@@ -49,7 +51,7 @@ def handle(ctx: RequestContext, request: DescribeQuorumRequest) -> DescribeQuoru
         for topic in request.topics
     ]
     nodes = []
-    if ctx.api_version >= 2:
+    if ctx.api_version >= _DIRECTORIES_FROM_VERSION:
         broker = ctx.broker
         listener = ctx.connection.listener_name
         nodes = [
@@ -75,8 +77,6 @@ def _describe(ctx: RequestContext, topic: str, index: int) -> ResponsePartitionD
             high_watermark=-1,
         )
     quorum = ctx.broker.cluster.quorum()
-    now_ms = ctx.broker.clock.now_ms()
-    own = ctx.broker.node_id
     return ResponsePartitionData(
         partition_index=index,
         error_code=ErrorCode.NONE,
@@ -84,17 +84,19 @@ def _describe(ctx: RequestContext, topic: str, index: int) -> ResponsePartitionD
         leader_id=quorum.leader_id,
         leader_epoch=quorum.leader_epoch,
         high_watermark=quorum.high_watermark,
-        current_voters=[_replica(each, own, now_ms) for each in quorum.voters],
-        observers=[_replica(each, own, now_ms) for each in quorum.observers],
+        current_voters=[_replica(ctx, each) for each in quorum.voters],
+        observers=[_replica(ctx, each) for each in quorum.observers],
     )
 
 
-def _replica(member: QuorumMember, own: int, now_ms: int) -> ReplicaState:
+def _replica(ctx: RequestContext, member: QuorumMember) -> ReplicaState:
     """Only of itself does a node know for sure how far it is."""
-    told_ms = now_ms if member.node_id == own else -1
+    broker = ctx.broker
+    told_ms = broker.clock.now_ms() if member.node_id == broker.node_id else -1
+    has_directories = ctx.api_version >= _DIRECTORIES_FROM_VERSION
     return ReplicaState(
         replica_id=member.node_id,
-        replica_directory_id=member.directory_id,
+        replica_directory_id=member.directory_id if has_directories else ZERO_UUID,
         log_end_offset=member.log_end_offset,
         last_fetch_timestamp=told_ms,
         last_caught_up_timestamp=told_ms,

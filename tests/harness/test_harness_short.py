@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.faults import WEIGHTS, make_plan
+from tests.harness.faults import CLUSTER_WEIGHTS, WEIGHTS, make_plan
 from tests.harness.processes import single_node
 from tests.harness.run import Plan, run
 
@@ -30,5 +30,6 @@ def test_a_plan_comes_from_its_seed_and_keeps_to_its_time() -> None:
     assert plan == make_plan(3, 200, 600.0, 3)
     assert plan != make_plan(4, 200, 600.0, 3)
     assert sum(fault.wait_s + fault.hold_s for fault in plan) == pytest.approx(600)
-    assert {fault.kind for fault in plan} == set(WEIGHTS)
+    assert {fault.kind for fault in plan} == set(CLUSTER_WEIGHTS)
+    assert {fault.kind for fault in make_plan(3, 200, 600.0, 1)} == set(WEIGHTS)
     assert {fault.place for fault in plan} == {0, 1, 2}

@@ -244,7 +244,7 @@ class StreamTransport(asyncio.Transport):
         if not peer.is_open or peer.boot != peer.host.boot:
             peer.send_reset()
             if peer.link.is_cut:
-                self._stall(segment)  # the answer will be lost
+                self._stall(number, segment)  # the answer will be lost
             return
         self._early[number] = segment
         while (following := self._early.pop(self._delivered + 1, None)) is not None:

@@ -350,8 +350,9 @@ def test_the_quorum_is_this_node(wire: Wire, node: Node, version: int) -> None:
         return answer.topics[0].partitions[0]
 
     before = describe("__cluster_metadata")
-    assert (before.error_code, before.leader_id, before.leader_epoch) == (0, 1, 0)
+    assert (before.error_code, before.leader_id, before.leader_epoch) == (0, 1, 1)
     [voter] = before.current_voters
+    assert (voter.replica_directory_id.int != 0) == (version >= 2)
     assert (voter.replica_id, voter.log_end_offset) == (1, before.high_watermark)
     assert voter.last_caught_up_timestamp > 0 or version == 0
     topic(wire, f"more-{version}")
