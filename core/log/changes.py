@@ -296,9 +296,9 @@ def replace_segments(log: PartitionLog, group: Sequence[Segment], cleaned: Segme
     return True
 
 
-def set_cleaned_to(log: PartitionLog, offset: int) -> None:
-    """Remember how far compaction came."""
+def set_cleaned_to(log: PartitionLog, offset: int, truncations: int) -> None:
+    """Remember how far compaction came, unless the log was cut or replaced meanwhile."""
     with log.lock:
-        if not log.is_closed:
+        if not log.is_closed and truncations == log.truncations:
             log.marks = log.marks._replace(cleaned_to_offset=offset)
             log.state.write([log.state.put_marks(log.marks)])

@@ -79,6 +79,7 @@ def compact_log(
     """
     if "compact" not in log.config.cleanup_policy:
         return None
+    truncations = log.truncations
     log.flush()
     plan = _plan(log, now_ms, up_to_offset)
     if not plan.is_due:
@@ -109,7 +110,7 @@ def compact_log(
     after_bytes = 0
     for group in _groups(touched, log.config.segment_bytes):
         after_bytes += _rewrite(log, group, compactor, now_ms)
-    set_cleaned_to(log, end_offset)
+    set_cleaned_to(log, end_offset, truncations)
     if compactor.unreadable_batch_count:
         _log.error(
             "%s: %d batches could not be read and were kept as they are",

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sprawl.core.ids import TopicId, TopicPartition
 from sprawl.core.log.config import LogConfig
+from sprawl.core.log.copies import finish_copy
 from sprawl.core.log.epochs import EpochTable
 from sprawl.core.log.recovery import Recovered, Recovery, StrayLog
 from sprawl.core.log.segment import (
@@ -76,6 +77,7 @@ def open_log(
     Raises:
         OSError: the files cannot be read or written.
     """
+    finish_copy(directory, state)
     marks = state.marks() or Marks()
     for _ in range(2):
         recovery = Recovery(

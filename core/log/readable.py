@@ -231,7 +231,10 @@ class ReadableLog:
         if index is None:
             index = self.indexes.get(segment)
         if index is None and may_block:
-            index = self.state.index(segment.key)
+            with self.lock:
+                # The store's is of the segment that has the key now.
+                is_stored = segment in self.segments
+                index = self.state.index(segment.key) if is_stored else None
             if index is None or not rebuilding.fits(index, segment):
                 index = rebuilding.rebuild_index(segment, self.config.index_interval_bytes)
             self.indexes.put(segment, index)

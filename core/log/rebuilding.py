@@ -13,7 +13,7 @@ from sprawl.core.ids import LogIndex, Offset
 from sprawl.core.log.frames import Entry, EntryType, FrameFault, walk
 from sprawl.core.log.index import SparseIndex
 from sprawl.core.log.reading import damaged
-from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment
+from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment, SegmentEnd
 from sprawl.core.records.batch import parse_header
 
 if TYPE_CHECKING:
@@ -157,6 +157,37 @@ def end_offset_of(log: ReadableLog, index: int) -> Offset:
     except FrameFault as fault:
         raise damaged(segment, fault) from fault
     raise ValueError(f"entry {index} is not in the log")
+
+
+def end_before(log: ReadableLog, segment: Segment, index: int) -> SegmentEnd:
+    """Where a segment that was not compacted ends without the entry at `index`.
+
+    Raises:
+        ValueError: the entry is not in it, or it was compacted.
+        KafkaFault, FrameFault: CORRUPT_MESSAGE.
+        OSError: the file cannot be read.
+    """
+    if segment.is_compacted:
+        raise ValueError(f"entry {index} is in a compacted segment")
+    sparse = log.load_index(segment, may_block=True)
+    assert sparse is not None
+    at = sparse.before_ordinal(index - segment.first_index)
+    end = SegmentEnd(SEGMENT_HEADER_BYTES, segment.base_offset, segment.first_index)
+    if at >= 0:
+        end = SegmentEnd(
+            sparse.positions[at],
+            Offset(segment.base_offset + sparse.offsets[at]),
+            LogIndex(segment.first_index + sparse.ordinals[at]),
+        )
+    for frame in walk(segment.file, end.size_bytes, segment.end.size_bytes):
+        if end.index >= index:
+            break
+        end = SegmentEnd(
+            frame.position + frame.size_bytes, frame.end_offset, LogIndex(end.index + 1)
+        )
+    if end.index != index:
+        raise ValueError(f"entry {index} is not in the segment")
+    return end
 
 
 def index_of_offset(log: ReadableLog, offset: int) -> LogIndex:

@@ -8,6 +8,7 @@ Keys begin with `log/`, topic id and partition; then
     s<key>       summary of a segment whose first `size_bytes` are on disk
     i<key>       sparse index that belongs to the summary
     p<offset>    producer table as of an offset
+    c            names of the segments that a copy put in the log's place, until they have them
 
 All of it can be rebuilt from the segments (the log start also stands in the log, as an entry); a
 segment's bytes are synced before anything here claims so.
@@ -15,6 +16,7 @@ segment's bytes are synced before anything here claims so.
 
 from __future__ import annotations
 
+import json
 import struct
 from array import array
 from bisect import bisect_left
@@ -212,6 +214,21 @@ class LogState:
         prefix = self._prefix + b"p"
         return [_OFFSET.unpack(key[len(prefix) :])[0] for key, _ in self._kv.iterate(prefix)]
 
+    def stored_producers(self, up_to_offset: int) -> tuple[int, bytes]:
+        """The bytes of the last table that can be read at or below an offset; else (-1, none)."""
+        offset, _ = self.producers(up_to_offset)
+        found = None if offset < 0 else self._kv.get(self.producer_key(offset))
+        return (-1, b"") if found is None else (offset, found)
+
+    def copied(self) -> list[str] | None:
+        """Names of the files that are the log, after a copy took its place; None in between."""
+        data = self._kv.get(self.copied_key)
+        return None if data is None else list(json.loads(data))
+
+    def all_keys(self) -> list[bytes]:
+        """Every key of the log."""
+        return [key for key, _ in self._kv.iterate(self._prefix)]
+
     # --- writing --------------------------------------------------------------------------------
 
     def put_point(self, point: RecoveryPoint) -> tuple[bytes, bytes]:
@@ -235,6 +252,18 @@ class LogState:
             (self._prefix + b"s" + packed, summary.encode()),
             (self._prefix + b"i" + packed, index.encode(summary.end.size_bytes)),
         ]
+
+    def put_summary(self, key: SegmentKey, summary: Summary) -> tuple[bytes, bytes]:
+        """The same for a segment whose index is made again when it is needed."""
+        return self._prefix + b"s" + _KEY.pack(*key), summary.encode()
+
+    def put_copied(self, names: Sequence[str]) -> tuple[bytes, bytes]:
+        """What to write for the marker of a copy."""
+        return self.copied_key, json.dumps(names).encode()
+
+    @property
+    def copied_key(self) -> bytes:
+        return self._prefix + b"c"
 
     def put_producers(self, offset: int, snapshot: bytes) -> tuple[bytes, bytes]:
         """What to write for a producer table."""
@@ -262,4 +291,4 @@ class LogState:
 
     def delete_all(self) -> None:
         """Forget the log."""
-        self.write(deletes=[key for key, _ in self._kv.iterate(self._prefix)], sync=True)
+        self.write(deletes=self.all_keys(), sync=True)
