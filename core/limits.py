@@ -70,6 +70,18 @@ every node of a placement cell stays below."""
 RAFT_READS_WAITING_MAX = 65_536
 """Reads that wait for one leader to confirm itself; further ones are refused at once."""
 
+# --- core/replication ----------------------------------------------------------------------------
+COPY_PIECE_BYTES = 1_048_576
+"""A piece of a segment in one call: large enough that round trips cost little, small beside what
+else a connection carries."""
+COPIES_MAX = 2
+"""Logs that a node copies at once: one waits for its disk while the other one's pieces come."""
+COPIES_SERVED_MAX = 16
+"""Logs that a node has copied from it at once, by eight nodes that were away."""
+COPY_BYTES_PER_S_MAX = 67_108_864
+"""Copied bytes of a node per second, each way: 64 MiB/s, half of 1 Gbit/s, an eighth of what a
+common disk writes. Clients go first."""
+
 # --- core/cluster --------------------------------------------------------------------------------
 PEER_FRAME_BYTES_MAX = 134_283_264
 """Largest frame between two nodes: 128 MiB for what replication makes of the largest request a

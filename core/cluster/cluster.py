@@ -44,6 +44,7 @@ from sprawl.core.partition.partition import Partition
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.settings import RaftSettings
 from sprawl.core.raft.wire import WireFault
+from sprawl.core.replication.copying import Copies
 from sprawl.core.replication.host import RaftHost
 from sprawl.core.replication.log_starts import GroupLog
 from sprawl.core.replication.replica import RaftReplica, Target
@@ -114,6 +115,7 @@ class Cluster:
         self._metadata: Partition | None = None
         self._metadata_replica: RaftReplica | None = None
         self._ending_moves: set[tuple[UUID, int]] = set()
+        self._copies: Copies | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- life -----------------------------------------------------------------------------------
@@ -188,6 +190,15 @@ class Cluster:
             rng=self._rng,
             settings=self._settings,
         )
+        if self._transport is not None:
+            self._copies = Copies(
+                host=self._host,
+                calls=self._transport,
+                node_of=self.book.node_of,
+                run_blocking=self._run_blocking,
+                clock=self._clock,
+            )
+            self._copies.serve(self._transport.serve)
         log = PartitionLog.open(
             tp=METADATA_TP,
             topic_id=METADATA_TOPIC_ID,
@@ -230,6 +241,8 @@ class Cluster:
         """Take part no more, and close the controller's log. Partitions are closed before."""
         if self._transport is not None:
             await self._transport.close()
+        if self._copies is not None:
+            await self._copies.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -320,6 +333,11 @@ class Cluster:
             return self._controller_target()
         topic = self._leading.by_id.get(key.topic_id)
         return None if topic is None else Target(topic.wanted(key.partition))
+
+    def fell_behind(self, key: LogKey, follower: ReplicaId) -> None:
+        # The controller's log is kept whole: nobody falls behind it.
+        if self._copies is not None and key != _METADATA_KEY:
+            self._copies.offer(key, follower)
 
     def arrived(self, key: LogKey, configuration: Configuration) -> None:
         topic = self._leading.by_id.get(key.topic_id)

@@ -243,6 +243,13 @@ class RaftHost:
         self._contexts += 1
         return self._contexts
 
+    def put_hard_state(self, key: LogKey, state: HardState) -> tuple[bytes, bytes]:
+        """What to write for it, by who writes it together with other things."""
+        return _store_key(key), state.encode()
+
+    def group(self, key: LogKey) -> RaftGroup | None:
+        return self._groups.get(key)
+
     def groups(self) -> Iterator[RaftGroup]:
         return iter(self._groups.values())
 
@@ -278,7 +285,7 @@ class RaftHost:
             try:
                 group.node.step(message, now_ms)
             except InvariantBroken as broken:
-                self._fail(group, f"An invariant is broken: {broken}")
+                self.fail(group, f"An invariant is broken: {broken}")
                 continue
             self.touch(group)
 
@@ -397,7 +404,7 @@ class RaftHost:
             if group.is_over:
                 continue
             if failure is not None:
-                self._fail(group, f"Its term and vote cannot be stored: {failure}")
+                self.fail(group, f"Its term and vote cannot be stored: {failure}")
                 continue
             group.node.hard_state_stored(ready.token)
             _put(outbox, group.key, ready)
@@ -429,13 +436,14 @@ class RaftHost:
             if group.is_over:
                 continue
             if isinstance(result, Exception):
-                self._fail(group, f"A sync failed: {result}")
+                self.fail(group, f"A sync failed: {result}")
                 continue
             group.node.durable(result.index, result.term, now_ms)
             self.touch(group)
         self._flush()
 
-    def _fail(self, group: RaftGroup, reason: str) -> None:
+    def fail(self, group: RaftGroup, reason: str) -> None:
+        """The group is at its end on this node."""
         _log.error(
             "%s: %s. This replica takes part no more until the node is started again",
             group.log.tp,

@@ -119,6 +119,10 @@ class GroupLog:
         self._starts = [each for each in self._starts if each[0] > commit_index]
         self._store()
 
+    def replaced(self) -> None:
+        """The log is a copy now, and the store has no open entries."""
+        self._starts = []
+
     def forget(self) -> None:
         """The replica is gone for good."""
         self._starts = []

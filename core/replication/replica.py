@@ -80,6 +80,10 @@ class Surroundings(Protocol):
         """Where the replicas are wanted; None when that is not known."""
         ...
 
+    def fell_behind(self, key: LogKey, follower: ReplicaId) -> None:
+        """A leader cannot serve a follower entry by entry."""
+        ...
+
     def arrived(self, key: LogKey, configuration: Configuration) -> None:
         """A leader says that its replicas are where they are wanted."""
         ...
@@ -270,6 +274,8 @@ class RaftReplica:
             if change.role is not Role.LEADER and self._is_serving:
                 self._stop_serving()
         self._commit(ready.commit_index)
+        for follower in ready.snapshots:
+            self._around.fell_behind(self._key, follower)
         for read in ready.reads:
             confirmed = self._reads.pop(read.context, None)
             if confirmed is not None and not confirmed.done():
