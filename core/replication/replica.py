@@ -324,7 +324,12 @@ class RaftReplica:
             except KafkaFault as fault:
                 _log.error("%s: the log start stays at %d: %s", log.tp, log.log_start_offset, fault)
             self._log.start_moved(commit_index)
-        partition.commit_to(log.end_offset_of(commit_index))
+        try:
+            partition.commit_to(log.end_offset_of(commit_index))
+        except ValueError:
+            # After a restart a replica may know no later commit index than one that was compacted
+            # since: the group's leader tells a later one.
+            _log.debug("%s: entry %d is in a compacted segment", log.tp, commit_index)
         self._around.committed(partition)
         self._complete_commits(commit_index)
 

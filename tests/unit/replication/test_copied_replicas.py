@@ -127,3 +127,37 @@ async def test_a_node_that_was_down_catches_up_with_a_compacted_topic(tmp_path: 
         await world.until(lambda: world.leader("t") is not None)
         await write(world, "t", ("after", "the restart"))
         assert contents(led(world, "t"))[-1][2] == b"the restart"
+
+
+async def test_a_move_that_was_compacted_since_survives_a_restart(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The entry of the last configuration, where a restarted replica begins, was compacted."""
+    async with ClusterWorld(4, tmp_path) as world:
+        configs = {
+            "cleanup_policy": "compact",
+            "segment_bytes": "1048576",
+            "min_cleanable_dirty_ratio": "0.0",
+        }
+        topic = await world.topic("t", **configs)
+        await write(world, "t", ("k", "first"))
+        here = list(map(int, world.broker(1).controller.state.brokers_of(topic.replicas[0])))
+        [new] = {1, 2, 3, 4} - set(here)
+        await world.broker(2).controller.move_partition("t", 0, [new, *here[:2]])
+        await world.until(lambda: not world.broker(1).controller.topics["t"].moving)
+        await world.until(lambda: world.leader("t") is not None)
+        await write(world, "t", *[(f"k{at % 3}", f"{at}" + "." * 100_000) for at in range(30)])
+        nodes = [new, *here[:2]]
+        await world.until(lambda: all(replica(world, n, "t").high_watermark == 31 for n in nodes))
+        for number in world.nodes:
+            await world.broker(number).partitions.housekeeping.compact()
+        for number in nodes:
+            assert replica(world, number, "t").log.segments[0].is_compacted
+        for number in list(world.nodes):
+            await world.stop(number)
+            await world.start(number)
+        await world.until(lambda: world.leader("t") is not None)
+        await write(world, "t", ("after", "the restart"))
+        for number in nodes:
+            await world.until(lambda n=number: replica(world, n, "t").high_watermark == 32)
+    assert not [each for each in caplog.records if each.exc_info]
