@@ -30,6 +30,7 @@ from sprawl.core.controller.identity import (
     new_cluster_id,
     new_directory_id,
 )
+from sprawl.core.log.copies import COPY_SUFFIX
 from sprawl.core.storage.port import Buffer, KeyValueStore, LogStore
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class SimFile(CrashFile):
 
     def rename(self, name: str) -> None:
         self._directory.disk.change("rename", self._directory.name, self.name, name)
+        self._directory.disk.copies += self.name.endswith(COPY_SUFFIX)
         super().rename(name)
 
     def discard(self, delay_ms: int) -> None:
@@ -178,6 +180,8 @@ class SimDisk:
         """How many of the next syncs fail."""
         self.steps = 0
         self.syncs = 0
+        self.copies = 0
+        """Files of copied logs that took their place."""
         self.synced_files: dict[str, None] = {}
         self._directories: dict[str, SimDirectory] = {}
         self._loop = loop

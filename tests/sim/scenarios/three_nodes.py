@@ -20,6 +20,7 @@ from sim.clients import AssignedConsumer, GroupConsumer, IdempotentProducer, Pla
 from sim.network import LinkQuality
 from sim.scenario import Scenario
 from sim.scenarios import verdict
+from sim.shortener import Shortened, Shortener
 from sim.workload import LogText, Workload
 from sim.world import NodeCrashed, SimNode, World
 
@@ -29,6 +30,7 @@ NODES = (1, 2, 3)
 PEER_PORT = 9093
 GROUP = "readers"
 TOPIC = "replicated"
+SHORTENED = "shortened"
 LIVELY_S = 240.0
 """Virtual time in which every client must succeed once the world is healed."""
 
@@ -49,6 +51,7 @@ class ThreeNodes(Scenario):
         "a batch was answered at a later attempt",
         "a group was joined again",
         "an operation ended without an answer",
+        "a log was copied",
     )
 
     def __init__(self, world: World) -> None:
@@ -58,6 +61,7 @@ class ThreeNodes(Scenario):
         self.nodes = {number: world.node(number) for number in NODES}
         self.workload = Workload(world, ",".join(n.address for n in self.nodes.values()))
         self.history = self.workload.history
+        self.shortened = Shortened(SHORTENED)
         self._busy: set[int] = set()
         self._choose_knobs()
 
@@ -77,6 +81,7 @@ class ThreeNodes(Scenario):
         knobs["min.insync.replicas"] = rng.choice((1, 2, 2))
         knobs["chaos_s"] = rng.choice((5.0, 15.0, 30.0))
         knobs["faults"] = sorted(rng.sample([f.__name__ for f in faults], rng.randint(1, 5)))
+        knobs["shortens"] = rng.choice((False, True))
 
     def _node_faults(self) -> list[Callable[[int], Awaitable[None]]]:
         return [
@@ -146,6 +151,10 @@ class ThreeNodes(Scenario):
             workload.start(IdempotentProducer, **sends),
             workload.start(IdempotentProducer, **sends),
         ]
+        if knobs["shortens"]:
+            await workload.create_topic(SHORTENED, 1, {"segment.ms": "100", "retention.ms": "-1"})
+            about = {"told": self.shortened, "size_bytes": knobs["size_bytes"]}
+            self.producers.append(workload.start(Shortener, **about, pause_s=pause_s))
         everything = range(partitions)
         workload.start(AssignedConsumer, topic=TOPIC, partitions=everything, pause_s=pause_s)
         for _ in range(2):
@@ -354,6 +363,8 @@ class ThreeNodes(Scenario):
         self._count_rare_states()
         await workload.stop(self.producers, limit_s=LIVELY_S)
         logs = await workload.read_all(self.topics)
+        if self.knobs["shortens"]:
+            await self._check_shortened()
         await self._replicas_agree()
         await workload.stop(list(workload.clients), limit_s=LIVELY_S)
         committed = await workload.read_committed(GROUP, list(logs))
@@ -363,8 +374,14 @@ class ThreeNodes(Scenario):
         again = await workload.read_all(self.topics)
         for place, records in logs.items():
             assert again[place] == records, f"{place} changed with a restart of all nodes"
+        if self.knobs["shortens"]:
+            await self._check_shortened()
         for number in NODES:
             await self.world.stop_node(number)
+
+    async def _check_shortened(self) -> None:
+        read = await self.workload.read_all({SHORTENED: 1})
+        self.shortened.check(dict(read[SHORTENED, 0]))
 
     async def _restart_all(self) -> None:
         for number in NODES:
@@ -377,27 +394,31 @@ class ThreeNodes(Scenario):
         """All replicas come to the same end, and hold the same bytes there."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LIVELY_S
-        for index in range(self.topics[TOPIC]):
+        places = [(TOPIC, index) for index in range(self.topics[TOPIC])]
+        if self.knobs["shortens"]:
+            places.append((SHORTENED, 0))
+        for place in places:
             while True:
-                replicas = [self._replica(number, index) for number in NODES]
+                replicas = [self._replica(number, *place) for number in NODES]
                 ends = {
                     None if each is None else (each.high_watermark, each.log_end_offset)
                     for each in replicas
                 }
                 if len(ends) == 1 and None not in ends:
                     break
-                assert loop.time() < deadline, f"partition {index} ends at {ends}"
+                assert loop.time() < deadline, f"{place} ends at {ends}"
                 await asyncio.sleep(0.5)
             logs = [each.log for each in replicas if each is not None]
-            for at in range(int(logs[0].first_index), int(logs[0].last_index) + 1):
+            first_index = max(log.first_index for log in logs)
+            for at in range(first_index, logs[0].last_index + 1):
                 entries = [bytes(log.entries(at, at + 1, 1)[0].frame) for log in logs]
-                assert len(set(entries)) == 1, f"entry {at} of partition {index} differs"
+                assert len(set(entries)) == 1, f"entry {at} of {place} differs"
 
-    def _replica(self, number: int, index: int):  # type: ignore[no-untyped-def]
+    def _replica(self, number: int, name: str, index: int):  # type: ignore[no-untyped-def]
         assembly = self.nodes[number].assembly
         assert assembly is not None
         for topic in assembly.broker.partitions.topics():
-            if topic.name == TOPIC and index < len(topic.partitions):
+            if topic.name == name and index < len(topic.partitions):
                 return topic.partitions[index]
         return None
 
@@ -412,10 +433,12 @@ class ThreeNodes(Scenario):
             replica.term
             for number in NODES
             for index in range(self.topics[TOPIC])
-            if (replica := self._replica(number, index)) is not None
+            if (replica := self._replica(number, TOPIC, index)) is not None
         ]
         world.sometimes("the leader changed", when=max(terms, default=0) > 1)
         unknown = any(event.kind == "info" for event in self.history.of_op("send"))
+        copied = any(node.disk.copies for node in self.nodes.values())
+        world.sometimes("a log was copied", when=copied)
         world.sometimes("an operation ended without an answer", when=unknown)
 
     def _judge(self, logs: LogText) -> None:
