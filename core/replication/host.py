@@ -359,7 +359,10 @@ class RaftHost:
                 _put(outbox, group.key, ready)
             for fault in ready.faults:
                 _log.warning("%s: %s", group.log.tp, fault)
-            group.owner.raft_advanced(ready)
+            try:
+                group.owner.raft_advanced(ready)
+            except Exception as failure:  # noqa: BLE001 one partition's trouble is not that of the others
+                self.fail(group, f"It cannot follow its group: {failure}", failure)
         self._send(outbox)
         self._store()
         self._flush()
@@ -442,12 +445,17 @@ class RaftHost:
             self.touch(group)
         self._flush()
 
-    def fail(self, group: RaftGroup, reason: str) -> None:
-        """The group is at its end on this node."""
+    def fail(self, group: RaftGroup, reason: str, failure: Exception | None = None) -> None:
+        """The group is at its end on this node.
+
+        Args:
+            failure: whose trace is logged, when nobody expected it.
+        """
         _log.error(
             "%s: %s. This replica takes part no more until the node is started again",
             group.log.tp,
             reason,
+            exc_info=failure,
         )
         group.is_over = True
         self.remove(group.key, forget=False)
