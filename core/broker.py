@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from sprawl.core.clock import Clock
+    from sprawl.core.cluster.elections import Elections
     from sprawl.core.cluster.view import ClusterView
     from sprawl.core.config.broker import BrokerConfig
     from sprawl.core.controller.controller import Controller
@@ -44,6 +45,7 @@ class Broker:
     Args:
         node_id: Kafka's broker id.
         cluster: where everything is, as this node sees it.
+        elections: have other replicas lead.
         cluster_id: 22 characters of URL-safe base64, stable for the life of the data directory.
         rack: `broker.rack`, or None.
         volume: the volume that holds the data.
@@ -57,6 +59,7 @@ class Broker:
     rng: Random
     config: BrokerConfig
     cluster: ClusterView
+    elections: Elections
     controller: Controller
     partitions: Partitions
     groups: GroupCoordinators

@@ -74,6 +74,9 @@ RAFT_READS_WAITING_MAX = 65_536
 COPY_PIECE_BYTES = 1_048_576
 """A piece of a segment in one call: large enough that round trips cost little, small beside what
 else a connection carries."""
+ELECTIONS_MAX = 32
+"""Partitions of one ElectLeaders request that change their leader at once: enough to hide the round
+trips, few enough to keep a cluster busy with its clients."""
 COPIES_MAX = 2
 """Logs that a node copies at once: one waits for its disk while the other one's pieces come."""
 COPIES_SERVED_MAX = 16

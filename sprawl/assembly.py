@@ -304,6 +304,7 @@ class Assembly:
                 controller=lambda: controller.leader,
                 quorum=cluster.quorum,
             ),
+            elections=cluster.elections,
             clock=self._clock,
             rng=self._rng,
             config=config,

@@ -27,6 +27,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sprawl.core.cluster.address_book import AddressBook
+from sprawl.core.cluster.elections import Elections
 from sprawl.core.cluster.hints import LeaderHints, encode_hints, parse_hints
 from sprawl.core.cluster.peers import PeerAddress, PeerIdentity, PeerRefused, PeerUnreachable
 from sprawl.core.cluster.view import Quorum, QuorumMember
@@ -101,6 +102,7 @@ class Cluster:
         )
         self.hints = LeaderHints()
         self.book = AddressBook(kv)
+        self.elections = Elections(node_id, self.hints, self.book)
         self.log = RaftMetadataLog(kv=kv, clock=clock, node_id=node_id, node_of=self.book.node_of)
         self.on_led: Callable[[Partition, bool], None] = lambda partition, is_leader: None
         self._store = store
@@ -199,6 +201,7 @@ class Cluster:
                 clock=self._clock,
             )
             self._copies.serve(self._transport.serve)
+        self.elections.begin(self._host, self._transport)
         log = PartitionLog.open(
             tp=METADATA_TP,
             topic_id=METADATA_TOPIC_ID,

@@ -88,8 +88,9 @@ class Owner(Protocol):
         """The group is at its end on this node."""
         ...
 
-    def hand_over(self) -> bool:
-        """Have another replica lead. False when this one does not lead, or none can."""
+    def hand_over(self, to: ReplicaId | None = None) -> bool:
+        """Have another replica lead, `to` if given. False when this one does not lead, or it
+        cannot."""
         ...
 
 

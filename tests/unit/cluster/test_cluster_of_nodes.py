@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
 from cluster_world import ClusterWorld
+from kafka import KafkaAdminClient
 
 from sprawl.client.cluster import Cluster
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.records.record import encode_batch
+from sprawl.core.replication.replica import RaftReplica
 
 
 def batch(*values: str) -> memoryview:
@@ -144,3 +147,46 @@ async def test_clients_are_told_of_all_brokers() -> None:
                 2,
                 3,
             ]
+
+
+async def test_the_preferred_replica_leads_when_it_is_asked_for() -> None:
+    async with ClusterWorld(3) as world:
+        topic = await world.topic("t")
+        [preferred, *others] = map(
+            int, world.broker(1).controller.state.brokers_of(topic.replicas[0])
+        )
+        await world.until(lambda: world.leader("t") == preferred)
+        partition = world.replica(preferred, "t")
+        assert partition is not None
+        replica = partition._replication
+        assert isinstance(replica, RaftReplica)
+        await world.until(lambda: replica.hand_over(topic.replicas[0][1]))
+        await world.until(lambda: leaders(world, "t") == {others[0]})
+
+        elect = partial(elected, world.bootstrap, {"t": [0, 7]})
+        assert await asyncio.to_thread(elect) == {0: 0, 7: 3}
+        assert leaders(world, "t") == {preferred}
+        assert await asyncio.to_thread(elect) == {0: 84, 7: 3}
+        assert await append(world, "t", "a") == 0
+
+
+def leaders(world: ClusterWorld, topic: str) -> set[int]:
+    """Whom the nodes tell clients to be the leader."""
+    return {
+        world.broker(number).cluster.leader(world.broker(number).controller.topics[topic], 0)
+        for number in world.nodes
+    }
+
+
+def elected(bootstrap: str, places: dict[str, list[int]]) -> dict[int, int]:
+    """Ask for the preferred leaders; the error code of each partition."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        answer = admin.elect_leaders(0, places, raise_errors=False)
+    finally:
+        admin.close()
+    return {
+        each.partition_id: each.error_code
+        for topic in answer.replica_election_results
+        for each in topic.partition_result
+    }

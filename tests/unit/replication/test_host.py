@@ -49,7 +49,7 @@ class Owner:
     def raft_failed(self, fault: KafkaFault) -> None:
         self.faults.append(fault)
 
-    def hand_over(self) -> bool:
+    def hand_over(self, to: ReplicaId | None = None) -> bool:
         return False
 
 
