@@ -48,11 +48,13 @@ class Throughput:
         }
 
 
-def create_topic(bootstrap: str, name: str, partitions: int = PARTITION_COUNT) -> None:
+def create_topic(
+    bootstrap: str, name: str, partitions: int = PARTITION_COUNT, replicas: int = 1
+) -> None:
     """Returns when the topic can be written to: a producer that is not idempotent and meets a
     partition without its leader sends again, and out of order."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    for future in admin.create_topics([NewTopic(name, partitions, 1)]).values():
+    for future in admin.create_topics([NewTopic(name, partitions, replicas)]).values():
         future.result(30)
     deadline = time.monotonic() + 30
     while not _is_led(admin, name, partitions):

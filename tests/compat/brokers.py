@@ -109,14 +109,25 @@ class ApacheKafka:
     """Apache Kafka's own broker, one process as broker and controller (KRaft), from its jars.
 
     Heap and garbage collector are what its start script chooses: 1 GiB and G1.
+
+    Args:
+        folder: data and log go here.
+        configs: broker configs by their Kafka names, over TEST_CONFIGS.
+        ports: for clients and for the controller, where others have to know them.
     """
 
     name = "apache-kafka"
 
-    def __init__(self, folder: Path, configs: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        configs: dict[str, str] | None = None,
+        ports: tuple[int, int] | None = None,
+    ) -> None:
         self._folder = folder
         self._configs = TEST_CONFIGS | (configs or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._ports = ports
         self._port = 0
         self.start_s = 0.0
 
@@ -138,7 +149,7 @@ class ApacheKafka:
     def __enter__(self) -> Self:
         jars = kafka_jars()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._port, controller = free_ports(2)
+        self._port, controller = self._ports or free_ports(2)
         properties = self._folder / "server.properties"
         node_id = self._configs.get("node.id", "1")
         lines = {
@@ -154,6 +165,7 @@ class ApacheKafka:
         properties.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         java = ["java", "-cp", f"{jars}/*"]
         format_storage = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties]
+        format_storage += ["--ignore-formatted"]
         formatted = run([*java, *format_storage], cwd=self._folder)
         if formatted.returncode != 0:
             raise RuntimeError(f"Apache Kafka's storage could not be formatted\n{formatted.stdout}")
