@@ -174,6 +174,7 @@ class World:
             controller=cast("Any", state),  # read only, and that is the same
             partitions=self.partitions,
             groups=cast("Any", None),
+            elections=cast("Any", None),
             endpoints=NODE.endpoints,
         )
 

@@ -12,7 +12,9 @@ Rules:
 3. A batch is checked completely (format, producer state) before a byte of it is written.
 4. A duplicate of a batch that is not committed yet waits for the original's commit: answering
    sooner would promise an offset that may still be lost.
-5. `leader_epoch` is the term of the log's owner; it is stamped into every batch.
+5. A batch that is out of order because one before it was refused is refused for the same reason
+   (refusals.py).
+6. `leader_epoch` is the term of the log's owner; it is stamped into every batch.
 
 Source: KIP-98 (idempotence), KIP-101/320 (epochs), KIP-107 (delete records), KIP-207.
 """
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LeaderEpoch, Offset
+from sprawl.core.partition.refusals import Refusals
 from sprawl.core.partition.replication import ACKS_ALL
 from sprawl.core.records.batch import parse_header
 from sprawl.core.records.validation import conform_to_topic, validate_produced
@@ -95,6 +98,7 @@ class Partition:
     """
 
     __slots__ = (
+        "_refusals",
         "_replication",
         "_uncommitted_bytes",
         "_waiters",
@@ -121,6 +125,7 @@ class Partition:
         self.term = term
         self.high_watermark = high_watermark
         self.is_closed = False
+        self._refusals = Refusals()
         self._uncommitted_bytes = 0
         self._waiters: dict[FetchWaiter, None] = {}  # in the order in which they came
         self._replication = replicate(self)
@@ -196,11 +201,15 @@ class Partition:
         Raises:
             KafkaFault: INVALID_RECORD, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, INVALID_TIMESTAMP,
                 UNSUPPORTED_COMPRESSION_TYPE, OUT_OF_ORDER_SEQUENCE_NUMBER,
-                INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, KAFKA_STORAGE_ERROR; nothing was
-                appended then.
+                INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, KAFKA_STORAGE_ERROR,
+                NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS; nothing was appended then.
         """
         log = self.log
-        self._replication.check_writable(len(buf), acks=acks)
+        try:
+            self._replication.check_writable(len(buf), acks=acks)
+        except KafkaFault as fault:
+            self._refusals.note(buf, fault)
+            raise
         header = validate_produced(
             buf, config=log.config, now_ms=now_ms, produce_version=produce_version
         )
@@ -209,11 +218,12 @@ class Partition:
                 ErrorCode.INVALID_TXN_STATE, "The producer has no transaction in progress."
             )
         if header.producer_id >= 0:
-            duplicate = log.producers.check(header)
+            duplicate = self._refusals.check(log.producers, header)
             if duplicate is not None:
                 return self._duplicate(duplicate)
         buf, header = conform_to_topic(buf, header, config=log.config, now_ms=now_ms)
         result = log.append_batch(buf, header, term=self.term, now_ms=now_ms)
+        self._refusals.appended(header)
         return ProduceOutcome(
             result.first_offset,
             self._append_time(header.max_timestamp),
