@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 from sprawl.core.errors import ErrorCode, KafkaFault
@@ -11,13 +12,16 @@ from sprawl.core.ids import BrokerId
 class MemoryMetadataLog:
     """Implements the controller's MetadataLog; `records` outlive it, for another one to follow.
 
-    `leader` may be set to another node, `is_full` to let every append fail.
+    `leader` may be set to another node, `is_full` to let every append fail, `is_holding` to have
+    what is appended wait for `release` until it is committed.
     """
 
     def __init__(self, records: list[bytes], node_id: int = 1) -> None:
         self.records = records
         self.leader: BrokerId | None = BrokerId(node_id)
         self.is_full = False
+        self.is_holding = False
+        self._held: list[tuple[Sequence[bytes], asyncio.Future[None]]] = []
         self._apply: Callable[[Sequence[bytes]], None] | None = None
 
     @property
@@ -33,6 +37,22 @@ class MemoryMetadataLog:
     async def append(self, records: Sequence[bytes]) -> None:
         if self.is_full:
             raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR)
+        if self.is_holding:
+            committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._held.append((records, committed))
+            await committed
+        else:
+            self._commit(records)
+
+    def release(self) -> None:
+        """Commit what was held, whoever still waits for it."""
+        held, self._held, self.is_holding = self._held, [], False
+        for records, committed in held:
+            self._commit(records)
+            if not committed.done():
+                committed.set_result(None)
+
+    def _commit(self, records: Sequence[bytes]) -> None:
         self.records += records
         if self._apply is not None and records:
             self._apply(records)

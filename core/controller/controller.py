@@ -3,9 +3,9 @@
     command ─> on the leader: planning ─> MetadataLog.append ─> committed ─> applied on every node
             └> elsewhere: sent to the leader, answered, and waited for until applied here too
 
-One command at a time on the leader, in the order of their calls; what was applied is committed, so
-no reader ever sees a topic that a crash could take back. Reads need no lock: they happen between
-two steps of the event loop.
+One command at a time on the leader, in the order of their calls, each to its end; what was applied
+is committed, so no reader ever sees a topic that a crash could take back. Reads need no lock: they
+happen between two steps of the event loop.
 """
 
 from __future__ import annotations
@@ -177,6 +177,7 @@ class Controller:
         self._listener = listener
         self._remote = remote
         self._turn = asyncio.Lock()
+        self._turns: set[asyncio.Task[Answer]] = set()
         self._ids = _ProducerIds()
         self._ids_turn = asyncio.Lock()
         self._records_since_snapshot = 0
@@ -389,6 +390,19 @@ class Controller:
         return answer
 
     async def _execute(self, command: Command) -> Answer:
+        """Whoever asked may go, a client that closes its connection: what was begun is brought to
+        its end all the same, and the next command is judged after it."""
+        turn = asyncio.get_running_loop().create_task(self._take_turn(command))
+        self._turns.add(turn)
+        turn.add_done_callback(self._end_turn)
+        return await asyncio.shield(turn)
+
+    def _end_turn(self, turn: asyncio.Task[Answer]) -> None:
+        self._turns.discard(turn)
+        if not turn.cancelled():
+            turn.exception()  # told to whoever asked; nobody else misses it
+
+    async def _take_turn(self, command: Command) -> Answer:
         async with self._turn:
             if self._log.leader != self.node_id:
                 raise KafkaFault(ErrorCode.NOT_CONTROLLER)

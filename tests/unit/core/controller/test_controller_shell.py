@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -153,6 +154,27 @@ async def test_the_same_topic_wanted_twice_at_once_is_made_once() -> None:
     controller = controller_over(MemoryMetadataLog([]), Follower())
     made = await asyncio.gather(*(controller.ensure_topic(TopicSpec(name="t")) for _ in range(5)))
     assert len({topic.id for topic in made}) == 1
+
+
+async def test_a_command_whose_caller_is_gone_is_judged_before_the_next_one() -> None:
+    log = MemoryMetadataLog([])
+    controller = controller_over(log, Follower())
+    log.is_holding = True
+    spec = TopicSpec(name="t")
+    first = asyncio.create_task(controller.create_topic(spec))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    first.cancel()
+    second = asyncio.create_task(controller.create_topic(spec))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert first.cancelled()
+    assert not second.done()
+    log.release()
+    with pytest.raises(KafkaFault) as raised:
+        await second
+    assert raised.value.code is ErrorCode.TOPIC_ALREADY_EXISTS
+    assert [json.loads(each)["type"] for each in log.records] == ["node", "topic"]
 
 
 async def test_a_node_that_does_not_lead_sends_its_commands_to_the_one_that_does() -> None:
