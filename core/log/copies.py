@@ -179,10 +179,13 @@ def plan_copy(
     copied = [_part_of(log, each, index) for each in wanted]
     end_offset = copied[-1].end_offset if copied else int(segments[0].base_offset)
     producers_offset, producers = log.state.stored_producers(end_offset)
-    if producers_offset < 0 and segments[0].first_index > 1 and log.state.producer_offsets():
-        raise KafkaFault(
-            ErrorCode.KAFKA_STORAGE_ERROR, f"The producers of {log.tp} are known too late only."
-        )
+    if producers_offset < segments[0].base_offset:
+        later = any(each > end_offset for each in log.state.producer_offsets())
+        if later and segments[0].first_index > 1:
+            raise KafkaFault(
+                ErrorCode.KAFKA_STORAGE_ERROR, f"The producers of {log.tp} are known too late only."
+            )
+        producers_offset, producers = -1, b""
     plan = CopyPlan(
         index=LogIndex(index),
         term=epochs[-1].term,

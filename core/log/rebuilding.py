@@ -15,6 +15,7 @@ from sprawl.core.log.index import SparseIndex
 from sprawl.core.log.reading import damaged
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment, SegmentEnd
 from sprawl.core.records.batch import parse_header
+from sprawl.core.records.producers import ProducerTable
 
 if TYPE_CHECKING:
     from sprawl.core.log.readable import ReadableLog
@@ -55,11 +56,16 @@ def rebuild_index(segment: Segment, index_interval_bytes: int) -> SparseIndex:
 def rebuild_producers(log: ReadableLog, now_ms: int = 0) -> bool:
     """Load the producer table that was stored last and replay what was appended since.
 
+    A table from before the first segment is not used: what it lacks may have been deleted, and to a
+    producer that is known by an older batch its next one would be out of order.
+
     Returns:
         Whether anything was replayed.
     """
     end_offset = log.log_end_offset
     offset, log.producers = log.state.producers(end_offset)
+    if offset < log.segments[0].base_offset:
+        offset, log.producers = -1, ProducerTable()
     newer = [each for each in log.segments if each.has_producers and each.end.offset > offset]
     for segment in newer:
         _replay(log, segment, offset, now_ms)

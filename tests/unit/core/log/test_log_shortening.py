@@ -67,6 +67,17 @@ def test_what_is_gone_below_cannot_be_truncated(world: LogWorld) -> None:
 # --- the log start -------------------------------------------------------------------------------
 
 
+def test_a_producer_is_forgotten_rather_than_known_by_an_older_batch(world: LogWorld) -> None:
+    world.append("a", producer_id=9, producer_epoch=0, base_sequence=0)
+    world.reopen(clean=False)
+    world.append("b", producer_id=9, producer_epoch=0, base_sequence=1)
+    world.log.set_log_start(2)
+    world.log.roll()
+    log = world.reopen(clean=False)
+    assert log.segments[0].base_offset == 2, "the next batch would be out of order"
+    assert [each[:3] for each in log.producers.active()] != [(9, 0, 0)]
+
+
 def test_the_log_start_hides_records_and_drops_segments(world: LogWorld) -> None:
     world.configure(segment_bytes=500)
     world.fill(20)
