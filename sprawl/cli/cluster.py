@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import signal
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from sprawl.cli.cluster_local import local
 from sprawl.cli.common import (
     bootstrap_option,
     json_option,
-    parse_assignments,
     print_json,
     print_table,
     with_cluster,
 )
 from sprawl.faults import EXIT_USAGE, CommandFault
-from sprawl.local_cluster import LocalCluster, NodeProcess, load_plan, make_plan
 
 if TYPE_CHECKING:
     from sprawl.client.cluster import Cluster
@@ -39,89 +33,7 @@ def command() -> None:
     """
 
 
-@command.command(name="local")
-@click.option("-n", "--nodes", type=click.IntRange(1, 15), help="How many nodes. Default: 3.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("data/cluster"),
-    show_default=True,
-    help="Folder of the cluster; run again, it starts the same one.",
-)
-@click.option("--port", type=int, default=9092, show_default=True, help="Of node 1; 0: free ones.")
-@click.option("--http-port", type=int, default=9644, show_default=True, help="Of node 1.")
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A config of every node.")
-def local(nodes: int | None, data: Path, port: int, http_port: int, pairs: tuple[str, ...]) -> int:
-    """Start a cluster on this machine and run until interrupted.
-
-    \b
-    From three nodes on, new topics have three replicas, and acks=all waits for two of them.
-    """
-    parse_assignments(pairs)
-    settings = [word for pair in pairs for word in ("--set", pair)]
-    plan = load_plan(data, lambda: make_plan(nodes or 3, port, http_port), nodes)
-    return asyncio.run(_run(LocalCluster(plan, data, settings), data))
-
-
-async def _run(cluster: LocalCluster, folder: Path) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    is_terminal = sys.stdout.isatty()
-    if is_terminal:
-        click.echo(f"starting {len(cluster.nodes)} nodes in {folder}")
-    starting = asyncio.ensure_future(cluster.start())
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.wait([starting])
-        return 130
-    starting.result()
-    _show(cluster, is_terminal=is_terminal)
-    watching = asyncio.ensure_future(
-        cluster.watch(lambda node, code: None if stop.is_set() else _tell(node, code))
-    )
-    await asyncio.wait([watching, stopping], return_when=asyncio.FIRST_COMPLETED)
-    was_asked = stop.is_set()
-    stop.set()
-    await cluster.stop()
-    await watching
-    stopping.cancel()
-    return 0 if was_asked else 1
-
-
-def _show(cluster: LocalCluster, *, is_terminal: bool) -> None:
-    rows = [
-        (
-            node.plan.node_id,
-            f"localhost:{node.plan.port}",
-            f"localhost:{node.plan.peer_port}",
-            f"http://localhost:{node.plan.http_port}",
-            node.log,
-        )
-        for node in cluster.nodes
-    ]
-    columns = ("node", "kafka", "peer", "http", "log")
-    if not is_terminal:
-        nodes = [dict(zip(columns, map(str, row), strict=True)) for row in rows]
-        click.echo(json.dumps({"bootstrap": cluster.bootstrap, "nodes": nodes, "event": "ready"}))
-        return
-    print_table(columns, rows)
-    if len(cluster.nodes) >= 3:
-        click.echo("new topics have 3 replicas; acks=all waits for 2 of them")
-    click.echo(f"\n  export SPRAWL_BOOTSTRAP={cluster.bootstrap}")
-    click.echo('  sprawl produce hello "first message"')
-    click.echo("  sprawl cluster status\n\nCtrl-C stops all nodes.")
-
-
-def _tell(node: NodeProcess, code: int) -> None:
-    click.echo(
-        f"node {node.plan.node_id} ended with code {code}; its last lines:\n{node.last_lines()}\n"
-        f"  start it again: {' '.join(node.command())}",
-        err=True,
-    )
+command.add_command(local)
 
 
 @command.command(name="status")
