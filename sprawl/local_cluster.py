@@ -88,7 +88,7 @@ class NodeProcess:
         if not founds and not self.has_data:
             words += ["--join", self._seeds]
         if replaces:
-            words += ["--replace-node", "true"]
+            words += ["--replace-node"]
         return words
 
     def command_again(self) -> str:

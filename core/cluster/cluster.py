@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
     from sprawl.core.clock import Clock
     from sprawl.core.cluster.hints import LeaderHint
+    from sprawl.core.cluster.peers import TransportCounters
     from sprawl.core.cluster.transport import Transport
     from sprawl.core.controller.controller import Controller
     from sprawl.core.partition.placement import Placement
@@ -240,6 +241,11 @@ class Cluster:
         if self._host is not None and self._transport is not None:
             await self._host.hand_over()
 
+    async def silence(self) -> None:
+        """Say nothing more: the partitions are about to be closed, and then the thread pool."""
+        if self._host is not None:
+            await self._host.close()
+
     async def close(self) -> None:
         """Take part no more, and close the controller's log. Partitions are closed before."""
         if self._transport is not None:
@@ -263,6 +269,21 @@ class Cluster:
     def replica_id(self) -> ReplicaId:
         """This node's."""
         return self._raft.replica_id
+
+    @property
+    def group_count(self) -> int:
+        """Raft groups here, the controller's among them."""
+        return 0 if self._host is None else self._host.group_count
+
+    @property
+    def awake_count(self) -> int:
+        """Those that do not hibernate."""
+        return 0 if self._host is None else self._host.awake_count
+
+    @property
+    def counters(self) -> TransportCounters | None:
+        """What went from node to node; None for a node without a peer port."""
+        return None if self._transport is None else self._transport.counters
 
     @property
     def _raft(self) -> RaftHost:
@@ -363,7 +384,8 @@ class Cluster:
         replica = self._metadata_replica
         assert replica is not None
         nodes = {each.replica_id: each for each in self._leading.nodes.values()}
-        staying = [each for each in nodes if not nodes[each].is_leaving]
+        state = self._leading.state
+        staying = [each for each in nodes if not state.is_leaving(nodes[each].node_id)]
         wanted = min(CONTROLLER_VOTERS_MAX, len(staying))
         wanted -= 1 - wanted % 2
         now = [each for each in replica.configuration.voters if each in staying]

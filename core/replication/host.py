@@ -254,6 +254,20 @@ class RaftHost:
     def groups(self) -> Iterator[RaftGroup]:
         return iter(self._groups.values())
 
+    def group(self, key: LogKey) -> RaftGroup | None:
+        """One group, None when there is none here."""
+        return self._groups.get(key)
+
+    @property
+    def group_count(self) -> int:
+        """Groups that run here."""
+        return len(self._groups)
+
+    @property
+    def awake_count(self) -> int:
+        """Groups that do not hibernate."""
+        return len(self._awake)
+
     # --- events ---------------------------------------------------------------------------------
 
     def touch(self, group: RaftGroup) -> None:

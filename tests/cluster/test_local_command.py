@@ -11,7 +11,6 @@ import pytest
 from sprawl.faults import EXIT_FAILED, EXIT_OK, EXIT_START_FAILED
 from tests.cluster.local_command import PROGRAM, LocalCommand, read, run_sprawl, write
 
-
 SOON = ("--set", "group.initial.rebalance.delay.ms=0")
 
 
