@@ -1,8 +1,8 @@
 """The resources that configs belong to, as DescribeConfigs and the two alter APIs name them.
 
 Topics and brokers have configs here. A broker resource is this node by its id, or "" for the
-defaults of the whole cluster (KIP-226). Only a node itself can describe its configs, but any one
-changes them: the node may be gone that is to be cordoned.
+defaults of the whole cluster (KIP-226), or another node that is registered: that one's dynamic
+configs are known here, and can be changed, though it may be gone. Kafka answers for itself only.
 """
 
 from __future__ import annotations
@@ -48,18 +48,17 @@ def topic_config_values(
 class ConfigResource:
     """One topic or broker whose configs are asked for or changed.
 
-    Args:
-        is_change: it is to be changed, not described.
-
     Raises:
         KafkaFault: the resource does not exist, or its kind has no configs here.
     """
 
-    __slots__ = ("_broker", "keys", "kind", "name", "overrides")
+    __slots__ = ("_broker", "is_elsewhere", "keys", "kind", "name", "overrides")
 
-    def __init__(self, broker: Broker, kind: int, name: str, *, is_change: bool = False) -> None:
+    def __init__(self, broker: Broker, kind: int, name: str) -> None:
         self._broker = broker
         self.name = name
+        self.is_elsewhere = False
+        """It is another broker, of which only the dynamic configs are known."""
         self.keys: Mapping[str, ConfigKey]
         self.overrides: Mapping[str, str]
         if kind == ResourceType.TOPIC:
@@ -73,8 +72,9 @@ class ConfigResource:
             if name in ("", str(broker.node_id)):
                 config = broker.config
                 self.overrides = config.dynamic_broker if name else config.dynamic_default
-            elif is_change and any(name == str(node) for node in state.nodes):
+            elif any(name == str(node) for node in state.nodes):
                 self.overrides = state.broker_configs.get(name, {})
+                self.is_elsewhere = True
             else:
                 raise KafkaFault(
                     ErrorCode.INVALID_REQUEST,
@@ -96,7 +96,7 @@ class ConfigResource:
             return None
         if self.kind is ResourceType.TOPIC:
             return effective_value(name, self.overrides, self._broker.config)
-        if self.name not in ("", str(self._broker.node_id)):
+        if self.is_elsewhere:
             return self.overrides.get(name)
         return self._broker.config.text(name)
 

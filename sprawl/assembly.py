@@ -374,7 +374,9 @@ class Assembly:
 
     def _health(self) -> dict[str, object]:
         """What /health says; `ready` decides its status."""
-        facts: dict[str, object] = {"ready": self._running is not None, "version": __version__}
+        is_removed = self._cluster is not None and self._cluster.is_removed
+        is_ready = self._running is not None and not is_removed
+        facts: dict[str, object] = {"ready": is_ready, "version": __version__}
         if self._broker is None or self._cluster is None or self._server is None:
             return facts
         volume = self._data.volume()

@@ -72,6 +72,7 @@ CALL_TIMEOUT_MS: Final = 10_000
 patience of who asked for it."""
 _RAFT: Final = 1
 _HINTS: Final = 2
+_REMOVED: Final = 3
 _COMMAND: Final = "controller/command"
 _JOIN: Final = "cluster/join"
 _MEMBERSHIP: Final = b"cluster/membership"
@@ -105,6 +106,8 @@ class Cluster:
         self.book = AddressBook(kv)
         self.elections = Elections(node_id, self.hints, self.book)
         self.log = RaftMetadataLog(kv=kv, clock=clock, node_id=node_id, node_of=self.book.node_of)
+        self.is_removed = False
+        """Whether others said that this node does not belong to the cluster any more."""
         self.on_led: Callable[[Partition, bool], None] = lambda partition, is_leader: None
         self._store = store
         self._kv = kv
@@ -135,6 +138,7 @@ class Cluster:
     def _serve(self, transport: Transport, controller: Controller) -> None:
         transport.on_message(_RAFT, self._receive)
         transport.on_message(_HINTS, self._hear)
+        transport.on_message(_REMOVED, self._removed)
         transport.on_peer(self._peer_found, self._peer_lost)
         transport.serve(_COMMAND, lambda _, body: controller.execute(bytes(body)))
         transport.serve(_JOIN, partial(_take_in, controller), before_joining=True)
@@ -427,7 +431,11 @@ class Cluster:
         nodes = self._leading.nodes
         if self.node_id not in nodes:
             return  # what was heard when joining is newer
+        gone = [each for each in self.book.nodes if each.node_id not in nodes]
         self.book.update(nodes.values())
+        for each in gone:  # it does not hear of it otherwise: it belongs to no group any more
+            if self.is_alive(each.node_id) and self._transport is not None:
+                self._transport.send(each.node_id, _REMOVED, [b""])
         # Saying something makes the connections, and so tells who is alive.
         self._broadcast(encode_hints([]))
 
@@ -450,6 +458,16 @@ class Cluster:
         for key, hint in parse_hints(body):
             if self.book.node_of(hint.leader) == peer.node_id:
                 self.hints.merge(key, hint)
+
+    def _removed(self, peer: PeerIdentity, _: memoryview) -> None:
+        """The cluster does without this node from now on."""
+        if not self.is_removed:
+            self.is_removed = True
+            _log.error(
+                "this node was removed from the cluster, says node %d: what it tells clients is out"
+                " of date; stop it",
+                peer.node_id,
+            )
 
     def _peer_found(self, node: BrokerId) -> None:
         if self._host is None or self._transport is None:

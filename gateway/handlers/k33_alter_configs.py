@@ -53,7 +53,7 @@ async def _alter(
         resource_name=asked.resource_name,
     )
     try:
-        resource = ConfigResource(broker, asked.resource_type, asked.resource_name, is_change=True)
+        resource = ConfigResource(broker, asked.resource_type, asked.resource_name)
         overrides = replaced((config.name, config.value) for config in asked.configs)
         resource.check(overrides)
         if not validate_only:

@@ -64,7 +64,7 @@ async def _alter(
     try:
         if is_named_twice:
             raise KafkaFault(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
-        resource = ConfigResource(broker, asked.resource_type, asked.resource_name, is_change=True)
+        resource = ConfigResource(broker, asked.resource_type, asked.resource_name)
         overrides = altered(
             resource.overrides,
             (Change(item.name, item.config_operation, item.value) for item in asked.configs),

@@ -1,45 +1,54 @@
-"""`sprawl cluster`: a cluster on this machine, and how a cluster is doing."""
+"""`sprawl cluster`: a cluster on this machine, how a cluster is doing, and where things are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from sprawl.cli.cluster_local import local
+from sprawl.cli.cluster_nodes import drain, remove, repair
 from sprawl.cli.common import (
     bootstrap_option,
     json_option,
     print_json,
     print_table,
+    table_of,
     with_cluster,
 )
 from sprawl.faults import EXIT_USAGE, CommandFault
 
 if TYPE_CHECKING:
     from sprawl.client.cluster import Cluster
-    from sprawl.client.clusters import ClusterStatus
+    from sprawl.client.clusters import ClusterStatus, PartitionStatus
+
+SHOWN_MAX = 20
+"""Partitions that `status` names unless asked for all."""
 
 
 @click.group(name="cluster")
 def command() -> None:
-    """A cluster on this machine, and how a cluster is doing.
+    """A cluster on this machine, how a cluster is doing, and where things are.
 
     \b
     sprawl cluster local -n 3
     sprawl cluster status
     sprawl cluster move orders/0 --to 2,3,4
+    sprawl cluster drain 3
     """
 
 
-command.add_command(local)
+for each in (local, drain, remove, repair):
+    command.add_command(each)
 
 
 @command.command(name="status")
+@click.option("--all", "show_all", is_flag=True, help=f"Name more than {SHOWN_MAX} partitions.")
 @bootstrap_option
 @json_option
-def status(bootstrap: str | None, as_json: bool) -> int:
+def status(show_all: bool, bootstrap: str | None, as_json: bool) -> int:
     """Nodes, controller, and partitions that need attention.
 
     Exit code 1 when a partition has no leader or too few replicas in sync.
@@ -50,36 +59,94 @@ def status(bootstrap: str | None, as_json: bool) -> int:
     if as_json:
         print_json(found.to_json())
     else:
-        _print_status(found)
+        click.echo(status_text(found, shown_max=None if show_all else SHOWN_MAX))
     return 0 if found.is_healthy else 1
 
 
-def _print_status(found: ClusterStatus) -> None:
-    click.echo(
-        f"cluster {found.cluster_id}   controller {found.controller}   voters"
-        f" {_listed(found.voters)}"
-        + (f"   learners {_listed(found.observers)}" if found.observers else "")
-    )
-    print_table(
-        ("node", "address", "rack", "replicas", "leaders"),
-        [
-            (node.node_id, f"{node.host}:{node.port}", node.rack, node.replicas, node.leaders)
-            for node in found.nodes
-        ],
-    )
+def status_text(found: ClusterStatus, *, shown_max: int | None) -> str:
+    """For a person: what is wrong last, where the eye is."""
+    alive = sum(each.is_alive for each in found.nodes)
+    controller = found.controller if found.controller >= 0 else "none"
+    lines = [
+        f"cluster {found.cluster_id}: {alive} of {len(found.nodes)} nodes alive, controller"
+        f" {controller}, voters {_listed(found.voters)}"
+        + (f", learners {_listed(found.observers)}" if found.observers else ""),
+        "",
+        table_of(
+            ("node", "address", "rack", "state", "controller", "replicas", "leaders"),
+            [
+                (
+                    node.node_id,
+                    f"{node.host}:{node.port}",
+                    node.rack,
+                    node.state,
+                    node.controller,
+                    node.replicas,
+                    node.leaders,
+                )
+                for node in found.nodes
+            ],
+        ),
+        "",
+    ]
     troubled = [each for each in found.partitions if each.trouble]
-    total = len(found.partitions)
-    if not troubled:
-        click.echo(f"{total} partitions, all led and in sync")
-        return
-    click.echo(f"{total} partitions, {len(troubled)} need attention:")
-    print_table(
-        ("partition", "leader", "replicas", "in sync", "what"),
-        [
-            (each.name, each.leader, _listed(each.replicas), _listed(each.in_sync), each.trouble)
-            for each in troubled
-        ],
-    )
+    lines.append(_summary(found.partitions))
+    if troubled:
+        shown = troubled[:shown_max]
+        lines += [
+            "",
+            table_of(
+                ("partition", "leader", "replicas", "in sync", "what"),
+                [
+                    (
+                        each.name,
+                        each.leader if each.is_led else None,
+                        _listed(each.replicas),
+                        _listed(each.in_sync),
+                        each.trouble,
+                    )
+                    for each in shown
+                ],
+            ),
+        ]
+        if len(shown) < len(troubled):
+            lines.append(f"and {len(troubled) - len(shown)} more: --all names them")
+    return "\n".join(lines)
+
+
+def _summary(partitions: Sequence[PartitionStatus]) -> str:
+    counts = [
+        (sum(not each.is_led for each in partitions), "without leader"),
+        (sum(each.is_led and not each.is_complete for each in partitions), "under-replicated"),
+        (sum(each.moves_to is not None for each in partitions), "moving"),
+    ]
+    found = ", ".join(f"{count} {what}" for count, what in counts if count)
+    total = f"{len(partitions)} partition{'' if len(partitions) == 1 else 's'}"
+    return f"{total}: {found or 'all led and in sync'}"
+
+
+@command.command(name="members")
+@bootstrap_option
+@json_option
+def members(bootstrap: str | None, as_json: bool) -> int:
+    """The registered nodes, also those that are away.
+
+    Exit code 1 when one is away.
+    """
+    from sprawl.client.nodes import read_nodes
+
+    found = with_cluster(bootstrap, read_nodes)
+    if as_json:
+        print_json([asdict(each) for each in found])
+    else:
+        print_table(
+            ("node", "address", "rack", "state"),
+            [
+                (each.node_id, f"{each.host}:{each.port}", each.rack, each.state.value)
+                for each in found
+            ],
+        )
+    return 0 if all(each.state.is_alive for each in found) else 1
 
 
 @command.command(name="move")
@@ -88,8 +155,13 @@ def _print_status(found: ClusterStatus) -> None:
 @click.option("--cancel", is_flag=True, help="Stop a move that is under way.")
 @bootstrap_option
 def move(partition: str, target: str | None, cancel: bool, bootstrap: str | None) -> int:
-    """Move a partition's replicas to other nodes; `status` shows it until it has arrived."""
-    from sprawl.client.clusters import move_partition
+    """Move a partition's replicas to other nodes; `status` shows it until it has arrived.
+
+    \b
+    sprawl cluster move orders/0 --to 2,3,4
+    sprawl cluster move orders/0 --cancel
+    """
+    from sprawl.client.moves import move_partition
 
     topic, _, number = partition.rpartition("/")
     if not topic or not number.isdecimal() or (target is None) is not cancel:
@@ -119,4 +191,4 @@ def _numbers(text: str) -> list[int]:
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    return ",".join(map(str, numbers)) or "-"
+    return ",".join("lost" if number < 0 else str(number) for number in numbers) or "-"

@@ -97,7 +97,8 @@ def table_of(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         for at, column in enumerate(columns)
     ]
     numeric = [
-        bool(table) and all(row[at].lstrip("-").isdigit() or row[at] == "-" for row in table)
+        any(row[at] != "-" for row in table)
+        and all(row[at].lstrip("-").isdigit() or row[at] == "-" for row in table)
         for at in range(len(columns))
     ]
     lines = []

@@ -43,7 +43,8 @@ SPOKEN: Final[Mapping[int, tuple[int, int]]] = {
     46: (0, 0),
     47: (0, 0),
     55: (0, 2),
-    60: (0, 1),
+    60: (0, 2),
+    64: (0, 0),
 }
 """(lowest, highest) version of each API that this client writes. Produce, Fetch and the offset
 APIs stay below the versions that replace topic names by ids."""
