@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _UNWANTED = frozenset({ErrorCode.BROKER_ID_NOT_REGISTERED, ErrorCode.DUPLICATE_BROKER_REGISTRATION})
+REGISTER_AGAIN_S = 1.0
 REGISTER_S = 5.0
 """How long a node that knows its cluster waits for the controller at start: two elections."""
 
@@ -174,6 +175,11 @@ class Assembly:
             executor=executor,
         )
         running.push_async_callback(cluster.close)
+        if cluster.was_removed():
+            raise StartFault(
+                "this node was removed from its cluster, which does without its data",
+                next_step="sprawl serve --data OTHER --join HOST:PORT",
+            )
         joined_as = None
         peering = await listen_to_peers(settings, cluster, identity, self._rng)
         if peering is not None:
@@ -202,7 +208,7 @@ class Assembly:
             ) from error
         try:
             await self._register(
-                running, broker, self._describe(broker, identity, cluster.replica_id)
+                running, broker, cluster, self._describe(broker, identity, cluster.replica_id)
             )
             await partitions.start()
         except (KafkaFault, OSError) as error:
@@ -342,7 +348,9 @@ class Assembly:
             rack=broker.rack,
         )
 
-    async def _register(self, running: AsyncExitStack, broker: Broker, node: NodeInfo) -> None:
+    async def _register(
+        self, running: AsyncExitStack, broker: Broker, cluster: Cluster, node: NodeInfo
+    ) -> None:
         """Tell the controller where this node is, and hear all it has decided by then.
 
         A node that knows its cluster does not wait for it for long: its partitions may have a
@@ -367,7 +375,9 @@ class Assembly:
                     next_step="sprawl serve --data OTHER --join HOST:PORT",
                 ) from failure
             _log.warning("no controller takes this node's registration yet: %s", failure)
-            task = asyncio.get_running_loop().create_task(_register_later(controller, node))
+            task = asyncio.get_running_loop().create_task(
+                _register_later(cluster, controller, node)
+            )
             running.push_async_callback(_end, task)
 
     # --- health and metrics ---------------------------------------------------------------------
@@ -415,16 +425,21 @@ class Assembly:
             yield "sprawl_disk_free_bytes", "Room left for data", free_bytes
 
 
-async def _register_later(controller: Controller, node: NodeInfo) -> None:
+async def _register_later(cluster: Cluster, controller: Controller, node: NodeInfo) -> None:
     while True:
         try:
-            await controller.register(node)
+            if controller.leader is None and cluster.has_peers:
+                await cluster.register_through_peers(node)
+            else:
+                await controller.register(node)
             return
         except KafkaFault as fault:
             if fault.code in _UNWANTED:
-                _log.error("the cluster does not take this node back: %s Stop it", fault.message)
+                _log.error("the cluster does not take this node back: %s", fault.message)
+                cluster.end_membership()
                 return
             _log.warning("no controller takes this node's registration yet: %s", fault)
+        await asyncio.sleep(REGISTER_AGAIN_S)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

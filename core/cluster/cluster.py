@@ -131,6 +131,11 @@ class Cluster:
         found = self._kv.get(_MEMBERSHIP)
         return None if found is None else ReplicaId(json.loads(found)["replica"])
 
+    def was_removed(self) -> bool:
+        """Whether the data belongs to a node that the cluster does without."""
+        found = self._kv.get(_MEMBERSHIP)
+        return found is not None and bool(json.loads(found).get("removed"))
+
     def connect(self, transport: Transport) -> None:
         """Talk to other nodes through `transport` from now on."""
         self._transport = transport
@@ -273,6 +278,11 @@ class Cluster:
     def replica_id(self) -> ReplicaId:
         """This node's."""
         return self._raft.replica_id
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether there are nodes that could be asked."""
+        return self._transport is not None and len(self.book.nodes) > 1
 
     @property
     def group_count(self) -> int:
@@ -435,7 +445,7 @@ class Cluster:
         self.book.update(nodes.values())
         for each in gone:  # it does not hear of it otherwise: it belongs to no group any more
             if self.is_alive(each.node_id) and self._transport is not None:
-                self._transport.send(each.node_id, _REMOVED, [b""])
+                self._transport.send(each.node_id, _REMOVED, [str(each.replica_id).encode()])
         # Saying something makes the connections, and so tells who is alive.
         self._broadcast(encode_hints([]))
 
@@ -459,15 +469,30 @@ class Cluster:
             if self.book.node_of(hint.leader) == peer.node_id:
                 self.hints.merge(key, hint)
 
-    def _removed(self, peer: PeerIdentity, _: memoryview) -> None:
-        """The cluster does without this node from now on."""
-        if not self.is_removed:
-            self.is_removed = True
-            _log.error(
-                "this node was removed from the cluster, says node %d: what it tells clients is out"
-                " of date; stop it",
-                peer.node_id,
-            )
+    def _removed(self, peer: PeerIdentity, body: memoryview) -> None:
+        if bytes(body) == str(self.replica_id).encode() and not self.is_removed:
+            _log.error("node %d says that this node was removed from the cluster", peer.node_id)
+            self.end_membership()
+
+    def end_membership(self) -> None:
+        """The cluster does without this node from now on, and without its data for good."""
+        self.is_removed = True
+        kept = {"replica": self.replica_id, "removed": True}
+        self._kv.put(_MEMBERSHIP, json.dumps(kept).encode(), sync=True)
+        _log.error("what this node tells clients is out of date from now on; stop it")
+
+    async def register_through_peers(self, node: NodeInfo) -> None:
+        """Have other nodes tell the controller where this one is: it knows none itself, perhaps
+        because the cluster does without it.
+
+        Raises:
+            KafkaFault: what the controller says; BROKER_NOT_AVAILABLE when nobody answers.
+        """
+        seeds = [each.peer for each in self.book.nodes if each.node_id != self.node_id]
+        assert self._transport is not None
+        await self.join(
+            [PeerAddress(*each) for each in seeds if each is not None], node, may_replace=False
+        )
 
     def _peer_found(self, node: BrokerId) -> None:
         if self._host is None or self._transport is None:

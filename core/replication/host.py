@@ -254,10 +254,6 @@ class RaftHost:
     def groups(self) -> Iterator[RaftGroup]:
         return iter(self._groups.values())
 
-    def group(self, key: LogKey) -> RaftGroup | None:
-        """One group, None when there is none here."""
-        return self._groups.get(key)
-
     @property
     def group_count(self) -> int:
         """Groups that run here."""
