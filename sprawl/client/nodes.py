@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from dataclasses import dataclass
 
-from sprawl.client.cluster import Cluster
+from sprawl.client.cluster import RETRIES_MAX, RETRY_WAIT_S, Cluster
 from sprawl.client.faults import raise_for
 from sprawl.client.topics import DESCRIBE_CONFIGS, ResourceType, alter_configs, ask_controller
 from sprawl.gateway.codec._generated.k32_describe_configs import (
@@ -96,7 +97,10 @@ async def cordon(cluster: Cluster, node: int, *, is_on: bool) -> None:
 
 
 async def unregister(cluster: Cluster, node: int) -> None:
-    """Take a node out of the cluster. Raises: Refused while it holds replicas."""
+    """Take a node out of the cluster, and wait until the node that was asked first knows.
+
+    Raises: Refused while it holds replicas.
+    """
     answer = await ask_controller(
         cluster,
         UNREGISTER_BROKER,
@@ -104,6 +108,10 @@ async def unregister(cluster: Cluster, node: int) -> None:
         UnregisterBrokerResponse,
     )
     raise_for(answer.error_code, f"node {node}", answer.error_message)
+    for _ in range(RETRIES_MAX):
+        if all(each.node_id != node for each in await read_nodes(cluster)):
+            return
+        await asyncio.sleep(RETRY_WAIT_S)
 
 
 async def _cordoned(cluster: Cluster, nodes: list[int]) -> set[int]:
