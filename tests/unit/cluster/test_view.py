@@ -54,7 +54,6 @@ class World:
             is_alive=lambda each: each in self.alive,
             controller=lambda: BrokerId(3),
             quorum=cast("Callable[[], Quorum]", None),
-            elections=cast("Any", None),
         )
 
     def lead(self, leader: int, *in_sync: int, term: int = 4) -> None:
