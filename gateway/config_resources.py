@@ -1,7 +1,8 @@
 """The resources that configs belong to, as DescribeConfigs and the two alter APIs name them.
 
 Topics and brokers have configs here. A broker resource is this node by its id, or "" for the
-defaults of the whole cluster (KIP-226).
+defaults of the whole cluster (KIP-226), or another node that is registered: that one's dynamic
+configs are known here, and can be changed, though it may be gone. Kafka answers for itself only.
 """
 
 from __future__ import annotations
@@ -51,11 +52,13 @@ class ConfigResource:
         KafkaFault: the resource does not exist, or its kind has no configs here.
     """
 
-    __slots__ = ("_broker", "keys", "kind", "name", "overrides")
+    __slots__ = ("_broker", "is_elsewhere", "keys", "kind", "name", "overrides")
 
     def __init__(self, broker: Broker, kind: int, name: str) -> None:
         self._broker = broker
         self.name = name
+        self.is_elsewhere = False
+        """It is another broker, of which only the dynamic configs are known."""
         self.keys: Mapping[str, ConfigKey]
         self.overrides: Mapping[str, str]
         if kind == ResourceType.TOPIC:
@@ -64,15 +67,20 @@ class ConfigResource:
                 raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             self.keys, self.overrides = TOPIC_CONFIGS, info.configs
         elif kind == ResourceType.BROKER:
-            if name not in ("", str(broker.node_id)):
+            self.keys = BROKER_CONFIGS
+            state = broker.controller.state
+            if name in ("", str(broker.node_id)):
+                config = broker.config
+                self.overrides = config.dynamic_broker if name else config.dynamic_default
+            elif any(name == str(node) for node in state.nodes):
+                self.overrides = state.broker_configs.get(name, {})
+                self.is_elsewhere = True
+            else:
                 raise KafkaFault(
                     ErrorCode.INVALID_REQUEST,
                     f"Unexpected broker id, expected {broker.node_id} or empty string,"
                     f" but received {name}",
                 )
-            config = broker.config
-            self.keys = BROKER_CONFIGS
-            self.overrides = config.dynamic_broker if name else config.dynamic_default
         elif kind == ResourceType.BROKER_LOGGER:
             raise KafkaFault(
                 ErrorCode.INVALID_REQUEST,
@@ -88,6 +96,8 @@ class ConfigResource:
             return None
         if self.kind is ResourceType.TOPIC:
             return effective_value(name, self.overrides, self._broker.config)
+        if self.is_elsewhere:
+            return self.overrides.get(name)
         return self._broker.config.text(name)
 
     def check(self, overrides: Mapping[str, str]) -> None:

@@ -39,7 +39,8 @@ _TEXT = "text/plain; charset=utf-8"
 Health = Callable[[], dict[str, object]]
 """Facts for /health; its "ready" is a bool."""
 Gauges = Callable[[], Iterable[tuple[str, str, float]]]
-"""(name, help, value) of what other rooms of the node want shown."""
+"""(name, help, value) of what other rooms of the node want shown; a name that ends in `_total` is a
+counter's."""
 
 
 class HttpServer:
@@ -173,7 +174,8 @@ class _Collector:
         for name, text, value, is_counter in self._metrics.totals():
             yield (CounterMetricFamily if is_counter else GaugeMetricFamily)(name, text, value)
         for name, text, gauge in self._gauges():
-            yield GaugeMetricFamily(name, text, gauge)
+            is_counter = name.endswith("_total")
+            yield (CounterMetricFamily if is_counter else GaugeMetricFamily)(name, text, gauge)
         family = HistogramMetricFamily(
             "sprawl_request_seconds", "Time from start to answer of a request", labels=["api"]
         )

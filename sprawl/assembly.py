@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sprawl import __version__
+from sprawl import __version__, cluster_facts
 from sprawl.core.broker import Broker, Endpoint
 from sprawl.core.cluster.cluster import Cluster
 from sprawl.core.cluster.view import ClusterView
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_UNWANTED = frozenset({ErrorCode.BROKER_ID_NOT_REGISTERED, ErrorCode.DUPLICATE_BROKER_REGISTRATION})
+REGISTER_AGAIN_S = 1.0
 REGISTER_S = 5.0
 """How long a node that knows its cluster waits for the controller at start: two elections."""
 
@@ -67,10 +69,17 @@ class Assembly:
     Args:
         settings: resolved; their values are checked by `start`.
         platform: what the node stands on; this machine by default.
+        tell: told of what may take a while at start, in words for a user.
     """
 
-    def __init__(self, settings: Settings, platform: Platform | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        platform: Platform | None = None,
+        tell: Callable[[str], None] = _log.info,
+    ) -> None:
         self._settings = settings
+        self._tell = tell
         self._platform = platform or SystemPlatform()
         self._clock = self._platform.clock
         self._rng = self._platform.rng
@@ -79,6 +88,7 @@ class Assembly:
         self._endpoints: dict[str, Endpoint] = {}
         self._peer: Endpoint | None = None
         self._broker: Broker | None = None
+        self._cluster: Cluster | None = None
         self._server: Server | None = None
         self._running: AsyncExitStack | None = None
         self._started_ms = 0
@@ -165,13 +175,20 @@ class Assembly:
             executor=executor,
         )
         running.push_async_callback(cluster.close)
+        if cluster.was_removed():
+            raise StartFault(
+                "this node was removed from its cluster, which does without its data",
+                next_step="sprawl serve --data OTHER --join HOST:PORT",
+            )
         joined_as = None
         peering = await listen_to_peers(settings, cluster, identity, self._rng)
         if peering is not None:
             transport, self._peer = peering
             cluster.connect(transport)
             if must_join(settings, cluster):
-                cluster_id, joined_as = await join(settings, cluster, identity, self._peer)
+                cluster_id, joined_as = await join(
+                    settings, cluster, identity, self._peer, tell=self._tell
+                )
                 identity = self._data.adopt(cluster_id)
         followers = Followers(cluster)
         broker = self._assemble(identity, config, partitions, followers, cluster)
@@ -190,12 +207,15 @@ class Assembly:
                 next_step="start the version of Sprawl that wrote it, or use other --data",
             ) from error
         try:
-            await self._register(running, broker, identity)
+            await self._register(
+                running, broker, cluster, self._describe(broker, identity, cluster.replica_id)
+            )
             await partitions.start()
         except (KafkaFault, OSError) as error:
             raise _unusable(settings.data, error) from error
         # Only now: closing partitions that were never recovered would mark them as sound.
         running.push_async_callback(partitions.close)
+        running.push_async_callback(cluster.silence)
         running.push_async_callback(broker.groups.close)
         # A second time, because clients have to go before groups and partitions do.
         running.push_async_callback(server.stop)
@@ -205,6 +225,7 @@ class Assembly:
         # First of all when the node stops: clients that are sent on go at once.
         running.push_async_callback(cluster.hand_over)
         self._broker = broker
+        self._cluster = cluster
 
     def _identify(self, running: AsyncExitStack) -> Identity:
         running.callback(self._data.close)
@@ -316,25 +337,29 @@ class Assembly:
         )
         return broker
 
-    def _describe(self, broker: Broker, identity: Identity) -> NodeInfo:
-        """This node as it registers; the controller says which replica it is."""
+    def _describe(self, broker: Broker, identity: Identity, replica_id: ReplicaId) -> NodeInfo:
+        """This node as it registers."""
         return NodeInfo(
             node_id=broker.node_id,
-            replica_id=ReplicaId(0),
+            replica_id=replica_id,
             directory_id=identity.directory_id,
             endpoints=self._endpoints,
             peer=self._peer,
             rack=broker.rack,
         )
 
-    async def _register(self, running: AsyncExitStack, broker: Broker, identity: Identity) -> None:
+    async def _register(
+        self, running: AsyncExitStack, broker: Broker, cluster: Cluster, node: NodeInfo
+    ) -> None:
         """Tell the controller where this node is, and hear all it has decided by then.
 
         A node that knows its cluster does not wait for it for long: its partitions may have a
         quorum while the controller has none.
+
+        Raises:
+            StartFault: the cluster does not want it.
         """
         controller = broker.controller
-        node = self._describe(broker, identity)
         if not controller.nodes or (
             len(controller.nodes) == 1 and broker.node_id in controller.nodes
         ):
@@ -344,16 +369,25 @@ class Assembly:
             async with asyncio.timeout(REGISTER_S):
                 await controller.register(node)
         except (KafkaFault, TimeoutError) as failure:
+            if isinstance(failure, KafkaFault) and failure.code in _UNWANTED:
+                raise StartFault(
+                    f"the cluster does not take this node back: {failure.message}",
+                    next_step="sprawl serve --data OTHER --join HOST:PORT",
+                ) from failure
             _log.warning("no controller takes this node's registration yet: %s", failure)
-            task = asyncio.get_running_loop().create_task(_register_later(controller, node))
+            task = asyncio.get_running_loop().create_task(
+                _register_later(cluster, controller, node)
+            )
             running.push_async_callback(_end, task)
 
     # --- health and metrics ---------------------------------------------------------------------
 
     def _health(self) -> dict[str, object]:
         """What /health says; `ready` decides its status."""
-        facts: dict[str, object] = {"ready": self._running is not None, "version": __version__}
-        if self._broker is None or self._server is None:
+        is_removed = self._cluster is not None and self._cluster.is_removed
+        is_ready = self._running is not None and not is_removed
+        facts: dict[str, object] = {"ready": is_ready, "version": __version__}
+        if self._broker is None or self._cluster is None or self._server is None:
             return facts
         volume = self._data.volume()
         return facts | {
@@ -364,6 +398,7 @@ class Assembly:
             "free_bytes": volume.usable_bytes,
             "listeners": self.listeners,
             "topics": len(self._broker.controller.topics),
+            "cluster": cluster_facts.health(cluster_facts.look(self._broker, self._cluster)),
             "uptime_ms": self._clock.monotonic_ms() - self._started_ms,
             "advice": [advice._asdict() for advice in self._server.advices()],
         }
@@ -371,7 +406,7 @@ class Assembly:
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
         """What /metrics shows beside the gateway's counters."""
         yield "sprawl_ready", "1 when clients are served", float(self._running is not None)
-        if self._broker is None:
+        if self._broker is None or self._cluster is None:
             return
         topics = self._broker.controller.topics.values()
         opened = list(self._broker.partitions.opened())
@@ -383,18 +418,28 @@ class Assembly:
         if self._broker.groups.availability_of_all() is ErrorCode.NONE:
             groups = self._broker.groups.list_groups()
             yield "sprawl_groups", "Consumer groups", len(groups)
+        facts = cluster_facts.look(self._broker, self._cluster)
+        yield from cluster_facts.gauges(facts, self._cluster, self.node_id)
         free_bytes = self._data.volume().usable_bytes
         if free_bytes >= 0:
             yield "sprawl_disk_free_bytes", "Room left for data", free_bytes
 
 
-async def _register_later(controller: Controller, node: NodeInfo) -> None:
+async def _register_later(cluster: Cluster, controller: Controller, node: NodeInfo) -> None:
     while True:
         try:
-            await controller.register(node)
+            if controller.leader is None and cluster.has_peers:
+                await cluster.register_through_peers(node)
+            else:
+                await controller.register(node)
             return
         except KafkaFault as fault:
+            if fault.code in _UNWANTED:
+                _log.error("the cluster does not take this node back: %s", fault.message)
+                cluster.end_membership()
+                return
             _log.warning("no controller takes this node's registration yet: %s", fault)
+        await asyncio.sleep(REGISTER_AGAIN_S)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

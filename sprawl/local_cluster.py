@@ -1,139 +1,114 @@
 """Several nodes on one machine as one command: each a process of its own, started and watched.
 
-    plan (ports, folders; kept in DIR/cluster.json) ──> node 1 ready ──> the others join ──> ready
+    plan ──> node 1 ready ──> the others join ──> all ready, and all know each other
        a node that ends by itself ──> told, the others go on
-       the command ends ──> all nodes stop in good order
+       the command ends ──> all nodes stop in good order, side by side
 
-The plan is kept with the data, so that the same command starts the same cluster again: other nodes
-know a node by its peer port.
+With data there is from an earlier run, all start together and find each other again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import shlex
+import shutil
 import signal
-import socket
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from sprawl.faults import SettingFault, StartFault
+from sprawl.faults import StartFault
+from sprawl.local_plan import HOST, NodePlan, data_folder, node_folder
 
-START_S = 30.0
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+START_S: Final = 60.0
 """How long a node may take until it is ready: a recovery of its logs included."""
-STOP_S = 30.0
-LAST_LINES = 5
-_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodePlan:
-    """One node of the cluster.
-
-    Args:
-        port: for Kafka's clients.
-        peer_port: for the other nodes.
-        http_port: for health and metrics.
-    """
-
-    node_id: int
-    port: int
-    peer_port: int
-    http_port: int
-
-
-def make_plan(count: int, port: int, http_port: int) -> list[NodePlan]:
-    """Ports for `count` nodes: one after the other from the given ones on, peers 100 above; 0 takes
-    ports that are free now."""
-    if port == 0:
-        free = _free_ports(3 * count)
-        return [
-            NodePlan(
-                node_id=n + 1,
-                port=free[3 * n],
-                peer_port=free[3 * n + 1],
-                http_port=free[3 * n + 2],
-            )
-            for n in range(count)
-        ]
-    return [
-        NodePlan(node_id=n + 1, port=port + n, peer_port=port + 100 + n, http_port=http_port + n)
-        for n in range(count)
-    ]
-
-
-def load_plan(
-    folder: Path, wanted: Callable[[], list[NodePlan]], count: int | None
-) -> list[NodePlan]:
-    """The plan that is kept in a folder, or a new one that is kept from now on.
-
-    Raises:
-        SettingFault: the folder holds a cluster of another size.
-        StartFault: what is kept cannot be read.
-    """
-    place = folder / "cluster.json"
-    if not place.exists():
-        plan = wanted()
-        folder.mkdir(parents=True, exist_ok=True)
-        facts = {"version": _VERSION, "nodes": [asdict(each) for each in plan]}
-        place.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        return plan
-    try:
-        found = json.loads(place.read_text(encoding="utf-8"))
-        plan = [NodePlan(**each) for each in found["nodes"]]
-    except (ValueError, KeyError, TypeError) as fault:
-        raise StartFault(
-            f"{place} cannot be read: {fault}", next_step="use another --data"
-        ) from fault
-    if count is not None and count != len(plan):
-        raise SettingFault(
-            f"{folder} holds a cluster of {len(plan)} nodes, not of {count}",
-            next_step=f"leave -n out, or use another --data; more nodes: sprawl serve --join"
-            f" localhost:{plan[0].peer_port}",
-        )
-    return plan
+STOP_S: Final = 30.0
+"""How long it may take to stop in good order, before it is killed."""
+LAST_LINES: Final = 6
+REPLICATED_FROM: Final = 3
+"""With so many nodes, topics get three replicas: a cluster of two survives no loss."""
+REPLICATED: Final = {"default.replication.factor": "3", "min.insync.replicas": "2"}
 
 
 class NodeProcess:
-    """One node as a child process; its log lines go to `folder`/node.log."""
+    """One node as a child process; its log lines go to node.log in its folder.
+
+    Args:
+        folder: of the cluster.
+        settings: further flags of `sprawl serve`.
+        in_memory: it keeps nothing.
+        seeds: peer ports of the nodes that it may join.
+    """
 
     def __init__(
-        self, plan: NodePlan, folder: Path, settings: Sequence[str], seed: NodePlan
+        self,
+        plan: NodePlan,
+        folder: Path,
+        settings: Sequence[str] = (),
+        *,
+        in_memory: bool = False,
+        seeds: Iterable[int] = (),
     ) -> None:
         self.plan = plan
-        self.log = folder / "node.log"
+        self.log = node_folder(folder, plan.node_id) / "node.log"
+        self.data = None if in_memory else data_folder(folder, plan.node_id)
         self.facts: dict[str, object] = {}
-        self._folder = folder
+        """The node's own ready line."""
         self._settings = settings
-        self._seed = seed
-        self._process: asyncio.subprocess.Process | None = None
+        self._seeds = ",".join(f"{HOST}:{port}" for port in seeds)
+        self._process: Process | None = None
+        self._log_begin = 0
 
-    def command(self) -> list[str]:
-        """What starts it."""
+    @property
+    def has_data(self) -> bool:
+        """Whether it was there before."""
+        return self.data is not None and self.data.exists()
+
+    def arguments(self, *, founds: bool, replaces: bool = False) -> list[str]:
+        """The words after `sprawl`.
+
+        Args:
+            founds: it begins a cluster, unless its data belongs to one.
+            replaces: it comes back without its data.
+        """
         plan = self.plan
-        words = [sys.executable, "-m", "sprawl", "serve", "--data", str(self._folder / "data")]
-        words += ["--node-id", str(plan.node_id), "--port", str(plan.port)]
-        words += ["--peer-port", str(plan.peer_port), "--http-port", str(plan.http_port)]
-        words += ["--log-format", "human", "--log-level", "info", *self._settings]
-        if plan.node_id != self._seed.node_id:
-            words += ["--join", f"localhost:{self._seed.peer_port}"]
+        words = ["serve", "--node-id", str(plan.node_id), "--host", HOST]
+        words += (
+            ["--storage", "memory"] if self.data is None else ["--data", str(self.data.resolve())]
+        )
+        words += ["--port", str(plan.port), "--peer-port", str(plan.peer_port)]
+        words += ["--http-port", str(plan.http_port), *self._settings]
+        if not founds and not self.has_data:
+            words += ["--join", self._seeds]
+        if replaces:
+            words += ["--replace-node"]
         return words
 
-    async def start(self) -> None:
+    def command_again(self) -> str:
+        """What a user can type to start it again."""
+        is_found = shutil.which("sprawl") == str(Path(sys.executable).with_name("sprawl"))
+        program = ["sprawl"] if is_found else [sys.executable, "-m", "sprawl"]
+        return shlex.join(program + self.arguments(founds=False, replaces=self.data is None))
+
+    async def start(self, *, founds: bool) -> None:
         """Returns when it is ready.
 
         Raises:
             StartFault: it ended, or was not ready in time; with its last log lines.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as files:
-            errors = files.enter_context(self.log.open("ab"))
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as errors:
+            self._log_begin = errors.tell()
             self._process = await asyncio.create_subprocess_exec(
-                *self.command(),
+                *(sys.executable, "-m", "sprawl", *self.arguments(founds=founds)),
+                *("--log-format", "human", "--log-level", "info"),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
@@ -144,11 +119,11 @@ class NodeProcess:
         with suppress(TimeoutError):
             async with asyncio.timeout(START_S):
                 line = await self._process.stdout.readline()
-        if not line:
+        if not line.endswith(b"\n"):
             await self.stop()
             raise StartFault(
-                f"node {self.plan.node_id} did not start:\n{self.last_lines()}",
-                next_step=f"look into {self.log}",
+                f"node {self.plan.node_id} did not start; its last words:\n{self.last_lines()}",
+                next_step=f"see all of {self.log}",
             )
         self.facts = json.loads(line)
 
@@ -168,17 +143,24 @@ class NodeProcess:
             async with asyncio.timeout(STOP_S):
                 await process.wait()
         except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
+            self.kill()
             await process.wait()
 
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
     def last_lines(self) -> str:
-        """The end of its log."""
+        """The end of its log, as far as it is of this start."""
         try:
-            with self.log.open(encoding="utf-8", errors="replace") as lines:
-                return "".join(deque(lines, LAST_LINES)).rstrip()
+            with self.log.open("rb") as log:
+                log.seek(self._log_begin)
+                lines = deque(log, LAST_LINES)
         except OSError:
             return ""
+        return "".join(f"    {line.decode('utf-8', 'replace').rstrip()}\n" for line in lines)
 
 
 class LocalCluster:
@@ -187,41 +169,61 @@ class LocalCluster:
     Args:
         folder: of the cluster; each node has one of its own in it.
         settings: further flags of `sprawl serve`, for every node.
+        in_memory: nothing is kept.
     """
 
-    def __init__(self, plan: Sequence[NodePlan], folder: Path, settings: Sequence[str]) -> None:
-        shared = [*settings]
-        if len(plan) >= 3:
-            shared += ["--set", "default.replication.factor=3", "--set", "min.insync.replicas=2"]
+    def __init__(
+        self,
+        plan: Sequence[NodePlan],
+        folder: Path,
+        settings: Sequence[str] = (),
+        *,
+        in_memory: bool = False,
+    ) -> None:
+        flags: list[str] = []
+        if len(plan) >= REPLICATED_FROM:
+            flags += [f for name, value in REPLICATED.items() for f in ("--set", f"{name}={value}")]
         self.nodes = [
-            NodeProcess(each, folder / f"node-{each.node_id}", shared, plan[0]) for each in plan
+            NodeProcess(
+                each,
+                folder,
+                [*flags, *settings],
+                in_memory=in_memory,
+                seeds=[other.peer_port for other in plan if other is not each],
+            )
+            for each in plan
         ]
+
+    @property
+    def is_replicated(self) -> bool:
+        """Whether topics get several replicas by default."""
+        return len(self.nodes) >= REPLICATED_FROM
 
     @property
     def bootstrap(self) -> str:
         """For clients: every node."""
-        return ",".join(f"localhost:{node.plan.port}" for node in self.nodes)
+        return ",".join(f"{HOST}:{node.plan.port}" for node in self.nodes)
 
     async def start(self) -> None:
-        """The first node founds the cluster, or all find each other again.
+        """The first node founds the cluster and the others join it, or all find each other again.
 
         Raises:
             StartFault: a node did not start; those that did are stopped.
         """
-        first, *others = self.nodes
-        is_new = not (first.log.parent / "data").exists()
+        old = [node for node in self.nodes if node.has_data]
+        new = [node for node in self.nodes if not node.has_data]
         try:
-            if is_new:
-                await first.start()
-                await asyncio.gather(*(node.start() for node in others))
+            if old:
+                await _all(node.start(founds=False) for node in old)
             else:
-                await asyncio.gather(*(node.start() for node in self.nodes))
+                await new.pop(0).start(founds=True)
+            await _all(node.start(founds=False) for node in new)
         except BaseException:
             await self.stop()
             raise
 
     async def watch(self, ended: Callable[[NodeProcess, int], None]) -> None:
-        """Tell of every node that ends by itself; returns when none is left."""
+        """Tell of every node that ends; returns when none is left."""
 
         async def one(node: NodeProcess) -> None:
             ended(node, await node.wait())
@@ -232,10 +234,18 @@ class LocalCluster:
         """Stop all, side by side."""
         await asyncio.gather(*(node.stop() for node in self.nodes))
 
+    def kill(self) -> None:
+        """End all at once."""
+        for node in self.nodes:
+            node.kill()
 
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as opened:
-        sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+
+async def _all(jobs: Iterable[Coroutine[object, object, None]]) -> None:
+    """Side by side; the first failure ends them all and is raised."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -108,9 +109,17 @@ async def listen_to_peers(
 
 
 async def join(
-    settings: Settings, cluster: Cluster, identity: Identity, peer: Endpoint
+    settings: Settings,
+    cluster: Cluster,
+    identity: Identity,
+    peer: Endpoint,
+    *,
+    tell: Callable[[str], None],
 ) -> tuple[str, ReplicaId]:
     """Become a member of the cluster that the settings name.
+
+    Args:
+        tell: told what is done.
 
     Returns:
         The cluster's id, and this node's replica id in it.
@@ -125,15 +134,17 @@ async def join(
         endpoints={},
         peer=peer,
     )
+    seeds = seeds_of(settings)
+    tell(f"joining the cluster at {' or '.join(map(str, seeds))}")
     try:
-        return await cluster.join(
-            seeds_of(settings), node, may_replace=settings.flag("replace.node")
-        )
+        joined = await cluster.join(seeds, node, may_replace=settings.flag("replace.node"))
     except KafkaFault as fault:
         raise StartFault(
             f"this node cannot join: {fault.message or fault.code.name}",
             next_step="check --join, --node-id and that the other node runs with a peer port",
         ) from fault
+    tell(f"joined cluster {joined[0]} as node {cluster.node_id}")
+    return joined
 
 
 def _tls(settings: Settings) -> PeerTls | None:

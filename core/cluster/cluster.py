@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
     from sprawl.core.clock import Clock
     from sprawl.core.cluster.hints import LeaderHint
+    from sprawl.core.cluster.peers import TransportCounters
     from sprawl.core.cluster.transport import Transport
     from sprawl.core.controller.controller import Controller
     from sprawl.core.partition.placement import Placement
@@ -71,6 +72,7 @@ CALL_TIMEOUT_MS: Final = 10_000
 patience of who asked for it."""
 _RAFT: Final = 1
 _HINTS: Final = 2
+_REMOVED: Final = 3
 _COMMAND: Final = "controller/command"
 _JOIN: Final = "cluster/join"
 _MEMBERSHIP: Final = b"cluster/membership"
@@ -104,6 +106,8 @@ class Cluster:
         self.book = AddressBook(kv)
         self.elections = Elections(node_id, self.hints, self.book)
         self.log = RaftMetadataLog(kv=kv, clock=clock, node_id=node_id, node_of=self.book.node_of)
+        self.is_removed = False
+        """Whether others said that this node does not belong to the cluster any more."""
         self.on_led: Callable[[Partition, bool], None] = lambda partition, is_leader: None
         self._store = store
         self._kv = kv
@@ -127,6 +131,11 @@ class Cluster:
         found = self._kv.get(_MEMBERSHIP)
         return None if found is None else ReplicaId(json.loads(found)["replica"])
 
+    def was_removed(self) -> bool:
+        """Whether the data belongs to a node that the cluster does without."""
+        found = self._kv.get(_MEMBERSHIP)
+        return found is not None and bool(json.loads(found).get("removed"))
+
     def connect(self, transport: Transport) -> None:
         """Talk to other nodes through `transport` from now on."""
         self._transport = transport
@@ -134,6 +143,7 @@ class Cluster:
     def _serve(self, transport: Transport, controller: Controller) -> None:
         transport.on_message(_RAFT, self._receive)
         transport.on_message(_HINTS, self._hear)
+        transport.on_message(_REMOVED, self._removed)
         transport.on_peer(self._peer_found, self._peer_lost)
         transport.serve(_COMMAND, lambda _, body: controller.execute(bytes(body)))
         transport.serve(_JOIN, partial(_take_in, controller), before_joining=True)
@@ -240,6 +250,11 @@ class Cluster:
         if self._host is not None and self._transport is not None:
             await self._host.hand_over()
 
+    async def silence(self) -> None:
+        """Say nothing more: the partitions are about to be closed, and then the thread pool."""
+        if self._host is not None:
+            await self._host.close()
+
     async def close(self) -> None:
         """Take part no more, and close the controller's log. Partitions are closed before."""
         if self._transport is not None:
@@ -263,6 +278,26 @@ class Cluster:
     def replica_id(self) -> ReplicaId:
         """This node's."""
         return self._raft.replica_id
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether there are nodes that could be asked."""
+        return self._transport is not None and len(self.book.nodes) > 1
+
+    @property
+    def group_count(self) -> int:
+        """Raft groups here, the controller's among them."""
+        return 0 if self._host is None else self._host.group_count
+
+    @property
+    def awake_count(self) -> int:
+        """Those that do not hibernate."""
+        return 0 if self._host is None else self._host.awake_count
+
+    @property
+    def counters(self) -> TransportCounters | None:
+        """What went from node to node; None for a node without a peer port."""
+        return None if self._transport is None else self._transport.counters
 
     @property
     def _raft(self) -> RaftHost:
@@ -363,7 +398,8 @@ class Cluster:
         replica = self._metadata_replica
         assert replica is not None
         nodes = {each.replica_id: each for each in self._leading.nodes.values()}
-        staying = [each for each in nodes if not nodes[each].is_leaving]
+        state = self._leading.state
+        staying = [each for each in nodes if not state.is_leaving(nodes[each].node_id)]
         wanted = min(CONTROLLER_VOTERS_MAX, len(staying))
         wanted -= 1 - wanted % 2
         now = [each for each in replica.configuration.voters if each in staying]
@@ -405,7 +441,11 @@ class Cluster:
         nodes = self._leading.nodes
         if self.node_id not in nodes:
             return  # what was heard when joining is newer
+        gone = [each for each in self.book.nodes if each.node_id not in nodes]
         self.book.update(nodes.values())
+        for each in gone:  # it does not hear of it otherwise: it belongs to no group any more
+            if self.is_alive(each.node_id) and self._transport is not None:
+                self._transport.send(each.node_id, _REMOVED, [str(each.replica_id).encode()])
         # Saying something makes the connections, and so tells who is alive.
         self._broadcast(encode_hints([]))
 
@@ -428,6 +468,31 @@ class Cluster:
         for key, hint in parse_hints(body):
             if self.book.node_of(hint.leader) == peer.node_id:
                 self.hints.merge(key, hint)
+
+    def _removed(self, peer: PeerIdentity, body: memoryview) -> None:
+        if bytes(body) == str(self.replica_id).encode() and not self.is_removed:
+            _log.error("node %d says that this node was removed from the cluster", peer.node_id)
+            self.end_membership()
+
+    def end_membership(self) -> None:
+        """The cluster does without this node from now on, and without its data for good."""
+        self.is_removed = True
+        kept = {"replica": self.replica_id, "removed": True}
+        self._kv.put(_MEMBERSHIP, json.dumps(kept).encode(), sync=True)
+        _log.error("what this node tells clients is out of date from now on; stop it")
+
+    async def register_through_peers(self, node: NodeInfo) -> None:
+        """Have other nodes tell the controller where this one is: it knows none itself, perhaps
+        because the cluster does without it.
+
+        Raises:
+            KafkaFault: what the controller says; BROKER_NOT_AVAILABLE when nobody answers.
+        """
+        seeds = [each.peer for each in self.book.nodes if each.node_id != self.node_id]
+        assert self._transport is not None
+        await self.join(
+            [PeerAddress(*each) for each in seeds if each is not None], node, may_replace=False
+        )
 
     def _peer_found(self, node: BrokerId) -> None:
         if self._host is None or self._transport is None:

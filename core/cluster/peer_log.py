@@ -1,4 +1,8 @@
-"""What the log is told about peers: what, who and the next step; and no peer can fill it."""
+"""What the log is told about peers: what, who and the next step; and no peer can fill it.
+
+A node that is about to come, or has just gone, is dialed in vain for a moment: that is told only
+once it lasts.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import asyncio
 import ipaddress
 import logging
 from collections.abc import Hashable
+from typing import Final
 
-from sprawl.core.cluster.handshake import Refused
+from sprawl.core.cluster.handshake import Refusal, Refused
 from sprawl.core.cluster.peer_connection import PeerConnection
 from sprawl.core.cluster.peers import PeerAddress, name_of
 from sprawl.core.ids import BrokerId
@@ -17,12 +22,19 @@ from sprawl.core.log_limit import LogLimit
 _log = logging.getLogger(__name__)
 
 
+LASTING_MS: Final = 5_000
+"""A node is back, or has joined, in less."""
+_PATIENCE_MAX: Final = 1_000
+"""Peers of which it is remembered since when they are away."""
+
+
 class PeerLog:
     """The lines of one transport."""
 
-    __slots__ = ("_limit", "_once")
+    __slots__ = ("_away_since", "_limit", "_once")
 
     def __init__(self) -> None:
+        self._away_since: dict[Hashable, int] = {}
         self._limit = LogLimit()
         self._once = LogLimit(1, PEER_REFUSAL_WINDOW_MS)
 
@@ -43,6 +55,8 @@ class PeerLog:
     def opened(self, connection: PeerConnection) -> None:
         """A connection with a member."""
         peer = connection.peer.node_id
+        self._away_since.pop(peer, None)
+        self._away_since.pop(connection.address.host, None)
         self._write(
             logging.INFO,
             self._limit.admit(("opened", peer), _now_ms()),
@@ -58,7 +72,10 @@ class PeerLog:
         self._write(logging.INFO, suppressed, "lost the connection with node %s: %s", node, reason)
 
     def dial_failed(self, node: BrokerId | PeerAddress, address: PeerAddress, reason: str) -> None:
-        """Nobody was reached; once for each reason."""
+        """Nobody was reached; once for each reason, when it lasts."""
+        if not self._lasts(node):
+            _log.debug("cannot connect to %s at %s: %s", name_of(node), address, reason)
+            return
         self._write(
             logging.WARNING,
             self._once.admit(("dial", node, reason), _now_ms()),
@@ -71,11 +88,21 @@ class PeerLog:
     def refused(self, connection: PeerConnection, refused: Refused) -> None:
         """One side does not talk to the other; once for each reason."""
         text, place = refused.text, connection.address
-        if refused.refusal.is_quiet:
+        is_coming = refused.refusal is Refusal.NOT_JOINED and not self._lasts(
+            connection.target or place.host
+        )
+        if refused.refusal.is_quiet or is_coming:
             _log.debug("no connection with %s: %s", place, text)
             return
         suppressed = self._once.admit((connection.target or place.host, text), _now_ms())
         self._write(logging.WARNING, suppressed, "no connection with %s: %s", place, text)
+
+    def _lasts(self, peer: Hashable) -> bool:
+        """Whether it has been so for a while with a peer; begins to count at the first call."""
+        now_ms = _now_ms()
+        if len(self._away_since) >= _PATIENCE_MAX:
+            self._away_since.clear()
+        return now_ms - self._away_since.setdefault(peer, now_ms) >= LASTING_MS
 
     def warn(self, kind: Hashable, connection: PeerConnection, text: str) -> None:
         """Something else about a peer."""

@@ -117,6 +117,11 @@ class ClusterView:
             found[own.node_id] = own
         return [found[node] for node in sorted(found)]
 
+    def unreachable_brokers(self, listener: str) -> list[BrokerView]:
+        """The brokers that are registered and cannot be reached, in order of their ids."""
+        away = (node for node in sorted(self._state.nodes) if not self.is_alive(node))
+        return [found for node in away if (found := self.broker(node, listener)) is not None]
+
     def broker(self, node: int, listener: str) -> BrokerView | None:
         """One broker's address on a listener; None for an unknown one."""
         if node == self._node_id:

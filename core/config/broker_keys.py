@@ -20,6 +20,9 @@ from sprawl.core.config.definition import (
 )
 from sprawl.core.config.topic import BROKER_SYNONYMS, TOPIC_CONFIGS
 
+CORDON = "cordoned.log.dirs"
+"""A node with this set gets no new replicas (KIP-1066)."""
+
 _B, _S, _I, _L, _LIST = (
     ConfigType.BOOLEAN,
     ConfigType.STRING,
@@ -115,6 +118,14 @@ _IDENTITY = (
     _key("advertised.listeners", _LIST, None, "What clients are told to connect to."),
     _key("log.dir", _S, "./data", "Directory of the data."),
     _key("log.dirs", _LIST, None, "Directory of the data, as Kafka's list; one is used."),
+    _key(
+        CORDON,
+        _LIST,
+        "",
+        "Directories that take no new replicas; any value stands for the one there is. The node"
+        " also gives up its voice in the controller's quorum: `sprawl cluster drain` sets it.",
+        dynamic=True,
+    ),
     _key(
         "inter.broker.protocol.version",
         _S,

@@ -207,9 +207,16 @@ def plan_registration(
             is to start anew. Otherwise it is a mistake.
 
     Raises:
-        KafkaFault: DUPLICATE_BROKER_REGISTRATION.
+        KafkaFault: DUPLICATE_BROKER_REGISTRATION; BROKER_ID_NOT_REGISTERED for a node that was
+            removed, or replaced, and comes back with what it had.
     """
     known = state.nodes.get(node.node_id)
+    if node.replica_id and node.replica_id not in state.by_replica and state.nodes:
+        raise KafkaFault(
+            ErrorCode.BROKER_ID_NOT_REGISTERED,
+            f"Node {node.node_id} was removed from the cluster. To join anew it needs an empty data"
+            " directory.",
+        )
     if known is not None and known.directory_id == node.directory_id:
         wanted = replace(node, replica_id=known.replica_id, is_leaving=known.is_leaving)
         return None if wanted == known else node_record(wanted)
@@ -257,7 +264,7 @@ def _node(state: ControllerState, node_id: int) -> NodeInfo:
 
 
 def _placed(state: ControllerState, count: int, replica_count: int, rng: Random) -> list[Replicas]:
-    nodes = [node for node in state.nodes.values() if not node.is_leaving]
+    nodes = [node for node in state.nodes.values() if not state.is_leaving(node.node_id)]
     _check_partition_count(count)
     if replica_count < 1:
         raise KafkaFault(

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
+from sprawl.core.config.broker_keys import CORDON
 from sprawl.core.controller.nodes import FIRST_REPLICA, NodeInfo
 from sprawl.core.controller.topics import Replicas, TopicInfo
 from sprawl.core.errors import ErrorCode, KafkaFault
@@ -50,6 +51,12 @@ class ControllerState:
         nodes = self.by_replica
         return [nodes[each].node_id if each in nodes else BrokerId(-1) for each in replicas]
 
+    def is_leaving(self, node: BrokerId) -> bool:
+        """Whether a node gets no new replicas, and no voice in the controller's group."""
+        known = self.nodes.get(node)
+        cordoned = self.broker_configs.get(str(node), {}).get(CORDON, "").strip()
+        return bool(cordoned) or (known is not None and known.is_leaving)
+
     # --- records --------------------------------------------------------------------------------
 
     def apply(self, record: Record) -> None:
@@ -80,6 +87,7 @@ class ControllerState:
                 self._register(NodeInfo.from_json(record))
             case "node removed":
                 del self.by_replica[self.nodes.pop(BrokerId(record["node"])).replica_id]
+                self.broker_configs.pop(str(record["node"]), None)
             case "move":
                 self._move(record)
             case unknown:

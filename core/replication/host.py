@@ -254,6 +254,16 @@ class RaftHost:
     def groups(self) -> Iterator[RaftGroup]:
         return iter(self._groups.values())
 
+    @property
+    def group_count(self) -> int:
+        """Groups that run here."""
+        return len(self._groups)
+
+    @property
+    def awake_count(self) -> int:
+        """Groups that do not hibernate."""
+        return len(self._awake)
+
     # --- events ---------------------------------------------------------------------------------
 
     def touch(self, group: RaftGroup) -> None:

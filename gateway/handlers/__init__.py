@@ -39,6 +39,7 @@ MODULES = (
     "k47_offset_delete",
     "k55_describe_quorum",
     "k60_describe_cluster",
+    "k64_unregister_broker",
     "k75_describe_topic_partitions",
 )
 

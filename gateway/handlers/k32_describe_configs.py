@@ -3,7 +3,8 @@
 Behaviour:
 - A topic shows every topic config, a broker every broker config that is known; only the requested
   names where names are given (unknown ones are left out, as Kafka does). The broker "" shows the
-  dynamic defaults of the cluster.
+  dynamic defaults of the cluster, another broker only what was set for it dynamically (Kafka: an
+  error).
 - Sources and synonyms tell which layer a value comes from, the strongest first.
 - Groups and client metrics have no configs of their own yet: an empty list.
 
@@ -89,6 +90,11 @@ def _describe(
 def _entries(broker: Broker, resource: ConfigResource) -> Iterator[DescribeConfigsResourceResult]:
     if resource.kind is ResourceType.TOPIC:
         yield from topic_entries(resource.overrides, broker)
+        return
+    if resource.is_elsewhere:
+        for name, value in resource.overrides.items():
+            synonym = Synonym(name, value, ConfigSource.DYNAMIC_BROKER_CONFIG)
+            yield _entry(BROKER_CONFIGS[name], value, [synonym])
         return
     for name, key in BROKER_CONFIGS.items():
         if not resource.name and name not in resource.overrides:

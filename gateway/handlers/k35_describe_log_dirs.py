@@ -6,11 +6,11 @@ Behaviour:
 - `storage=memory` has the directory name `memory` and no volume sizes.
 
 Version notes:
-- 3: top-level error. 4: total and usable bytes of the volume. 5: cordoned, never.
+- 3: top-level error. 4: total and usable bytes of the volume. 5: cordoned.
 
 Not implemented: nothing.
 
-Source: KIP-113, KIP-827.
+Source: KIP-113, KIP-827, KIP-1066.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def handle(ctx: RequestContext, request: DescribeLogDirsRequest) -> DescribeLogD
                 topics=list(topics.values()),
                 total_bytes=volume.total_bytes,
                 usable_bytes=volume.usable_bytes,
+                is_cordoned=ctx.broker.controller.state.is_leaving(ctx.broker.node_id),
             )
         ],
     )

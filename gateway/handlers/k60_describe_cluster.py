@@ -7,7 +7,7 @@ Behaviour:
 - Asked for controllers (`endpoint_type` 2): MISMATCHED_ENDPOINT_TYPE, as Kafka's brokers answer.
 
 Version notes:
-- 1: endpoint type. 2: fenced brokers, of which there are none.
+- 1: endpoint type. 2: fenced brokers: those that are registered and cannot be reached from here.
 
 Source: KIP-430 (authorized operations), KIP-700, KIP-919, KIP-1073.
 """
@@ -44,6 +44,10 @@ def handle(ctx: RequestContext, request: DescribeClusterRequest) -> DescribeClus
             " 1) can be described there.",
         )
     broker = ctx.broker
+    listener = ctx.connection.listener_name
+    brokers = [(each, False) for each in broker.cluster.brokers(listener)]
+    if request.include_fenced_brokers:
+        brokers += [(each, True) for each in broker.cluster.unreachable_brokers(listener)]
     return DescribeClusterResponse(
         error_code=ErrorCode.NONE,
         error_message=None,
@@ -51,9 +55,13 @@ def handle(ctx: RequestContext, request: DescribeClusterRequest) -> DescribeClus
         controller_id=broker.cluster.controller_id(),
         brokers=[
             DescribeClusterBroker(
-                broker_id=each.node_id, host=each.host, port=each.port, rack=each.rack
+                broker_id=each.node_id,
+                host=each.host,
+                port=each.port,
+                rack=each.rack,
+                is_fenced=is_fenced,
             )
-            for each in broker.cluster.brokers(ctx.connection.listener_name)
+            for each, is_fenced in brokers
         ],
         cluster_authorized_operations=CLUSTER_OPERATIONS
         if request.include_cluster_authorized_operations

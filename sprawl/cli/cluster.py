@@ -1,133 +1,54 @@
-"""`sprawl cluster`: a cluster on this machine, and how a cluster is doing."""
+"""`sprawl cluster`: a cluster on this machine, how a cluster is doing, and where things are."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import signal
-import sys
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from sprawl.cli.cluster_local import local
+from sprawl.cli.cluster_nodes import drain, remove, repair
 from sprawl.cli.common import (
     bootstrap_option,
     json_option,
-    parse_assignments,
     print_json,
     print_table,
+    table_of,
     with_cluster,
 )
 from sprawl.faults import EXIT_USAGE, CommandFault
-from sprawl.local_cluster import LocalCluster, NodeProcess, load_plan, make_plan
 
 if TYPE_CHECKING:
     from sprawl.client.cluster import Cluster
-    from sprawl.client.clusters import ClusterStatus
+    from sprawl.client.clusters import ClusterStatus, PartitionStatus
+
+SHOWN_MAX = 20
+"""Partitions that `status` names unless asked for all."""
 
 
 @click.group(name="cluster")
 def command() -> None:
-    """A cluster on this machine, and how a cluster is doing.
+    """A cluster on this machine, how a cluster is doing, and where things are.
 
     \b
     sprawl cluster local -n 3
     sprawl cluster status
     sprawl cluster move orders/0 --to 2,3,4
+    sprawl cluster drain 3
     """
 
 
-@command.command(name="local")
-@click.option("-n", "--nodes", type=click.IntRange(1, 15), help="How many nodes. Default: 3.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("data/cluster"),
-    show_default=True,
-    help="Folder of the cluster; run again, it starts the same one.",
-)
-@click.option("--port", type=int, default=9092, show_default=True, help="Of node 1; 0: free ones.")
-@click.option("--http-port", type=int, default=9644, show_default=True, help="Of node 1.")
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A config of every node.")
-def local(nodes: int | None, data: Path, port: int, http_port: int, pairs: tuple[str, ...]) -> int:
-    """Start a cluster on this machine and run until interrupted.
-
-    \b
-    From three nodes on, new topics have three replicas, and acks=all waits for two of them.
-    """
-    parse_assignments(pairs)
-    settings = [word for pair in pairs for word in ("--set", pair)]
-    plan = load_plan(data, lambda: make_plan(nodes or 3, port, http_port), nodes)
-    return asyncio.run(_run(LocalCluster(plan, data, settings), data))
-
-
-async def _run(cluster: LocalCluster, folder: Path) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    is_terminal = sys.stdout.isatty()
-    if is_terminal:
-        click.echo(f"starting {len(cluster.nodes)} nodes in {folder}")
-    starting = asyncio.ensure_future(cluster.start())
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.wait([starting])
-        return 130
-    starting.result()
-    _show(cluster, is_terminal=is_terminal)
-    watching = asyncio.ensure_future(
-        cluster.watch(lambda node, code: None if stop.is_set() else _tell(node, code))
-    )
-    await asyncio.wait([watching, stopping], return_when=asyncio.FIRST_COMPLETED)
-    was_asked = stop.is_set()
-    stop.set()
-    await cluster.stop()
-    await watching
-    stopping.cancel()
-    return 0 if was_asked else 1
-
-
-def _show(cluster: LocalCluster, *, is_terminal: bool) -> None:
-    rows = [
-        (
-            node.plan.node_id,
-            f"localhost:{node.plan.port}",
-            f"localhost:{node.plan.peer_port}",
-            f"http://localhost:{node.plan.http_port}",
-            node.log,
-        )
-        for node in cluster.nodes
-    ]
-    columns = ("node", "kafka", "peer", "http", "log")
-    if not is_terminal:
-        nodes = [dict(zip(columns, map(str, row), strict=True)) for row in rows]
-        click.echo(json.dumps({"bootstrap": cluster.bootstrap, "nodes": nodes, "event": "ready"}))
-        return
-    print_table(columns, rows)
-    if len(cluster.nodes) >= 3:
-        click.echo("new topics have 3 replicas; acks=all waits for 2 of them")
-    click.echo(f"\n  export SPRAWL_BOOTSTRAP={cluster.bootstrap}")
-    click.echo('  sprawl produce hello "first message"')
-    click.echo("  sprawl cluster status\n\nCtrl-C stops all nodes.")
-
-
-def _tell(node: NodeProcess, code: int) -> None:
-    click.echo(
-        f"node {node.plan.node_id} ended with code {code}; its last lines:\n{node.last_lines()}\n"
-        f"  start it again: {' '.join(node.command())}",
-        err=True,
-    )
+for each in (local, drain, remove, repair):
+    command.add_command(each)
 
 
 @command.command(name="status")
+@click.option("--all", "show_all", is_flag=True, help=f"Name more than {SHOWN_MAX} partitions.")
 @bootstrap_option
 @json_option
-def status(bootstrap: str | None, as_json: bool) -> int:
+def status(show_all: bool, bootstrap: str | None, as_json: bool) -> int:
     """Nodes, controller, and partitions that need attention.
 
     Exit code 1 when a partition has no leader or too few replicas in sync.
@@ -138,36 +59,94 @@ def status(bootstrap: str | None, as_json: bool) -> int:
     if as_json:
         print_json(found.to_json())
     else:
-        _print_status(found)
+        click.echo(status_text(found, shown_max=None if show_all else SHOWN_MAX))
     return 0 if found.is_healthy else 1
 
 
-def _print_status(found: ClusterStatus) -> None:
-    click.echo(
-        f"cluster {found.cluster_id}   controller {found.controller}   voters"
-        f" {_listed(found.voters)}"
-        + (f"   learners {_listed(found.observers)}" if found.observers else "")
-    )
-    print_table(
-        ("node", "address", "rack", "replicas", "leaders"),
-        [
-            (node.node_id, f"{node.host}:{node.port}", node.rack, node.replicas, node.leaders)
-            for node in found.nodes
-        ],
-    )
+def status_text(found: ClusterStatus, *, shown_max: int | None) -> str:
+    """For a person: what is wrong last, where the eye is."""
+    alive = sum(each.is_alive for each in found.nodes)
+    controller = found.controller if found.controller >= 0 else "none"
+    lines = [
+        f"cluster {found.cluster_id}: {alive} of {len(found.nodes)} nodes alive, controller"
+        f" {controller}, voters {_listed(found.voters)}"
+        + (f", learners {_listed(found.observers)}" if found.observers else ""),
+        "",
+        table_of(
+            ("node", "address", "rack", "state", "controller", "replicas", "leaders"),
+            [
+                (
+                    node.node_id,
+                    f"{node.host}:{node.port}",
+                    node.rack,
+                    node.state,
+                    node.controller,
+                    node.replicas,
+                    node.leaders,
+                )
+                for node in found.nodes
+            ],
+        ),
+        "",
+    ]
     troubled = [each for each in found.partitions if each.trouble]
-    total = len(found.partitions)
-    if not troubled:
-        click.echo(f"{total} partitions, all led and in sync")
-        return
-    click.echo(f"{total} partitions, {len(troubled)} need attention:")
-    print_table(
-        ("partition", "leader", "replicas", "in sync", "what"),
-        [
-            (each.name, each.leader, _listed(each.replicas), _listed(each.in_sync), each.trouble)
-            for each in troubled
-        ],
-    )
+    lines.append(_summary(found.partitions))
+    if troubled:
+        shown = troubled[:shown_max]
+        lines += [
+            "",
+            table_of(
+                ("partition", "leader", "replicas", "in sync", "what"),
+                [
+                    (
+                        each.name,
+                        each.leader if each.is_led else None,
+                        _listed(each.replicas),
+                        _listed(each.in_sync),
+                        each.trouble,
+                    )
+                    for each in shown
+                ],
+            ),
+        ]
+        if len(shown) < len(troubled):
+            lines.append(f"and {len(troubled) - len(shown)} more: --all names them")
+    return "\n".join(lines)
+
+
+def _summary(partitions: Sequence[PartitionStatus]) -> str:
+    counts = [
+        (sum(not each.is_led for each in partitions), "without leader"),
+        (sum(each.is_led and not each.is_complete for each in partitions), "under-replicated"),
+        (sum(each.moves_to is not None for each in partitions), "moving"),
+    ]
+    found = ", ".join(f"{count} {what}" for count, what in counts if count)
+    total = f"{len(partitions)} partition{'' if len(partitions) == 1 else 's'}"
+    return f"{total}: {found or 'all led and in sync'}"
+
+
+@command.command(name="members")
+@bootstrap_option
+@json_option
+def members(bootstrap: str | None, as_json: bool) -> int:
+    """The registered nodes, also those that are away.
+
+    Exit code 1 when one is away.
+    """
+    from sprawl.client.nodes import read_nodes
+
+    found = with_cluster(bootstrap, read_nodes)
+    if as_json:
+        print_json([asdict(each) for each in found])
+    else:
+        print_table(
+            ("node", "address", "rack", "state"),
+            [
+                (each.node_id, f"{each.host}:{each.port}", each.rack, each.state.value)
+                for each in found
+            ],
+        )
+    return 0 if all(each.state.is_alive for each in found) else 1
 
 
 @command.command(name="move")
@@ -176,8 +155,13 @@ def _print_status(found: ClusterStatus) -> None:
 @click.option("--cancel", is_flag=True, help="Stop a move that is under way.")
 @bootstrap_option
 def move(partition: str, target: str | None, cancel: bool, bootstrap: str | None) -> int:
-    """Move a partition's replicas to other nodes; `status` shows it until it has arrived."""
-    from sprawl.client.clusters import move_partition
+    """Move a partition's replicas to other nodes; `status` shows it until it has arrived.
+
+    \b
+    sprawl cluster move orders/0 --to 2,3,4
+    sprawl cluster move orders/0 --cancel
+    """
+    from sprawl.client.moves import move_partition
 
     topic, _, number = partition.rpartition("/")
     if not topic or not number.isdecimal() or (target is None) is not cancel:
@@ -207,4 +191,4 @@ def _numbers(text: str) -> list[int]:
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    return ",".join(map(str, numbers)) or "-"
+    return ",".join("lost" if number < 0 else str(number) for number in numbers) or "-"

@@ -85,6 +85,11 @@ def print_json(value: object, *, one_line: bool = False) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints `table_of` the same."""
+    click.echo(table_of(columns, rows))
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Left-aligned text, numbers to the right; columns as wide as they need to be."""
     table = [["-" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [
@@ -92,15 +97,18 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         for at, column in enumerate(columns)
     ]
     numeric = [
-        bool(table) and all(row[at].lstrip("-").isdigit() or row[at] == "-" for row in table)
+        any(row[at] != "-" for row in table)
+        and all(row[at].lstrip("-").isdigit() or row[at] == "-" for row in table)
         for at in range(len(columns))
     ]
+    lines = []
     for row in ([column.upper() for column in columns], *table):
         cells = [
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(row, widths, numeric, strict=True)
         ]
-        click.echo("  ".join(cells).rstrip())
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
 
 
 def parse_assignments(pairs: Iterable[str]) -> dict[str, str]:

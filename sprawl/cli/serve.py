@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,11 +31,16 @@ def _setting_options(command: Callable[..., int]) -> Callable[..., int]:
         if setting.name in _NOT_FOR_NODES:
             continue
         default = f" Default: {setting.default}." if setting.default else ""
+        # `--replace-node` alone says yes.
+        more: dict[str, Any] = {}
+        if "true" in setting.choices:
+            more = {"is_flag": False, "flag_value": "true"}
         command = click.option(
             f"--{setting.name.replace('.', '-')}",
             setting.name.replace(".", "_"),
             metavar=(setting.unit or "text").upper() if not setting.choices else None,
             type=click.Choice(setting.choices) if setting.choices else click.STRING,
+            **more,
             help=setting.doc + default,
         )(command)
     return command
@@ -90,14 +95,14 @@ async def _serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, interrupt)
-    assembly = Assembly(settings)
+    terminal = sys.stdout.isatty()
+    assembly = Assembly(settings, tell=click.echo) if terminal else Assembly(settings)
     await assembly.start()
     try:
         ready_ms = process_age_ms()
         facts = ready_facts(assembly, settings, ready_ms)
         if settings.ports_file is not None:
             write_ports_file(settings.ports_file, facts)
-        terminal = sys.stdout.isatty()
         click.echo(banner(facts) if terminal else json.dumps(facts))
         sys.stdout.flush()
         await stop.wait()

@@ -140,6 +140,10 @@ class Cluster:
         connection = await self._bootstrap_connection()
         return await connection.request(api_key, body, response)
 
+    async def version_for(self, api_key: int) -> int:
+        """The version in which `request` asks. Raises: Refused when there is none in common."""
+        return (await self._bootstrap_connection()).version_for(api_key)
+
     async def node(self, node_id: int) -> Connection:
         """The connection to one broker.
 

@@ -1,4 +1,4 @@
-"""How a cluster is doing, and moves of its partitions, through Kafka's own APIs."""
+"""How a cluster is doing, through Kafka's own APIs."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ from typing import Any
 
 from sprawl.client.cluster import Cluster
 from sprawl.client.faults import raise_for
-from sprawl.gateway.codec._generated.k45_alter_partition_reassignments import (
-    AlterPartitionReassignmentsRequest,
-    AlterPartitionReassignmentsResponse,
-    ReassignablePartition,
-    ReassignableTopic,
-)
-from sprawl.gateway.codec._generated.k46_list_partition_reassignments import (
-    ListPartitionReassignmentsRequest,
-    ListPartitionReassignmentsResponse,
-)
+from sprawl.client.moves import read_moves
+from sprawl.client.nodes import State, read_nodes
 from sprawl.gateway.codec._generated.k55_describe_quorum import (
     DescribeQuorumRequest,
     DescribeQuorumResponse,
     RequestPartitionData,
     RequestTopicData,
+    ResponsePartitionData,
 )
 
-ALTER_REASSIGNMENTS = 45
-LIST_REASSIGNMENTS = 46
 DESCRIBE_QUORUM = 55
-TIMEOUT_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
-    """One node, with how many replicas and leaders it has."""
+    """One node, with how many replicas and leaders it has.
+
+    Args:
+        state: see `State`.
+        controller: its part in the controller's quorum: leader, voter or learner.
+    """
 
     node_id: int
     host: str
     port: int
     rack: str | None
+    state: str
+    controller: str
     replicas: int
     leaders: int
+
+    @property
+    def is_alive(self) -> bool:
+        return State(self.state).is_alive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,17 @@ class PartitionStatus:
     leader: int
     replicas: tuple[int, ...]
     in_sync: tuple[int, ...]
+    moves_to: tuple[int, ...] | None
     trouble: str
+
+    @property
+    def is_led(self) -> bool:
+        return self.leader >= 0
+
+    @property
+    def is_complete(self) -> bool:
+        """All of its replicas are in sync."""
+        return set(self.in_sync) >= set(self.replicas)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +84,7 @@ class ClusterStatus:
     @property
     def is_healthy(self) -> bool:
         """Every partition is led, and all of its replicas are in sync."""
-        return all(
-            each.leader >= 0 and set(each.in_sync) >= set(each.replicas) for each in self.partitions
-        )
+        return all(each.is_led and each.is_complete for each in self.partitions)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "healthy": self.is_healthy}
@@ -84,20 +93,12 @@ class ClusterStatus:
 async def read_status(cluster: Cluster) -> ClusterStatus:
     """Ask for everything. Raises: Refused, Unreachable."""
     view = await cluster.metadata()
-    quorum = await cluster.request(
-        DESCRIBE_QUORUM,
-        DescribeQuorumRequest(
-            topics=[
-                RequestTopicData(
-                    topic_name="__cluster_metadata",
-                    partitions=[RequestPartitionData(partition_index=0)],
-                )
-            ]
-        ),
-        DescribeQuorumResponse,
-    )
-    controllers = quorum.topics[0].partitions[0]
-    moving = await _moving(cluster)
+    nodes = await read_nodes(cluster)
+    controllers = await _quorum(cluster)
+    roles = {each.replica_id: "learner" for each in controllers.observers}
+    roles |= {each.replica_id: "voter" for each in controllers.current_voters}
+    roles[controllers.leader_id] = "leader"
+    moving = await read_moves(cluster)
     partitions = []
     replicas: Counter[int] = Counter()
     leaders: Counter[int] = Counter()
@@ -105,14 +106,15 @@ async def read_status(cluster: Cluster) -> ClusterStatus:
         for each in topic.partitions:
             replicas.update(each.replicas)
             leaders[each.leader] += 1
-            name = f"{topic.name}/{each.partition}"
+            target = moving.get((topic.name, each.partition))
             partitions.append(
                 PartitionStatus(
-                    name=name,
+                    name=f"{topic.name}/{each.partition}",
                     leader=each.leader,
                     replicas=each.replicas,
                     in_sync=each.isr,
-                    trouble=_trouble(each.leader, each.replicas, each.isr, moving.get(name)),
+                    moves_to=target,
+                    trouble=_trouble(each.leader, each.replicas, each.isr, target),
                 )
             )
     return ClusterStatus(
@@ -126,50 +128,32 @@ async def read_status(cluster: Cluster) -> ClusterStatus:
                 host=node.host,
                 port=node.port,
                 rack=node.rack,
+                state=node.state,
+                controller=roles.get(node.node_id, "-"),
                 replicas=replicas[node.node_id],
                 leaders=leaders[node.node_id],
             )
-            for node in sorted(view.nodes, key=lambda node: node.node_id)
+            for node in nodes
         ),
         partitions=tuple(partitions),
     )
 
 
-async def move_partition(
-    cluster: Cluster, topic: str, partition: int, nodes: Sequence[int] | None
-) -> None:
-    """Let a partition move to these nodes; None stops a move. Raises: Refused."""
-    wanted = ReassignablePartition(
-        partition_index=partition, replicas=None if nodes is None else list(nodes)
-    )
-    answer = await cluster.request(
-        ALTER_REASSIGNMENTS,
-        AlterPartitionReassignmentsRequest(
-            timeout_ms=TIMEOUT_MS,
-            topics=[ReassignableTopic(name=topic, partitions=[wanted])],
-        ),
-        AlterPartitionReassignmentsResponse,
-    )
-    raise_for(answer.error_code, f"{topic}/{partition}", answer.error_message)
-    [told] = answer.responses[0].partitions
-    raise_for(told.error_code, f"{topic}/{partition}", told.error_message)
+async def controller_members(cluster: Cluster) -> set[int]:
+    """Who has a vote in the controller's quorum, or leads it."""
+    found = await _quorum(cluster)
+    return {found.leader_id, *(each.replica_id for each in found.current_voters)}
 
 
-async def _moving(cluster: Cluster) -> dict[str, tuple[int, ...]]:
-    """Where the partitions that move are going."""
-    answer = await cluster.request(
-        LIST_REASSIGNMENTS,
-        ListPartitionReassignmentsRequest(timeout_ms=TIMEOUT_MS, topics=None),
-        ListPartitionReassignmentsResponse,
+async def _quorum(cluster: Cluster) -> ResponsePartitionData:
+    topic = RequestTopicData(
+        topic_name="__cluster_metadata", partitions=[RequestPartitionData(partition_index=0)]
     )
-    raise_for(answer.error_code, "reassignments", answer.error_message)
-    return {
-        f"{topic.name}/{each.partition_index}": tuple(
-            node for node in each.replicas if node not in each.removing_replicas
-        )
-        for topic in answer.topics
-        for each in topic.partitions
-    }
+    answer = await cluster.request(
+        DESCRIBE_QUORUM, DescribeQuorumRequest(topics=[topic]), DescribeQuorumResponse
+    )
+    raise_for(answer.error_code, "the controller's quorum", answer.error_message)
+    return answer.topics[0].partitions[0]
 
 
 def _trouble(

@@ -38,12 +38,14 @@ SPOKEN: Final[Mapping[int, tuple[int, int]]] = {
     32: (3, 4),
     37: (2, 3),
     42: (2, 2),
+    43: (1, 2),
     44: (1, 1),
     45: (0, 0),
     46: (0, 0),
     47: (0, 0),
     55: (0, 2),
-    60: (0, 1),
+    60: (0, 2),
+    64: (0, 0),
 }
 """(lowest, highest) version of each API that this client writes. Produce, Fetch and the offset
 APIs stay below the versions that replace topic names by ids."""

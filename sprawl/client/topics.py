@@ -117,7 +117,7 @@ async def create_topic(
         timeout_ms=TIMEOUT_MS,
         validate_only=validate_only,
     )
-    answer = await _ask_controller(cluster, CREATE_TOPICS, request, CreateTopicsResponse)
+    answer = await ask_controller(cluster, CREATE_TOPICS, request, CreateTopicsResponse)
     result = answer.topics[0]
     raise_for(result.error_code, f"topic {name}", result.error_message)
     return result.num_partitions
@@ -125,7 +125,7 @@ async def create_topic(
 
 async def delete_topics(cluster: Cluster, names: Sequence[str]) -> None:
     """Raises: Refused for the first topic that could not be deleted."""
-    answer = await _ask_controller(
+    answer = await ask_controller(
         cluster,
         DELETE_TOPICS,
         DeleteTopicsRequest(topic_names=list(names), timeout_ms=TIMEOUT_MS),
@@ -141,7 +141,7 @@ async def add_partitions(cluster: Cluster, name: str, *, total: int) -> None:
     Raises:
         Refused: INVALID_PARTITIONS when the topic has as many already.
     """
-    answer = await _ask_controller(
+    answer = await ask_controller(
         cluster,
         CREATE_PARTITIONS,
         CreatePartitionsRequest(
@@ -204,7 +204,7 @@ async def alter_configs(
         for key, value in set_values.items()
     ]
     changes += [AlterableConfig(name=key, config_operation=_DELETE, value=None) for key in delete]
-    answer = await _ask_controller(
+    answer = await ask_controller(
         cluster,
         INCREMENTAL_ALTER_CONFIGS,
         IncrementalAlterConfigsRequest(
@@ -219,9 +219,10 @@ async def alter_configs(
     raise_for(result.error_code, f"{kind.name.lower()} {name}", result.error_message)
 
 
-async def _ask_controller(
+async def ask_controller(
     cluster: Cluster, api_key: int, request: Struct, response: type[ResponseType]
 ) -> ResponseType:
+    """Asks the broker that Metadata names as the controller, or any when it names none."""
     view = await cluster.metadata([])
     if view.controller_id < 0:
         return await cluster.request(api_key, request, response)

@@ -49,6 +49,7 @@ RANGES: tuple[tuple[int, str, int, int, int, int, str], ...] = (
     (55, "DescribeQuorum", 0, 2, 2, 0, "k55_describe_quorum"),
     (60, "DescribeCluster", 0, 2, 2, 0, "k60_describe_cluster"),
     (61, "DescribeProducers", 0, 0, 0, 0, "k61_describe_producers"),
+    (64, "UnregisterBroker", 0, 0, 0, 0, "k64_unregister_broker"),
     (65, "DescribeTransactions", 0, 0, 0, 0, "k65_describe_transactions"),
     (66, "ListTransactions", 0, 2, 2, 0, "k66_list_transactions"),
     (75, "DescribeTopicPartitions", 0, 0, 0, 0, "k75_describe_topic_partitions"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from sprawl.core.cluster import peer_log
 from sprawl.core.cluster.peer_frames import Goaway, Goodbye, encode_frame, encode_ping, one_way_head
 from sprawl.core.cluster.transport import PeerAddress, PeerUnreachable
 from sprawl.core.ids import BrokerId
@@ -309,8 +310,23 @@ async def test_who_was_removed_is_disconnected() -> None:
         await until(lambda: two.downs)
 
 
+async def test_a_node_that_is_away_for_a_moment_is_no_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with world() as nodes:
+        one = await nodes.start(1)
+        nodes.addresses[2] = PeerAddress("127.0.0.1", 1)
+        with pytest.raises(PeerUnreachable):
+            await one.call(2)
+        await until(lambda: one.transport.counters.dials_failed >= 2)
+        assert not [each for each in caplog.records if each.levelname == "WARNING"]
+
+
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "a" * 70, "127.0.0.1"])
-async def test_an_address_that_leads_nowhere(host: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_address_that_leads_nowhere(
+    host: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_log, "LASTING_MS", 0)
     async with world() as nodes:
         one = await nodes.start(1)
         nodes.addresses[2] = PeerAddress(host, 1)

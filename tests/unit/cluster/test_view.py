@@ -113,3 +113,11 @@ def test_an_address_book_that_cannot_be_read_is_begun_anew() -> None:
     kv = MemoryKeyValueStore()
     kv.put(b"cluster/nodes", b"{")
     assert AddressBook(kv).nodes == []
+
+
+def test_nodes_that_are_away_are_told_apart() -> None:
+    world = World()
+    world.alive.discard(2)
+    assert [each.node_id for each in world.view.brokers("PLAINTEXT")] == [1, 3]
+    assert world.view.unreachable_brokers("PLAINTEXT") == [BrokerView(2, "host2", 9092, None)]
+    assert world.view.unreachable_brokers("OTHER") == []

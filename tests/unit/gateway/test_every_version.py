@@ -59,6 +59,7 @@ from sprawl.gateway.codec._generated.k55_describe_quorum import (
     RequestTopicData,
 )
 from sprawl.gateway.codec._generated.k60_describe_cluster import DescribeClusterRequest
+from sprawl.gateway.codec._generated.k64_unregister_broker import UnregisterBrokerRequest
 from sprawl.gateway.codec._generated.k75_describe_topic_partitions import (
     DescribeTopicPartitionsRequest,
     RequestCursor,
@@ -316,6 +317,29 @@ def test_no_election_is_needed(wire: Wire, version: int) -> None:
     if version:
         odd = wire.ask(43, version, ElectLeadersRequest(election_type=7, topic_partitions=None))
         assert odd.error_code == 42
+
+
+def test_no_unclean_election_is_held(wire: Wire) -> None:
+    topic(wire, "known")
+    asked = [TopicPartitions(topic="known", partitions=[0])]
+    answer = wire.ask(43, 2, ElectLeadersRequest(election_type=1, topic_partitions=asked))
+    [result] = answer.replica_election_results
+    assert result.partition_result[0].error_code == 84
+
+
+def test_a_broker_is_unregistered_only_when_it_holds_nothing(wire: Wire) -> None:
+    topic(wire, "known")
+    own = wire.ask(64, 0, UnregisterBrokerRequest(broker_id=1))
+    assert own.error_code == 42
+    assert "still holds" in own.error_message
+    assert wire.ask(64, 0, UnregisterBrokerRequest(broker_id=7)).error_code == 102
+
+
+@pytest.mark.parametrize("version", range(3))
+def test_no_broker_is_fenced(wire: Wire, version: int) -> None:
+    request = DescribeClusterRequest(include_fenced_brokers=version >= 2)
+    answer = wire.ask(60, version, request)
+    assert [(each.broker_id, each.is_fenced) for each in answer.brokers] == [(1, False)]
 
 
 @pytest.mark.parametrize("version", range(2))

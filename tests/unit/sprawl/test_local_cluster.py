@@ -1,128 +1,143 @@
-"""`sprawl cluster`: the plan, and the whole command with real processes."""
+"""`sprawl cluster local`: the plan, the words, and the commands of its nodes."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from itertools import pairwise
+import socket
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer
 
+from sprawl.cli.cluster_local import banner, obituary, ready_facts
 from sprawl.faults import SettingFault, StartFault
-from sprawl.local_cluster import LocalCluster, load_plan, make_plan
+from sprawl.local_cluster import LocalCluster
+from sprawl.local_plan import NodePlan, Wish, check_ports, data_folder, make_plan, settle_plan
+
+
+def began(folder: Path, wish: Wish) -> list[NodePlan]:
+    """A cluster whose nodes have data."""
+    plan = settle_plan(folder, wish)
+    for each in plan:
+        data_folder(folder, each.node_id).mkdir(parents=True)
+    return plan
 
 
 def test_ports_follow_each_other() -> None:
-    plan = make_plan(3, 9092, 9644)
+    plan = make_plan(Wish())
     assert [each.port for each in plan] == [9092, 9093, 9094]
     assert [each.peer_port for each in plan] == [9192, 9193, 9194]
     assert [each.http_port for each in plan] == [9644, 9645, 9646]
 
 
 def test_free_ports_are_all_different() -> None:
-    plan = make_plan(5, 0, 0)
-    ports = {port for each in plan for port in (each.port, each.peer_port, each.http_port)}
+    plan = make_plan(Wish(nodes=5, port=0))
+    ports = {port for each in plan for _, port in each.ports()}
     assert len(ports) == 15
 
 
-def test_the_plan_outlives_the_command(tmp_path: Path) -> None:
-    first = load_plan(tmp_path, lambda: make_plan(3, 0, 0), 3)
-    assert load_plan(tmp_path, lambda: make_plan(3, 0, 0), None) == first
-    with pytest.raises(SettingFault, match="holds a cluster of 3 nodes, not of 5"):
-        load_plan(tmp_path, lambda: make_plan(5, 0, 0), 5)
+def test_http_ports_may_be_chosen_beside_free_ones() -> None:
+    plan = make_plan(Wish(nodes=2, port=0, http_port=7000))
+    assert [each.http_port for each in plan] == [7000, 7001]
+    assert all(each.port not in (0, 9092) for each in plan)
+
+
+def test_the_plan_stays_with_the_data(tmp_path: Path) -> None:
+    first = began(tmp_path, Wish(nodes=3, port=0))
+    assert settle_plan(tmp_path, Wish()) == first
+    with pytest.raises(SettingFault, match="holds a cluster of 3 nodes, not of 2"):
+        settle_plan(tmp_path, Wish(nodes=2))
+
+
+def test_a_plan_without_data_binds_nobody(tmp_path: Path) -> None:
+    settle_plan(tmp_path, Wish(nodes=3))
+    assert len(settle_plan(tmp_path, Wish(nodes=2, port=0))) == 2
+
+
+def test_a_cluster_grows(tmp_path: Path) -> None:
+    first = began(tmp_path, Wish(nodes=3))
+    grown = settle_plan(tmp_path, Wish(nodes=5))
+    assert grown[:3] == first
+    assert grown[4] == NodePlan(node_id=5, port=9096, peer_port=9196, http_port=9648)
+    assert settle_plan(tmp_path, Wish()) == grown
+
+
+def test_only_peers_keep_their_ports(tmp_path: Path) -> None:
+    first = began(tmp_path, Wish(nodes=3))
+    moved = settle_plan(tmp_path, Wish(port=19000))
+    assert [each.port for each in moved] == [19000, 19001, 19002]
+    assert [each.peer_port for each in moved] == [each.peer_port for each in first]
+    assert [each.http_port for each in moved] == [each.http_port for each in first]
+
+
+def test_a_plan_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "cluster.json").write_text("{")
     with pytest.raises(StartFault, match="cannot be read"):
-        load_plan(tmp_path, lambda: make_plan(3, 0, 0), 3)
+        settle_plan(tmp_path, Wish())
+
+
+def test_a_busy_port_is_told_before_anything_starts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        plan = [NodePlan(node_id=1, port=port, peer_port=0, http_port=0)]
+        with pytest.raises(StartFault, match=rf"port {port}, node 1's for clients, is in use by"):
+            check_ports(plan)
 
 
 def test_only_the_first_node_does_not_join(tmp_path: Path) -> None:
-    cluster = LocalCluster(make_plan(3, 9092, 9644), tmp_path, ["--set", "num.partitions=2"])
-    commands = [node.command() for node in cluster.nodes]
-    assert ["--join" in each for each in commands] == [False, True, True]
-    assert all("min.insync.replicas=2" in each for each in commands)
+    cluster = LocalCluster(make_plan(Wish()), tmp_path, ["--set", "num.partitions=2"])
+    first, *others = cluster.nodes
+    assert "--join" not in first.arguments(founds=True)
+    for node in others:
+        words = node.arguments(founds=False)
+        assert words[words.index("--join") + 1].startswith("localhost:9192")
+        assert {"min.insync.replicas=2", "num.partitions=2"} <= set(words)
     assert cluster.bootstrap == "localhost:9092,localhost:9093,localhost:9094"
 
 
-class Command:
-    """`sprawl cluster local` in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        words = ["cluster", "local", "-n", "3", "--data", str(folder), "--port", "0"]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sprawl", *words], stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        self.facts = json.loads(self._process.stdout.readline())
-
-    @property
-    def bootstrap(self) -> str:
-        return str(self.facts["bootstrap"])
-
-    def pid_of(self, node: int) -> int:
-        """Of one of the nodes: the command's children."""
-        mine = str(self._process.pid)
-        for place in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (place / "cmdline").read_text().split("\0")
-                parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
-            except OSError:
-                continue
-            numbered = list(pairwise(words))
-            if parent == mine and ("--node-id", str(node)) in numbered:
-                return int(place.name)
-        raise AssertionError(f"node {node} does not run")
-
-    def stop(self) -> int:
-        self._process.send_signal(signal.SIGINT)
-        code = self._process.wait(timeout=60)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        return code
+def test_a_node_with_data_needs_no_join(tmp_path: Path) -> None:
+    cluster = LocalCluster(began(tmp_path, Wish()), tmp_path)
+    assert all("--join" not in node.arguments(founds=False) for node in cluster.nodes)
 
 
-def write(bootstrap: str, *values: str) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
-    for value in values:
-        producer.produce("orders", value)
-    assert producer.flush(30) == 0
+def test_a_lost_first_node_does_not_found_a_second_cluster(tmp_path: Path) -> None:
+    plan = began(tmp_path, Wish())
+    data_folder(tmp_path, 1).rmdir()
+    words = LocalCluster(plan, tmp_path).nodes[0].arguments(founds=False)
+    assert words[words.index("--join") + 1] == "localhost:9193,localhost:9194"
 
 
-def read(bootstrap: str, count: int, group: str) -> list[str]:
-    consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest"}
-    )
-    consumer.subscribe(["orders"])
-    found: list[str] = []
-    deadline = time.monotonic() + 60
-    while len(found) < count and time.monotonic() < deadline:
-        message = consumer.poll(0.5)
-        if message is not None and message.error() is None:
-            found.append((message.value() or b"").decode())
-    consumer.close()
-    return found
+def test_a_node_in_memory_comes_back_as_a_replacement(tmp_path: Path) -> None:
+    cluster = LocalCluster(make_plan(Wish()), tmp_path, in_memory=True)
+    command = cluster.nodes[1].command_again()
+    assert "--storage memory" in command
+    assert "--join localhost:9192,localhost:9194" in command
+    assert "--replace-node" in command
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.skipif(not Path("/proc").exists(), reason="finds the nodes in /proc")
-def test_three_nodes_survive_one_and_a_restart(tmp_path: Path) -> None:
-    command = Command(tmp_path)
-    try:
-        write(command.bootstrap, "a", "b")
-        os.kill(command.pid_of(2), signal.SIGKILL)
-        write(command.bootstrap, "c")
-        assert sorted(read(command.bootstrap, 3, "first")) == ["a", "b", "c"]
-    finally:
-        assert command.stop() == 0
-    again = Command(tmp_path)
-    try:
-        assert again.bootstrap == command.bootstrap
-        write(again.bootstrap, "d")
-        assert sorted(read(again.bootstrap, 4, "second")) == ["a", "b", "c", "d"]
-    finally:
-        assert again.stop() == 0
+def test_two_nodes_keep_kafkas_defaults(tmp_path: Path) -> None:
+    cluster = LocalCluster(make_plan(Wish(nodes=2)), tmp_path)
+    assert "--set" not in cluster.nodes[0].arguments(founds=True)
+    assert ready_facts(cluster)["settings"] == {}
+    assert "one replica" in banner(cluster, ready_facts(cluster))
+
+
+def test_the_banner_says_what_to_type_next(tmp_path: Path) -> None:
+    cluster = LocalCluster(make_plan(Wish()), tmp_path)
+    facts = ready_facts(cluster)
+    text = banner(cluster, facts)
+    assert "export SPRAWL_BOOTSTRAP=localhost:9092,localhost:9093,localhost:9094" in text
+    assert "default.replication.factor=3, min.insync.replicas=2" in text
+    assert max(map(len, text.splitlines())) < 100 + len(str(tmp_path))
+    assert list(json.loads(json.dumps(facts)))[-1] == "event"
+
+
+def test_an_obituary_has_the_last_lines_and_the_way_back(tmp_path: Path) -> None:
+    node = LocalCluster(make_plan(Wish()), tmp_path).nodes[2]
+    node.log.parent.mkdir(parents=True)
+    node.log.write_text("".join(f"line {number}\n" for number in range(20)))
+    text = obituary(node, -9, 2)
+    assert text.startswith("node 3 was ended by SIGKILL. The other 2 go on.")
+    assert "line 19" in text
+    assert "line 13\n" not in text
+    assert "serve --node-id 3" in text
+    assert "exit code 4. No other node is left." in obituary(node, 4, 0)

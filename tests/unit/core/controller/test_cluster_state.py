@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from uuid import UUID
 
@@ -156,3 +157,39 @@ def test_a_leaving_node_gets_nothing_new_and_goes_when_it_is_empty() -> None:
     assert 2 not in {node for each in state.topics["u"].replicas for node in each}
     with pytest.raises(KafkaFault, match="still holds 1 replica"):
         planning.plan_node_removal(state, 2)
+
+
+def test_a_cordoned_node_gets_no_new_replicas_until_it_is_let_in_again() -> None:
+    state = cluster(3)
+    apply(state, planning.plan_broker_configs("3", {"cordoned.log.dirs": "*"}))
+    assert [state.is_leaving(BrokerId(number)) for number in (1, 2, 3)] == [False, False, True]
+    create(state, "t", 6, 2)
+    assert ReplicaId(3) not in {
+        each for replicas in state.topics["t"].replicas for each in replicas
+    }
+    with pytest.raises(KafkaFault, match="only 2 broker"):
+        create(state, "u", 1, 3)
+    apply(state, planning.plan_broker_configs("3", {}))
+    create(state, "u", 1, 3)
+
+
+def test_a_removed_node_is_not_let_in_with_what_it_had() -> None:
+    state = cluster(3)
+    apply(state, planning.plan_broker_configs("3", {"cordoned.log.dirs": "*"}))
+    apply(state, planning.plan_node_removal(state, 3))
+    came_back = replace(node(3), replica_id=ReplicaId(3))
+    with pytest.raises(KafkaFault) as raised:
+        planning.plan_registration(state, came_back, may_replace=False)
+    assert raised.value.code is ErrorCode.BROKER_ID_NOT_REGISTERED
+    assert register(state, node(3, directory=33)) == 4
+    assert not state.is_leaving(BrokerId(3))
+
+
+def test_a_replaced_data_directory_is_not_let_in_again() -> None:
+    state = cluster(2)
+    register(state, node(2, directory=22), may_replace=True)
+    with pytest.raises(KafkaFault) as raised:
+        planning.plan_registration(
+            state, replace(node(2), replica_id=ReplicaId(2)), may_replace=True
+        )
+    assert raised.value.code is ErrorCode.BROKER_ID_NOT_REGISTERED

@@ -1,0 +1,193 @@
+"""The ports and folders of a cluster on one machine: chosen once, kept with its data.
+
+Other nodes know a node by its peer port, so that one stays for as long as the data does; the ports
+for clients and for HTTP follow the command line.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from sprawl.faults import SettingFault, StartFault
+from sprawl.gateway.sockets import bind
+from sprawl.ports import holder_of
+
+HOST: Final = "localhost"
+FIRST_PORT: Final = 9092
+FIRST_HTTP_PORT: Final = 9644
+PEERS_ABOVE: Final = 100
+"""How far above the ports for clients those for other nodes are: 9192 to 9206 are free of names
+that Kafka's users know."""
+_VERSION: Final = 1
+_PLAN: Final = "cluster.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlan:
+    """One node of the cluster.
+
+    Args:
+        port: for Kafka's clients.
+        peer_port: for the other nodes.
+        http_port: for health and metrics.
+    """
+
+    node_id: int
+    port: int
+    peer_port: int
+    http_port: int
+
+    def ports(self) -> Iterator[tuple[str, int]]:
+        """Each with what it is for."""
+        yield "for clients", self.port
+        yield "for other nodes", self.peer_port
+        yield "for HTTP", self.http_port
+
+
+class Wish(NamedTuple):
+    """What the command line says; None where it says nothing.
+
+    Args:
+        nodes: how many.
+        port, http_port: of node 1; 0 takes free ones for all.
+    """
+
+    nodes: int | None = None
+    port: int | None = None
+    http_port: int | None = None
+
+
+def node_folder(folder: Path, node_id: int) -> Path:
+    """Where a node of the cluster in `folder` keeps its things."""
+    return folder / f"node-{node_id}"
+
+
+def data_folder(folder: Path, node_id: int) -> Path:
+    """A node's data directory."""
+    return node_folder(folder, node_id) / "data"
+
+
+def make_plan(wish: Wish) -> list[NodePlan]:
+    """Ports for new nodes: one after the other, those for peers PEERS_ABOVE the others; for port 0
+    all of them are ports that are free now."""
+    count = wish.nodes or 3
+    first = FIRST_PORT if wish.port is None else wish.port
+    http = wish.http_port if wish.http_port is not None else FIRST_HTTP_PORT if first else 0
+    ports = zip(
+        *_ports([first, first and first + PEERS_ABOVE, http], count),
+        strict=True,
+    )
+    return [
+        NodePlan(node_id=node, port=port, peer_port=peer, http_port=http)
+        for node, (port, peer, http) in enumerate(ports, start=1)
+    ]
+
+
+def settle_plan(folder: Path, wish: Wish) -> list[NodePlan]:
+    """The plan of the cluster in `folder`, kept there from now on.
+
+    A cluster that has data keeps its nodes and their peer ports; it may grow.
+
+    Raises:
+        SettingFault: the folder holds a larger cluster than is wished.
+        StartFault: what is kept cannot be read.
+    """
+    kept = _kept(folder)
+    if not any(data_folder(folder, each.node_id).exists() for each in kept):
+        plan = make_plan(wish)
+    elif wish.nodes is not None and wish.nodes < len(kept):
+        raise SettingFault(
+            f"{folder} holds a cluster of {len(kept)} nodes, not of {wish.nodes}",
+            next_step="leave -n out, or use another --data",
+        )
+    else:
+        plan = _with_ports(_grown(kept, wish.nodes or len(kept)), wish)
+    if plan != kept:
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {"version": _VERSION, "nodes": [asdict(each) for each in plan]}
+        (folder / _PLAN).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return plan
+
+
+def check_ports(plan: Sequence[NodePlan]) -> None:
+    """Are all ports free? Asked before the first node starts, so that all or none does.
+
+    Raises:
+        StartFault: somebody has one; says who.
+    """
+    for node in plan:
+        for use, port in node.ports():
+            try:
+                for each in bind(HOST, port):
+                    each.close()
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    continue  # the node itself says it better
+                holder = holder_of(port)
+                raise StartFault(
+                    f"port {port}, node {node.node_id}'s {use}, is in use"
+                    + (f" by {holder}" if holder else ""),
+                    next_step="stop it, or take free ports: sprawl cluster local --port 0",
+                ) from error
+
+
+def _kept(folder: Path) -> list[NodePlan]:
+    place = folder / _PLAN
+    try:
+        found = json.loads(place.read_text(encoding="utf-8"))
+        return [NodePlan(**each) for each in found["nodes"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise StartFault(
+            f"{place} cannot be read: {fault}", next_step="use another --data"
+        ) from fault
+
+
+def _grown(kept: Sequence[NodePlan], count: int) -> list[NodePlan]:
+    plan = list(kept)
+    while len(plan) < count:
+        plan.append(
+            NodePlan(
+                node_id=max(each.node_id for each in plan) + 1,
+                port=max(each.port for each in plan) + 1,
+                peer_port=max(each.peer_port for each in plan) + 1,
+                http_port=max(each.http_port for each in plan) + 1,
+            )
+        )
+    return plan
+
+
+def _with_ports(plan: Sequence[NodePlan], wish: Wish) -> list[NodePlan]:
+    changed = list(plan)
+    if wish.port is not None:
+        [ports] = _ports([wish.port], len(plan))
+        changed = [replace(each, port=port) for each, port in zip(changed, ports, strict=True)]
+    if wish.http_port is not None or wish.port == 0:
+        [ports] = _ports([wish.http_port or 0], len(plan))
+        changed = [replace(each, http_port=port) for each, port in zip(changed, ports, strict=True)]
+    return changed
+
+
+def _ports(firsts: Sequence[int], count: int) -> list[list[int]]:
+    """For each first port, that and the following ones; free ones for 0."""
+    found: list[list[int]] = []
+    with ExitStack() as opened:
+        for first in firsts:
+            if first:
+                found.append(list(range(first, first + count)))
+                continue
+            free = []
+            for _ in range(count):
+                sockets = bind(HOST, 0)
+                for each in sockets:
+                    opened.callback(each.close)  # only when all are chosen: they must differ
+                free.append(int(sockets[0].getsockname()[1]))
+            found.append(free)
+    return found
