@@ -98,6 +98,7 @@ class RaftReplica:
         "_clock",
         "_commits",
         "_failed",
+        "_followed_index",
         "_group",
         "_host",
         "_is_serving",
@@ -128,6 +129,8 @@ class RaftReplica:
         self._clock = clock
         self._around = around
         self._commits: deque[tuple[LogIndex, Commit]] = deque()
+        # The commit index that the partition has followed: most turns bring no later one.
+        self._followed_index: LogIndex | None = None
         self._reads: dict[int, asyncio.Future[LogIndex]] = {}
         self._failed: KafkaFault | None = None
         self._is_serving = False
@@ -315,6 +318,9 @@ class RaftReplica:
     def _commit(self, commit_index: LogIndex) -> None:
         partition = self._partition
         log = partition.log
+        if commit_index == self._followed_index:
+            self._complete_commits(commit_index)
+            return
         if commit_index < log.first_index - 1:
             return
         start = self._log.committed_start(commit_index)
@@ -326,6 +332,7 @@ class RaftReplica:
             self._log.start_moved(commit_index)
         try:
             partition.commit_to(log.end_offset_of(commit_index))
+            self._followed_index = commit_index
         except ValueError:
             # After a restart a replica may know no later commit index than one that was compacted
             # since: the group's leader tells a later one.
