@@ -150,12 +150,26 @@ class Member:
     """One member reading one topic.
 
     `rebalance` is set when the group wants its members to join again.
+
+    Args:
+        session_timeout_ms: after which the group gives a silent member up.
+        rebalance_timeout_ms: how long the group waits for its members to join again.
     """
 
-    def __init__(self, cluster: Cluster, group: str, topic: TopicView) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        group: str,
+        topic: TopicView,
+        *,
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
+        rebalance_timeout_ms: int = REBALANCE_TIMEOUT_MS,
+    ) -> None:
         self._cluster = cluster
         self._group = group
         self._topic = topic
+        self._session_timeout_ms = session_timeout_ms
+        self._rebalance_timeout_ms = rebalance_timeout_ms
         self._member_id = ""
         self._generation = -1
         self._heartbeats: asyncio.Task[None] | None = None
@@ -270,8 +284,8 @@ class Member:
             JOIN_GROUP,
             JoinGroupRequest(
                 group_id=self._group,
-                session_timeout_ms=SESSION_TIMEOUT_MS,
-                rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+                session_timeout_ms=self._session_timeout_ms,
+                rebalance_timeout_ms=self._rebalance_timeout_ms,
                 member_id=self._member_id,
                 protocol_type="consumer",
                 protocols=[
@@ -281,7 +295,7 @@ class Member:
                 ],
             ),
             JoinGroupResponse,
-            timeout_ms=REBALANCE_TIMEOUT_MS + 5_000,
+            timeout_ms=self._rebalance_timeout_ms + 5_000,
         )
         if joined.member_id:
             self._member_id = joined.member_id
@@ -305,7 +319,7 @@ class Member:
                 assignments=assignments,
             ),
             SyncGroupResponse,
-            timeout_ms=REBALANCE_TIMEOUT_MS + 5_000,
+            timeout_ms=self._rebalance_timeout_ms + 5_000,
         )
         raise_for(synced.error_code, f"group {self._group}")
         return parse_assignment(bytes(synced.assignment))
