@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from sprawl import __version__, cluster_facts
 from sprawl.core.broker import Broker, Endpoint
 from sprawl.core.cluster.cluster import Cluster
+from sprawl.core.cluster.registration import UNWANTED
 from sprawl.core.cluster.view import ClusterView
 from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.config.broker_keys import BROKER_CONFIGS
@@ -56,11 +57,6 @@ if TYPE_CHECKING:
     from sprawl.platform import Platform
 
 _log = logging.getLogger(__name__)
-
-_UNWANTED = frozenset({ErrorCode.BROKER_ID_NOT_REGISTERED, ErrorCode.DUPLICATE_BROKER_REGISTRATION})
-REGISTER_AGAIN_S = 1.0
-REGISTER_S = 5.0
-"""How long a node that knows its cluster waits for the controller at start: two elections."""
 
 
 class Assembly:
@@ -175,7 +171,7 @@ class Assembly:
             executor=executor,
         )
         running.push_async_callback(cluster.close)
-        if cluster.was_removed():
+        if cluster.registration.was_removed():
             raise StartFault(
                 "this node was removed from its cluster, which does without its data",
                 next_step="sprawl serve --data OTHER --join HOST:PORT",
@@ -207,9 +203,7 @@ class Assembly:
                 next_step="start the version of Sprawl that wrote it, or use other --data",
             ) from error
         try:
-            await self._register(
-                running, broker, cluster, self._describe(broker, identity, cluster.replica_id)
-            )
+            await self._announce(cluster, self._describe(broker, identity, cluster.replica_id))
             await partitions.start()
         except (KafkaFault, OSError) as error:
             raise _unusable(settings.data, error) from error
@@ -348,43 +342,22 @@ class Assembly:
             rack=broker.rack,
         )
 
-    async def _register(
-        self, running: AsyncExitStack, broker: Broker, cluster: Cluster, node: NodeInfo
-    ) -> None:
-        """Tell the controller where this node is, and hear all it has decided by then.
-
-        A node that knows its cluster does not wait for it for long: its partitions may have a
-        quorum while the controller has none.
-
-        Raises:
-            StartFault: the cluster does not want it.
-        """
-        controller = broker.controller
-        if not controller.nodes or (
-            len(controller.nodes) == 1 and broker.node_id in controller.nodes
-        ):
-            await controller.register(node)
-            return
+    async def _announce(self, cluster: Cluster, node: NodeInfo) -> None:
         try:
-            async with asyncio.timeout(REGISTER_S):
-                await controller.register(node)
-        except (KafkaFault, TimeoutError) as failure:
-            if isinstance(failure, KafkaFault) and failure.code in _UNWANTED:
-                raise StartFault(
-                    f"the cluster does not take this node back: {failure.message}",
-                    next_step="sprawl serve --data OTHER --join HOST:PORT",
-                ) from failure
-            _log.warning("no controller takes this node's registration yet: %s", failure)
-            task = asyncio.get_running_loop().create_task(
-                _register_later(cluster, controller, node)
-            )
-            running.push_async_callback(_end, task)
+            await cluster.registration.announce(node)
+        except KafkaFault as fault:
+            if fault.code not in UNWANTED:
+                raise
+            raise StartFault(
+                f"the cluster does not take this node back: {fault.message}",
+                next_step="sprawl serve --data OTHER --join HOST:PORT",
+            ) from fault
 
     # --- health and metrics ---------------------------------------------------------------------
 
     def _health(self) -> dict[str, object]:
         """What /health says; `ready` decides its status."""
-        is_removed = self._cluster is not None and self._cluster.is_removed
+        is_removed = self._cluster is not None and self._cluster.registration.is_removed
         is_ready = self._running is not None and not is_removed
         facts: dict[str, object] = {"ready": is_ready, "version": __version__}
         if self._broker is None or self._cluster is None or self._server is None:
@@ -423,28 +396,6 @@ class Assembly:
         free_bytes = self._data.volume().usable_bytes
         if free_bytes >= 0:
             yield "sprawl_disk_free_bytes", "Room left for data", free_bytes
-
-
-async def _register_later(cluster: Cluster, controller: Controller, node: NodeInfo) -> None:
-    while True:
-        try:
-            if controller.leader is None and cluster.has_peers:
-                await cluster.register_through_peers(node)
-            else:
-                await controller.register(node)
-            return
-        except KafkaFault as fault:
-            if fault.code in _UNWANTED:
-                _log.error("the cluster does not take this node back: %s", fault.message)
-                cluster.end_membership()
-                return
-            _log.warning("no controller takes this node's registration yet: %s", fault)
-        await asyncio.sleep(REGISTER_AGAIN_S)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
 
 
 async def _deleted_among(names: Collection[str], controller: Controller) -> set[str]:

@@ -60,7 +60,7 @@ def address_map(settings: Settings) -> dict[BrokerId, PeerAddress]:
 
 def must_join(settings: Settings, cluster: Cluster) -> bool:
     """Whether this node has to join a cluster before it can do anything."""
-    return cluster.stored_replica_id() is None and bool(seeds_of(settings))
+    return cluster.registration.stored_replica_id() is None and bool(seeds_of(settings))
 
 
 async def listen_to_peers(
@@ -137,7 +137,9 @@ async def join(
     seeds = seeds_of(settings)
     tell(f"joining the cluster at {' or '.join(map(str, seeds))}")
     try:
-        joined = await cluster.join(seeds, node, may_replace=settings.flag("replace.node"))
+        joined = await cluster.registration.join(
+            seeds, node, may_replace=settings.flag("replace.node")
+        )
     except KafkaFault as fault:
         raise StartFault(
             f"this node cannot join: {fault.message or fault.code.name}",

@@ -2,7 +2,7 @@
 
     Transport ──┬─ RAFT frames ──> RaftHost ──> RaftReplica of each partition, and of the controller
                 ├─ HINTS ───────> LeaderHints
-                └─ calls ───────> the controller's commands, joining
+                └─ calls ───────> the controller's commands; joining (registration.py)
 
 A node that is alone has no transport; everything else is the same, so that a cluster of one becomes
 one of three without a change of its data.
@@ -20,16 +20,15 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sprawl.core.cluster.address_book import AddressBook
 from sprawl.core.cluster.elections import Elections
 from sprawl.core.cluster.hints import LeaderHints, encode_hints, parse_hints
-from sprawl.core.cluster.peers import PeerAddress, PeerIdentity, PeerRefused, PeerUnreachable
+from sprawl.core.cluster.peers import PeerIdentity, PeerRefused, PeerUnreachable
+from sprawl.core.cluster.registration import Registration
 from sprawl.core.cluster.view import Quorum, QuorumMember
 from sprawl.core.controller.metadata_log import (
     METADATA_CONFIG,
@@ -37,7 +36,7 @@ from sprawl.core.controller.metadata_log import (
     METADATA_TP,
     RaftMetadataLog,
 )
-from sprawl.core.controller.nodes import FIRST_REPLICA, NodeInfo
+from sprawl.core.controller.nodes import FIRST_REPLICA
 from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
 from sprawl.core.ids import ZERO_UUID, BrokerId, LogKey, ReplicaId, Term
 from sprawl.core.log.partition_log import PartitionLog
@@ -72,10 +71,7 @@ CALL_TIMEOUT_MS: Final = 10_000
 patience of who asked for it."""
 _RAFT: Final = 1
 _HINTS: Final = 2
-_REMOVED: Final = 3
 _COMMAND: Final = "controller/command"
-_JOIN: Final = "cluster/join"
-_MEMBERSHIP: Final = b"cluster/membership"
 _METADATA_KEY: Final = LogKey(METADATA_TOPIC_ID, METADATA_TP.partition)
 
 
@@ -106,8 +102,6 @@ class Cluster:
         self.book = AddressBook(kv)
         self.elections = Elections(node_id, self.hints, self.book)
         self.log = RaftMetadataLog(kv=kv, clock=clock, node_id=node_id, node_of=self.book.node_of)
-        self.is_removed = False
-        """Whether others said that this node does not belong to the cluster any more."""
         self.on_led: Callable[[Partition, bool], None] = lambda partition, is_leader: None
         self._store = store
         self._kv = kv
@@ -123,73 +117,31 @@ class Cluster:
         self._ending_moves: set[tuple[UUID, int]] = set()
         self._copies: Copies | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.registration = Registration(node_id=node_id, kv=kv, book=self.book, start=self._start)
 
     # --- life -----------------------------------------------------------------------------------
-
-    def stored_replica_id(self) -> ReplicaId | None:
-        """The replica id that was kept with the data; None for data that never had one."""
-        found = self._kv.get(_MEMBERSHIP)
-        return None if found is None else ReplicaId(json.loads(found)["replica"])
-
-    def was_removed(self) -> bool:
-        """Whether the data belongs to a node that the cluster does without."""
-        found = self._kv.get(_MEMBERSHIP)
-        return found is not None and bool(json.loads(found).get("removed"))
 
     def connect(self, transport: Transport) -> None:
         """Talk to other nodes through `transport` from now on."""
         self._transport = transport
+        self.registration.connect(transport)
 
     def _serve(self, transport: Transport, controller: Controller) -> None:
         transport.on_message(_RAFT, self._receive)
         transport.on_message(_HINTS, self._hear)
-        transport.on_message(_REMOVED, self._removed)
         transport.on_peer(self._peer_found, self._peer_lost)
         transport.serve(_COMMAND, lambda _, body: controller.execute(bytes(body)))
-        transport.serve(_JOIN, partial(_take_in, controller), before_joining=True)
-
-    async def join(
-        self, seeds: Sequence[PeerAddress], node: NodeInfo, *, may_replace: bool
-    ) -> tuple[str, ReplicaId]:
-        """Become a member of the cluster that one of the seeds belongs to.
-
-        Returns:
-            The cluster's id, and this node's replica id in it: `begin` keeps it.
-
-        Raises:
-            KafkaFault: what the cluster says; BROKER_NOT_AVAILABLE when no seed answers.
-        """
-        assert self._transport is not None
-        body = json.dumps({"node": node.to_json(), "may_replace": may_replace}).encode()
-        reasons = []
-        for seed in seeds:
-            try:
-                answer = await self._transport.call(seed, _JOIN, body, timeout_ms=CALL_TIMEOUT_MS)
-            except PeerUnreachable as failure:
-                reasons.append(str(failure))
-                continue
-            except PeerRefused as refused:
-                raise KafkaFault(refused.code, refused.message) from refused
-            found = json.loads(answer)
-            self.book.update(map(NodeInfo.from_json, found["nodes"]))
-            self._transport.joined(found["cluster_id"])
-            return str(found["cluster_id"]), ReplicaId(found["replica"])
-        raise KafkaFault(ErrorCode.BROKER_NOT_AVAILABLE, "; ".join(reasons))
 
     def begin(self, controller: Controller, joined_as: ReplicaId | None) -> None:
         """Take part, as the replica that this data belongs to.
 
         Args:
-            joined_as: what `join` returned; None for data that belongs to a cluster, and for the
-                first node of one.
+            joined_as: see Registration.begin.
 
         Raises:
             OSError, ValueError: the controller's log cannot be read.
         """
-        replica_id = self.stored_replica_id()
-        if replica_id is None:
-            replica_id = joined_as or FIRST_REPLICA
-            self._kv.put(_MEMBERSHIP, json.dumps({"replica": replica_id}).encode(), sync=True)
+        replica_id = self.registration.begin(controller, joined_as)
         self._controller = controller
         if self._transport is not None:
             self._serve(self._transport, controller)
@@ -278,11 +230,6 @@ class Cluster:
     def replica_id(self) -> ReplicaId:
         """This node's."""
         return self._raft.replica_id
-
-    @property
-    def has_peers(self) -> bool:
-        """Whether there are nodes that could be asked."""
-        return self._transport is not None and len(self.book.nodes) > 1
 
     @property
     def group_count(self) -> int:
@@ -441,11 +388,10 @@ class Cluster:
         nodes = self._leading.nodes
         if self.node_id not in nodes:
             return  # what was heard when joining is newer
-        gone = [each for each in self.book.nodes if each.node_id not in nodes]
+        self.registration.tell_removed(
+            each for each in self.book.nodes if each.node_id not in nodes
+        )
         self.book.update(nodes.values())
-        for each in gone:  # it does not hear of it otherwise: it belongs to no group any more
-            if self.is_alive(each.node_id) and self._transport is not None:
-                self._transport.send(each.node_id, _REMOVED, [str(each.replica_id).encode()])
         # Saying something makes the connections, and so tells who is alive.
         self._broadcast(encode_hints([]))
 
@@ -468,31 +414,6 @@ class Cluster:
         for key, hint in parse_hints(body):
             if self.book.node_of(hint.leader) == peer.node_id:
                 self.hints.merge(key, hint)
-
-    def _removed(self, peer: PeerIdentity, body: memoryview) -> None:
-        if bytes(body) == str(self.replica_id).encode() and not self.is_removed:
-            _log.error("node %d says that this node was removed from the cluster", peer.node_id)
-            self.end_membership()
-
-    def end_membership(self) -> None:
-        """The cluster does without this node from now on, and without its data for good."""
-        self.is_removed = True
-        kept = {"replica": self.replica_id, "removed": True}
-        self._kv.put(_MEMBERSHIP, json.dumps(kept).encode(), sync=True)
-        _log.error("what this node tells clients is out of date from now on; stop it")
-
-    async def register_through_peers(self, node: NodeInfo) -> None:
-        """Have other nodes tell the controller where this one is: it knows none itself, perhaps
-        because the cluster does without it.
-
-        Raises:
-            KafkaFault: what the controller says; BROKER_NOT_AVAILABLE when nobody answers.
-        """
-        seeds = [each.peer for each in self.book.nodes if each.node_id != self.node_id]
-        assert self._transport is not None
-        await self.join(
-            [PeerAddress(*each) for each in seeds if each is not None], node, may_replace=False
-        )
 
     def _peer_found(self, node: BrokerId) -> None:
         if self._host is None or self._transport is None:
@@ -522,23 +443,3 @@ class Cluster:
         task = asyncio.get_running_loop().create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _take_in(controller: Controller, peer: PeerIdentity, body: memoryview) -> bytes:
-    """Answer a node that wants to join."""
-    try:
-        asked = json.loads(bytes(body))
-        node = NodeInfo.from_json(asked["node"])
-        may_replace = bool(asked["may_replace"])
-    except (ValueError, KeyError, TypeError) as fault:
-        raise PeerFault(f"a malformed request to join: {fault}") from None
-    if (node.node_id, node.directory_id) != (peer.node_id, peer.directory_id):
-        raise PeerFault("a node that joins in the name of another one")
-    registered = await controller.register(node, may_replace=may_replace)
-    return json.dumps(
-        {
-            "cluster_id": controller.cluster_id,
-            "replica": registered.replica_id,
-            "nodes": [each.to_json() for each in controller.nodes.values()],
-        }
-    ).encode()
