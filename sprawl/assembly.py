@@ -27,6 +27,7 @@ from sprawl.core.cluster.view import ClusterView
 from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.config.broker_keys import BROKER_CONFIGS
 from sprawl.core.config.definition import ConfigFault
+from sprawl.core.controller import features
 from sprawl.core.controller.controller import Controller
 from sprawl.core.controller.identity import Identity, IdentityFault
 from sprawl.core.controller.nodes import NodeInfo
@@ -47,7 +48,7 @@ from sprawl.gateway.http import HttpServer
 from sprawl.gateway.listeners import Listener, ListenerFault, endpoints_of, parse_listeners
 from sprawl.gateway.metrics import GatewayMetrics
 from sprawl.gateway.server import Server
-from sprawl.peering import join, listen_to_peers, must_join
+from sprawl.peering import join, listen_to_peers, must_join, unwanted
 from sprawl.platform import SystemPlatform
 from sprawl.ports import holder_of
 
@@ -161,6 +162,7 @@ class Assembly:
             clock=self._clock,
             rng=self._rng,
             run_blocking=partial(asyncio.get_running_loop().run_in_executor, executor),
+            levels=features.SUPPORTED,
         )
         partitions = Partitions(
             store=store,
@@ -194,16 +196,9 @@ class Assembly:
         running.push_async_callback(server.stop)
         ports = {each.name: _bind(server, each) for each in listeners}
         self._endpoints.update(endpoints_of(listeners, ports))
+        self._load(cluster, broker.controller, joined_as)
         try:
-            cluster.begin(broker.controller, joined_as)
-            broker.controller.load()
-        except (ValueError, OSError) as error:
-            raise StartFault(
-                f"the metadata in {settings.data} cannot be read: {error}",
-                next_step="start the version of Sprawl that wrote it, or use other --data",
-            ) from error
-        try:
-            await self._announce(cluster, self._describe(broker, identity, cluster.replica_id))
+            await self._announce(cluster, self._describe(broker, identity, cluster))
             await partitions.start()
         except (KafkaFault, OSError) as error:
             raise _unusable(settings.data, error) from error
@@ -274,6 +269,7 @@ class Assembly:
             rng=self._rng,
             listener=followers,
             remote=cluster,
+            levels=cluster.levels,
         )
 
         def offsets_topic() -> TopicSpec:
@@ -331,16 +327,30 @@ class Assembly:
         )
         return broker
 
-    def _describe(self, broker: Broker, identity: Identity, replica_id: ReplicaId) -> NodeInfo:
+    def _describe(self, broker: Broker, identity: Identity, cluster: Cluster) -> NodeInfo:
         """This node as it registers."""
         return NodeInfo(
             node_id=broker.node_id,
-            replica_id=replica_id,
+            replica_id=cluster.replica_id,
             directory_id=identity.directory_id,
             endpoints=self._endpoints,
             peer=self._peer,
             rack=broker.rack,
+            levels=cluster.levels,
         )
+
+    def _load(self, cluster: Cluster, controller: Controller, joined_as: ReplicaId | None) -> None:
+        """Take part, and follow what the controller has decided."""
+        try:
+            cluster.begin(controller, joined_as)
+            controller.load()
+        except (ValueError, OSError) as error:
+            raise StartFault(
+                f"the metadata in {self._settings.data} cannot be read: {error}",
+                next_step="start the version of Sprawl that wrote it, or use other --data",
+            ) from error
+        except KafkaFault as fault:
+            raise unwanted(fault) from fault
 
     async def _announce(self, cluster: Cluster, node: NodeInfo) -> None:
         try:
@@ -348,17 +358,14 @@ class Assembly:
         except KafkaFault as fault:
             if fault.code not in UNWANTED:
                 raise
-            raise StartFault(
-                f"the cluster does not take this node back: {fault.message}",
-                next_step="sprawl serve --data OTHER --join HOST:PORT",
-            ) from fault
+            raise unwanted(fault) from fault
 
     # --- health and metrics ---------------------------------------------------------------------
 
     def _health(self) -> dict[str, object]:
         """What /health says; `ready` decides its status."""
-        is_removed = self._cluster is not None and self._cluster.registration.is_removed
-        is_ready = self._running is not None and not is_removed
+        is_out = self._cluster is not None and self._cluster.registration.is_out
+        is_ready = self._running is not None and not is_out
         facts: dict[str, object] = {"ready": is_ready, "version": __version__}
         if self._broker is None or self._cluster is None or self._server is None:
             return facts

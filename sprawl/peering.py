@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sprawl.core.broker import Endpoint
 from sprawl.core.cluster.peers import PeerAddress
 from sprawl.core.controller.nodes import NodeInfo
-from sprawl.core.errors import KafkaFault
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import BrokerId, ReplicaId
 from sprawl.faults import SettingFault, StartFault
 
@@ -133,6 +133,7 @@ async def join(
         directory_id=identity.directory_id,
         endpoints={},
         peer=peer,
+        levels=cluster.levels,
     )
     seeds = seeds_of(settings)
     tell(f"joining the cluster at {' or '.join(map(str, seeds))}")
@@ -141,12 +142,24 @@ async def join(
             seeds, node, may_replace=settings.flag("replace.node")
         )
     except KafkaFault as fault:
+        if fault.code is ErrorCode.UNSUPPORTED_VERSION:
+            raise unwanted(fault) from fault
         raise StartFault(
             f"this node cannot join: {fault.message or fault.code.name}",
             next_step="check --join, --node-id and that the other node runs with a peer port",
         ) from fault
     tell(f"joined cluster {joined[0]} as node {cluster.node_id}")
     return joined
+
+
+def unwanted(fault: KafkaFault) -> StartFault:
+    """What a user does about a node that its cluster does not let in again."""
+    return StartFault(
+        f"the cluster does not take this node: {fault.message}",
+        next_step="install the version of Sprawl that the other nodes run"
+        if fault.code is ErrorCode.UNSUPPORTED_VERSION
+        else "sprawl serve --data OTHER --join HOST:PORT",
+    )
 
 
 def _tls(settings: Settings) -> PeerTls | None:

@@ -30,6 +30,7 @@ from sprawl.core.cluster.hints import LeaderHints, encode_hints, parse_hints
 from sprawl.core.cluster.peers import PeerIdentity, PeerRefused, PeerUnreachable
 from sprawl.core.cluster.registration import Registration
 from sprawl.core.cluster.view import Quorum, QuorumMember
+from sprawl.core.controller.features import SUPPORTED
 from sprawl.core.controller.metadata_log import (
     METADATA_CONFIG,
     METADATA_TOPIC_ID,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from sprawl.core.cluster.peers import TransportCounters
     from sprawl.core.cluster.transport import Transport
     from sprawl.core.controller.controller import Controller
+    from sprawl.core.controller.features import Levels
     from sprawl.core.partition.placement import Placement
     from sprawl.core.partition.replication import Replication, RunBlocking
     from sprawl.core.storage.port import Buffer, KeyValueStore, LogStore
@@ -79,7 +81,7 @@ class Cluster:
     """See the module. Implements the replicas' Surroundings and the controller's Remote.
 
     Args:
-        led: told which partitions this node begins and ends to serve.
+        levels: the feature levels that this program knows.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class Cluster:
         rng: Random,
         run_blocking: RunBlocking,
         settings: RaftSettings | None = None,
+        levels: Levels = SUPPORTED,
     ) -> None:
+        self.levels = levels
         self.node_id = node_id
         self.identity = PeerIdentity(
             node_id=node_id, directory_id=directory_id, incarnation=rng.getrandbits(64)
@@ -103,6 +107,7 @@ class Cluster:
         self.elections = Elections(node_id, self.hints, self.book)
         self.log = RaftMetadataLog(kv=kv, clock=clock, node_id=node_id, node_of=self.book.node_of)
         self.on_led: Callable[[Partition, bool], None] = lambda partition, is_leader: None
+        """Told which partitions this node begins and ends to serve."""
         self._store = store
         self._kv = kv
         self._clock = clock
@@ -308,6 +313,7 @@ class Cluster:
             self.on_led(partition, is_leader)
         elif is_leader:
             self._start(self._import_records())
+            self.registration.look()
 
     def committed(self, partition: Partition) -> None:
         if partition is self._metadata:
@@ -392,6 +398,7 @@ class Cluster:
             each for each in self.book.nodes if each.node_id not in nodes
         )
         self.book.update(nodes.values())
+        self.registration.look()
         # Saying something makes the connections, and so tells who is alive.
         self._broadcast(encode_hints([]))
 
@@ -412,8 +419,10 @@ class Cluster:
 
     def _hear(self, peer: PeerIdentity, body: memoryview) -> None:
         for key, hint in parse_hints(body):
-            if self.book.node_of(hint.leader) == peer.node_id:
-                self.hints.merge(key, hint)
+            if self.book.node_of(hint.leader) != peer.node_id:
+                continue
+            if self.hints.merge(key, hint) and key == _METADATA_KEY:
+                self.registration.look()
 
     def _peer_found(self, node: BrokerId) -> None:
         if self._host is None or self._transport is None:

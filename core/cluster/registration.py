@@ -1,7 +1,8 @@
 """A node as a member of its cluster: joining, telling where it is, and the end of it.
 
     JOINING ──replica id──> MEMBER ──announced at each start──> known to the controller
-                              └──the controller does without it──> REMOVED, for good
+                              ├──the controller does without it──> OUT, for good
+                              └──its program is too old or too new──> OUT, until it has another
 
 Rules:
 
@@ -10,6 +11,8 @@ Rules:
    have a quorum while the controller has none. It goes on telling.
 3. A node that was removed hears of it from whoever it meets, keeps that with its data, and is not
    let in again with it.
+4. A controller from before feature levels forgets what a node's program knows. So a node looks
+   each time that another controller leads or other nodes are known, and tells it again.
 """
 
 from __future__ import annotations
@@ -41,9 +44,13 @@ ANNOUNCE_S: Final = 5.0
 """How long a node that knows its cluster waits for the controller at start: two elections."""
 ANNOUNCE_AGAIN_S: Final = 1.0
 UNWANTED: Final = frozenset(
-    {ErrorCode.BROKER_ID_NOT_REGISTERED, ErrorCode.DUPLICATE_BROKER_REGISTRATION}
+    {
+        ErrorCode.BROKER_ID_NOT_REGISTERED,
+        ErrorCode.DUPLICATE_BROKER_REGISTRATION,
+        ErrorCode.UNSUPPORTED_VERSION,
+    }
 )
-"""How the controller says that it does without a node."""
+"""How the controller says that it does without a node, or without its program."""
 _JOIN: Final = "cluster/join"
 _REMOVED: Final = 3
 _MEMBERSHIP: Final = b"cluster/membership"
@@ -66,8 +73,8 @@ class Registration:
         book: AddressBook,
         start: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        self.is_removed = False
-        """Whether others said that this node does not belong to the cluster any more."""
+        self.is_out = False
+        """Whether the cluster does without this node, or without its program."""
         self._node_id = node_id
         self._kv = kv
         self._book = book
@@ -75,6 +82,8 @@ class Registration:
         self._transport: Transport | None = None
         self._controller: Controller | None = None
         self._replica_id = ReplicaId(0)
+        self._announced: NodeInfo | None = None
+        self._is_due = self._is_telling = False
 
     def stored_replica_id(self) -> ReplicaId | None:
         """The replica id that was kept with the data; None for data that never had one."""
@@ -150,6 +159,7 @@ class Registration:
         controller = self._known_controller
         if not controller.nodes or controller.nodes.keys() == {self._node_id}:
             await controller.register(node)
+            self._announced = node
             return
         try:
             async with asyncio.timeout(ANNOUNCE_S):
@@ -159,6 +169,8 @@ class Registration:
                 raise
             _log.warning("no controller takes this node's registration yet: %s", failure)
             self._start(self._announce_later(node))
+        else:
+            self._announced = node
 
     async def _announce_later(self, node: NodeInfo) -> None:
         controller = self._known_controller
@@ -168,11 +180,12 @@ class Registration:
                     await self._announce_through_peers(node)
                 else:
                     await controller.register(node)
+                self._announced = node
                 return
             except KafkaFault as fault:
                 if fault.code in UNWANTED:
                     _log.error("the cluster does not take this node back: %s", fault.message)
-                    self._end()
+                    self._end(for_good=fault.code is not ErrorCode.UNSUPPORTED_VERSION)
                     return
                 _log.warning("no controller takes this node's registration yet: %s", fault)
             await asyncio.sleep(ANNOUNCE_AGAIN_S)
@@ -184,6 +197,28 @@ class Registration:
         await self.join(
             [PeerAddress(*each) for each in seeds if each is not None], node, may_replace=False
         )
+
+    def look(self) -> None:
+        """Another controller leads, or it knows other nodes: does it know our levels?"""
+        if self._announced is None or self.is_out:
+            return
+        known = self._known_controller.nodes.get(self._node_id)
+        if known is None or known.levels == self._announced.levels:
+            return
+        self._is_due = True
+        if not self._is_telling:
+            self._is_telling = True
+            self._start(self._tell_levels(self._announced))
+
+    async def _tell_levels(self, node: NodeInfo) -> None:
+        try:
+            while self._is_due:
+                self._is_due = False
+                await self._known_controller.register(node)
+        except KafkaFault as fault:
+            _log.info("which levels this node knows is told to the next controller: %s", fault)
+        finally:
+            self._is_telling = False
 
     @property
     def _has_peers(self) -> bool:
@@ -205,15 +240,16 @@ class Registration:
                 self._transport.send(each.node_id, _REMOVED, [str(each.replica_id).encode()])
 
     def _hear_removed(self, peer: PeerIdentity, body: memoryview) -> None:
-        if bytes(body) == str(self._replica_id).encode() and not self.is_removed:
+        if bytes(body) == str(self._replica_id).encode() and not self.is_out:
             _log.error("node %d says that this node was removed from the cluster", peer.node_id)
-            self._end()
+            self._end(for_good=True)
 
-    def _end(self) -> None:
-        """The cluster does without this node from now on, and without its data for good."""
-        self.is_removed = True
-        kept = {"replica": self._replica_id, "removed": True}
-        self._kv.put(_MEMBERSHIP, json.dumps(kept).encode(), sync=True)
+    def _end(self, *, for_good: bool) -> None:
+        """The cluster does without this node from now on, and without its data if for good."""
+        self.is_out = True
+        if for_good:
+            kept = {"replica": self._replica_id, "removed": True}
+            self._kv.put(_MEMBERSHIP, json.dumps(kept).encode(), sync=True)
         _log.error("what this node tells clients is out of date from now on; stop it")
 
 

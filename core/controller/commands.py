@@ -15,9 +15,11 @@ from uuid import UUID
 
 from sprawl.core.config.topic import validate_topic_configs
 from sprawl.core.controller import planning
+from sprawl.core.controller.features import FeatureUpdate, Levels
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.topics import TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import BrokerId
 
 if TYPE_CHECKING:
     from random import Random
@@ -33,15 +35,25 @@ Command = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What a command is judged by."""
+    """What a command is judged by.
+
+    Args:
+        node_id: the node that judges; `levels` are the feature levels that its program knows.
+        end_offset: where the metadata log stands.
+    """
 
     state: ControllerState
     config: BrokerConfig
     rng: Random
+    node_id: BrokerId
+    levels: Levels
+    end_offset: int
 
 
-def plan(command: Command, by: Circumstances) -> Record | None:
-    """The record a command leads to; None when there is nothing to do.
+def plan(command: Command, by: Circumstances) -> list[Record]:
+    """The records a command leads to, its own one last; none when there is nothing to do.
+
+    The first command of a cluster founds it.
 
     Raises:
         KafkaFault: what the command meets; UNSUPPORTED_VERSION for one that is not known.
@@ -51,7 +63,12 @@ def plan(command: Command, by: Circumstances) -> Record | None:
         raise KafkaFault(
             ErrorCode.UNSUPPORTED_VERSION, f"This node knows no command {command['do']!r}."
         )
-    return planner(command, by)
+    record = planner(command, by)
+    if record is None:
+        return []
+    if by.state.is_new:
+        return [planning.plan_founding(by.levels, epoch=by.end_offset), record]
+    return [record]
 
 
 def _create_topic(command: Command, by: Circumstances) -> Record:
@@ -115,6 +132,16 @@ def _remove_node(command: Command, by: Circumstances) -> Record:
     return planning.plan_node_removal(by.state, command["node"])
 
 
+def _update_features(command: Command, by: Circumstances) -> Record | None:
+    return planning.plan_features(
+        by.state,
+        [FeatureUpdate(*each) for each in command["updates"]],
+        own=by.node_id,
+        levels=by.levels,
+        epoch=by.end_offset,
+    )
+
+
 def _nothing(_: Command, __: Circumstances) -> None:
     """Only asks whether this controller still leads: see Controller.barrier."""
 
@@ -130,5 +157,6 @@ _PLANNERS: Final[Mapping[str, Callable[[Command, Circumstances], Record | None]]
     "register": _register,
     "retire": _retire,
     "remove node": _remove_node,
+    "update features": _update_features,
     "nothing": _nothing,
 }

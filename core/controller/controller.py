@@ -20,6 +20,7 @@ from uuid import UUID
 
 from sprawl.core.config.topic import topic_config
 from sprawl.core.controller.commands import Circumstances, Command, plan
+from sprawl.core.controller.features import FEATURE, SUPPORTED, FeatureUpdate, Levels, check_known
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import (
     PRODUCER_ID_BLOCK,
@@ -154,6 +155,7 @@ class Controller:
         cluster_id: what the cluster is called.
         broker_config: gives the configuration in force, for defaults.
         remote: None on a node that is alone.
+        levels: the feature levels that this program knows.
     """
 
     def __init__(
@@ -167,10 +169,12 @@ class Controller:
         rng: Random,
         listener: Listener,
         remote: Remote | None = None,
+        levels: Levels = SUPPORTED,
     ) -> None:
         self.state = state
         self.node_id = node_id
         self.cluster_id = cluster_id
+        self.levels = levels
         self._log = log
         self._broker_config = broker_config
         self._rng = rng
@@ -187,10 +191,13 @@ class Controller:
 
         Raises:
             ValueError: a record that this version cannot read.
+            KafkaFault: UNSUPPORTED_VERSION, the cluster is at a level that this program does not
+                know.
         """
         for data in self._log.read_all():
             self.state.apply(decode_record(data))
             self._records_since_snapshot += 1
+        check_known(self.node_id, self.levels, self.state.level)
         self._configure_broker()
         for topic in self.state.topics.values():
             self._listener.topic_added(topic)
@@ -345,6 +352,18 @@ class Controller:
         """Forget a node that holds nothing. Raises: KafkaFault as planning.plan_node_removal."""
         await self._submit({"do": "remove node", "node": node_id})
 
+    async def update_features(
+        self, updates: Sequence[FeatureUpdate], *, validate_only: bool = False
+    ) -> None:
+        """Change the cluster's feature level. Raises: KafkaFault as planning.plan_features."""
+        await self._submit(
+            {
+                "do": "update features",
+                "updates": [list(each) for each in updates],
+                "validate_only": validate_only,
+            }
+        )
+
     # --- commands -------------------------------------------------------------------------------
 
     async def execute(self, command: bytes) -> bytes:
@@ -408,13 +427,20 @@ class Controller:
         async with self._turn:
             if self._log.leader != self.node_id:
                 raise KafkaFault(ErrorCode.NOT_CONTROLLER)
-            by = Circumstances(state=self.state, config=self._broker_config(), rng=self._rng)
-            record = plan(command, by)
+            by = Circumstances(
+                state=self.state,
+                config=self._broker_config(),
+                rng=self._rng,
+                node_id=self.node_id,
+                levels=self.levels,
+                end_offset=self._log.end_offset,
+            )
+            records = plan(command, by)
             if not command.get("validate_only"):
                 # Nothing to write: whoever asked still has to hear from a controller that leads.
-                await self._log.append([] if record is None else [encode_record(record)])
+                await self._log.append([encode_record(each) for each in records])
             offset = self._log.end_offset
-        return Answer(record, offset)
+        return Answer(records[-1] if records else None, offset)
 
     # --- following the log ----------------------------------------------------------------------
 
@@ -447,6 +473,16 @@ class Controller:
                     listener.topic_configured(topic)
             case "node" | "node removed":
                 listener.nodes_changed()
+            case "feature level":
+                self._finalized()
+
+    def _finalized(self) -> None:
+        _log.info("the cluster is at %s %d", FEATURE, self.state.level)
+        try:
+            check_known(self.node_id, self.levels, self.state.level)
+        except KafkaFault as fault:
+            # It registered with a newer program, and does not get through with this one.
+            _log.error("%s", fault.message)
 
     def _topic_of(self, record: Record) -> TopicInfo:
         return self.state.by_id[UUID(record["id"])]

@@ -82,6 +82,7 @@ class RaftMetadataLog:
         self._replica: Replicated | None = None
         self._apply: Callable[[Sequence[bytes]], None] | None = None
         self._applied = 0
+        self._has_earlier = next(iter(kv.iterate(_BEFORE)), None) is not None
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def attach(self, partition: Partition, replica: Replicated) -> None:
@@ -95,8 +96,10 @@ class RaftMetadataLog:
     def leader(self) -> BrokerId | None:
         partition, replica = self._attached()
         if replica.is_leader:
-            # A leader that has not applied everything yet would plan on an old state.
-            return self._node_id if self._applied >= partition.high_watermark else None
+            # A leader that has not applied everything yet would plan on an old state, and one that
+            # has not taken over the records from before the log would found another cluster.
+            is_ready = self._applied >= partition.high_watermark and not self._has_earlier
+            return self._node_id if is_ready else None
         leader = replica.leader
         node = None if leader is None else self._node_of(leader)
         return None if node == self._node_id else node
@@ -185,6 +188,7 @@ class RaftMetadataLog:
         """They are in the log now."""
         keys = [key for key, _ in self._kv.iterate(_BEFORE)]
         self._kv.write_batch(deletes=keys, sync=True)
+        self._has_earlier = False
 
     def _read(self, partition: Partition, end_offset: int) -> Iterator[bytes]:
         while self._applied < end_offset:

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from sprawl.core.broker import Endpoint
+from sprawl.core.controller.features import FEATURE, UNTOLD, Levels
 from sprawl.core.ids import BrokerId, ReplicaId
 
 FIRST_REPLICA = ReplicaId(1)
@@ -32,6 +33,7 @@ class NodeInfo:
         peer: where other nodes reach it; None for a node that was never part of a cluster.
         rack: `broker.rack`, or None.
         is_leaving: it gets no new replicas, and those it has move away.
+        levels: the feature levels that its program knows.
     """
 
     node_id: BrokerId
@@ -41,6 +43,7 @@ class NodeInfo:
     peer: Endpoint | None = None
     rack: str | None = None
     is_leaving: bool = False
+    levels: Levels = UNTOLD
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a record of the metadata log."""
@@ -52,12 +55,14 @@ class NodeInfo:
             "peer": None if self.peer is None else list(self.peer),
             "rack": self.rack,
             "leaving": self.is_leaving,
+            "features": {FEATURE: list(self.levels)},
         }
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> NodeInfo:
         """Raises: KeyError, ValueError for what is not the record of a node."""
         peer = found["peer"]
+        levels = found.get("features", {}).get(FEATURE, UNTOLD)
         return cls(
             node_id=BrokerId(found["node"]),
             replica_id=ReplicaId(found["replica"]),
@@ -66,4 +71,5 @@ class NodeInfo:
             peer=None if peer is None else Endpoint(*peer),
             rack=found["rack"],
             is_leaving=found["leaving"],
+            levels=Levels(*levels),
         )

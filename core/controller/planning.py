@@ -10,6 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from sprawl.core.controller.features import (
+    FEATURE,
+    LOSSY,
+    FeatureUpdate,
+    Levels,
+    UpgradeType,
+    check_known,
+)
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.placement import place
 from sprawl.core.controller.state import (
@@ -17,6 +25,7 @@ from sprawl.core.controller.state import (
     VERSION,
     ControllerState,
     Record,
+    level_record,
     move_record,
     node_record,
     topic_record,
@@ -208,8 +217,10 @@ def plan_registration(
 
     Raises:
         KafkaFault: DUPLICATE_BROKER_REGISTRATION; BROKER_ID_NOT_REGISTERED for a node that was
-            removed, or replaced, and comes back with what it had.
+            removed, or replaced, and comes back with what it had; UNSUPPORTED_VERSION for one whose
+            program does not know the cluster's level.
     """
+    check_known(node.node_id, node.levels, state.level)
     known = state.nodes.get(node.node_id)
     if node.replica_id and node.replica_id not in state.by_replica and state.nodes:
         raise KafkaFault(
@@ -258,6 +269,85 @@ def _node(state: ControllerState, node_id: int) -> NodeInfo:
     if found is None:
         raise KafkaFault(ErrorCode.BROKER_ID_NOT_REGISTERED)
     return found
+
+
+# --- features ------------------------------------------------------------------------------------
+
+
+def plan_founding(levels: Levels, *, epoch: int) -> Record:
+    """The first record of a cluster: it begins at the highest level of the program that founds it,
+    as there is nobody else."""
+    return level_record(levels.max, epoch)
+
+
+def plan_features(
+    state: ControllerState,
+    updates: Sequence[FeatureUpdate],
+    *,
+    own: BrokerId,
+    levels: Levels,
+    epoch: int,
+) -> Record | None:
+    """The record that changes the cluster's level; None: it is there.
+
+    Args:
+        own: the node that judges; `levels` is what its program knows.
+        epoch: where the metadata log stands.
+
+    Raises:
+        KafkaFault: INVALID_UPDATE_VERSION, INVALID_REQUEST.
+
+    Source: Kafka's FeatureControlManager, whose words these are where there is a like.
+    """
+    if len({each.feature for each in updates}) < len(updates):
+        raise KafkaFault(ErrorCode.INVALID_REQUEST, "A feature is named more than once.")
+    changed = [each for each in updates if _is_change(state, each, own, levels)]
+    return level_record(changed[0].level, epoch) if changed else None
+
+
+def _is_change(
+    state: ControllerState, update: FeatureUpdate, own: BrokerId, levels: Levels
+) -> bool:
+    if update.feature != FEATURE:
+        raise _no_level(update, f"The controller does not support the feature {update.feature}.")
+    if update.kind not in list(UpgradeType):
+        raise _no_level(update, "The controller does not support the given upgrade type.")
+    if update.level < 0:
+        raise _no_level(update, "A feature version cannot be less than 0.")
+    known = {own: levels} | {each.node_id: each.levels for each in state.nodes.values()}
+    for node, each in known.items():
+        if not each.has(update.level):
+            raise _no_level(update, f"Broker {node} only supports versions {each}.")
+    is_upgrade = update.kind == UpgradeType.UPGRADE
+    if update.level > state.level and not is_upgrade:
+        raise _no_level(update, "Can't downgrade to a newer version.")
+    if update.level < state.level:
+        _check_downgrade(state, update)
+    return update.level != state.level
+
+
+def _check_downgrade(state: ControllerState, update: FeatureUpdate) -> None:
+    if update.kind == UpgradeType.UPGRADE:
+        raise _no_level(
+            update,
+            "Can't downgrade the version of this feature without setting the upgrade type to either"
+            " safe or unsafe downgrade.",
+        )
+    undone = range(update.level + 1, state.level + 1)
+    if update.kind == UpgradeType.SAFE_DOWNGRADE and not LOSSY.isdisjoint(undone):
+        raise _no_level(
+            update,
+            "Refusing to perform the requested downgrade because programs that know only the lower"
+            " version could not read what was written meanwhile. An unsafe downgrade stops the"
+            " newer writes, but does not bring such programs back.",
+        )
+
+
+def _no_level(update: FeatureUpdate, reason: str) -> KafkaFault:
+    return KafkaFault(
+        ErrorCode.INVALID_UPDATE_VERSION,
+        f"Invalid update version {update.level} for feature {update.feature}. {reason}",
+    )
 
 
 # --- replicas ------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sprawl.core.config.broker_keys import CORDON
+from sprawl.core.controller.features import FEATURE, FIRST
 from sprawl.core.controller.nodes import FIRST_REPLICA, NodeInfo
 from sprawl.core.controller.topics import Replicas, TopicInfo
 from sprawl.core.errors import ErrorCode, KafkaFault
@@ -26,9 +27,17 @@ Record = dict[str, Any]
 
 
 class ControllerState:
-    """Nodes, topics, dynamic broker configs and the producer id counter of a cluster."""
+    """Nodes, topics, dynamic broker configs, the producer id counter and the feature level of a
+    cluster."""
 
     def __init__(self) -> None:
+        self.is_new = True
+        """Whether nothing was ever decided: the cluster is being founded."""
+        self.level = FIRST
+        """The finalized level of `sprawl.version`: what every node knows (features.py)."""
+        self.level_epoch = 0
+        """Grows with each change of the level: where the metadata log stood at it. 0 for data from
+        before levels."""
         self.nodes: dict[BrokerId, NodeInfo] = {}
         self.by_replica: dict[ReplicaId, NodeInfo] = {}
         self.topics: dict[str, TopicInfo] = {}
@@ -65,6 +74,7 @@ class ControllerState:
         Raises:
             ValueError: a record of a type that this version does not know.
         """
+        self.is_new = False
         match record["type"]:
             case "topic":
                 self._put(_parse_topic(record))
@@ -90,8 +100,15 @@ class ControllerState:
                 self.broker_configs.pop(str(record["node"]), None)
             case "move":
                 self._move(record)
+            case "feature level":
+                self._finalize(record)
             case unknown:
                 raise ValueError(f"the metadata log has a record of the unknown type {unknown!r}")
+
+    def _finalize(self, record: Record) -> None:
+        if record["feature"] != FEATURE:
+            raise ValueError(f"the metadata log has the unknown feature {record['feature']!r}")
+        self.level, self.level_epoch = record["level"], record["epoch"]
 
     def _register(self, node: NodeInfo) -> None:
         known = self.nodes.get(node.node_id)
@@ -124,7 +141,10 @@ class ControllerState:
 
     def snapshot(self) -> list[Record]:
         """Records that rebuild this state."""
-        records: list[Record] = [node_record(node) for node in self.nodes.values()]
+        records: list[Record] = []
+        if self.level_epoch or self.level != FIRST:  # programs from before levels do not know it
+            records.append(level_record(self.level, self.level_epoch))
+        records += [node_record(node) for node in self.nodes.values()]
         for topic in self.topics.values():
             records.append(topic_record(topic))
             records += [
@@ -150,6 +170,17 @@ class ControllerState:
 def node_record(node: NodeInfo) -> Record:
     """Registers a node, in place of what its node id stood for."""
     return {"type": "node", "version": VERSION, **node.to_json()}
+
+
+def level_record(level: int, epoch: int) -> Record:
+    """Finalizes a level: every node knows it, and may use it from here on."""
+    return {
+        "type": "feature level",
+        "version": VERSION,
+        "feature": FEATURE,
+        "level": level,
+        "epoch": epoch,
+    }
 
 
 def topic_record(topic: TopicInfo) -> Record:
