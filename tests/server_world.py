@@ -11,6 +11,8 @@ from types import SimpleNamespace
 from typing import Any, Self, cast
 
 from sprawl.core.broker import Endpoint
+from sprawl.core.controller.features import Levels
+from sprawl.core.controller.state import ControllerState
 from sprawl.gateway import dispatch
 from sprawl.gateway.codec import RequestHeader, decode_response, encode_request
 from sprawl.gateway.codec._generated.k00_produce import (
@@ -34,6 +36,8 @@ PRODUCE, FETCH, HEARTBEAT, API_VERSIONS = 0, 1, 12, 18
 PRODUCE_VERSION, FETCH_VERSION, HEARTBEAT_VERSION = 9, 11, 4
 CLIENT_ID = "test"
 PATIENCE_S = 10.0
+CONTROLLER = SimpleNamespace(levels=Levels(1, 2), state=ControllerState())
+"""What ApiVersions looks at: a program that knows two levels, in a cluster at the first."""
 
 
 @contextmanager
@@ -193,7 +197,7 @@ class World:
     ) -> None:
         self.metrics = GatewayMetrics()
         endpoints = {} if advertised is None else {"PLAINTEXT": advertised}
-        broker = cast("Any", SimpleNamespace(endpoints=endpoints))
+        broker = cast("Any", SimpleNamespace(endpoints=endpoints, controller=CONTROLLER))
         self.server = Server(broker, self.metrics, limits)
         self.port = 0
         self._peers: list[Peer] = []

@@ -38,6 +38,7 @@ MODULES = (
     "k46_list_partition_reassignments",
     "k47_offset_delete",
     "k55_describe_quorum",
+    "k57_update_features",
     "k60_describe_cluster",
     "k64_unregister_broker",
     "k75_describe_topic_partitions",

@@ -47,6 +47,7 @@ RANGES: tuple[tuple[int, str, int, int, int, int, str], ...] = (
     (50, "DescribeUserScramCredentials", 0, 0, 0, 0, "k50_describe_user_scram_credentials"),
     (51, "AlterUserScramCredentials", 0, 0, 0, 0, "k51_alter_user_scram_credentials"),
     (55, "DescribeQuorum", 0, 2, 2, 0, "k55_describe_quorum"),
+    (57, "UpdateFeatures", 0, 2, 2, 0, "k57_update_features"),
     (60, "DescribeCluster", 0, 2, 2, 0, "k60_describe_cluster"),
     (61, "DescribeProducers", 0, 0, 0, 0, "k61_describe_producers"),
     (64, "UnregisterBroker", 0, 0, 0, 0, "k64_unregister_broker"),

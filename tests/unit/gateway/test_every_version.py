@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from sprawl.core.controller.features import FEATURE, SUPPORTED
+from sprawl.core.errors import ErrorCode
 from sprawl.core.ids import ZERO_UUID
 from sprawl.gateway.codec import RequestHeader, decode_response, encode_request
 from sprawl.gateway.codec._generated.k03_metadata import MetadataRequest, MetadataRequestTopic
@@ -57,6 +59,10 @@ from sprawl.gateway.codec._generated.k55_describe_quorum import (
     DescribeQuorumRequest,
     RequestPartitionData,
     RequestTopicData,
+)
+from sprawl.gateway.codec._generated.k57_update_features import (
+    FeatureUpdateKey,
+    UpdateFeaturesRequest,
 )
 from sprawl.gateway.codec._generated.k60_describe_cluster import DescribeClusterRequest
 from sprawl.gateway.codec._generated.k64_unregister_broker import UnregisterBrokerRequest
@@ -436,6 +442,33 @@ def test_topics_described_with_odd_requests(wire: Wire) -> None:
     assert sum(len(each.partitions) for each in one.topics) == 1
 
 
+@pytest.mark.parametrize("version", range(3))
+def test_the_feature_level_is_updated(wire: Wire, version: int) -> None:
+    def update(level: int, *, validate_only: bool = False, **kind: Any) -> Any:
+        asked = FeatureUpdateKey(feature=FEATURE, max_version_level=level, **kind)
+        request = UpdateFeaturesRequest(feature_updates=[asked], validate_only=validate_only)
+        return wire.ask(57, version, request)
+
+    done = update(SUPPORTED.max)
+    assert (done.error_code, done.error_message) == (ErrorCode.NONE, None)
+    assert [(each.feature, each.error_code) for each in done.results] == (
+        [(FEATURE, ErrorCode.NONE)] if version < 2 else []
+    )
+    beyond = update(SUPPORTED.max + 1)
+    assert beyond.error_code == ErrorCode.INVALID_UPDATE_VERSION
+    assert beyond.error_message == (
+        "The update failed for all features since the following feature had an error: Invalid"
+        f" update version {SUPPORTED.max + 1} for feature {FEATURE}. Broker 1 only supports"
+        f" versions {SUPPORTED}."
+    )
+    safely = {"upgrade_type": 2} if version else {"allow_downgrade": True}
+    refused = update(1, **safely)
+    assert refused.error_code == ErrorCode.INVALID_UPDATE_VERSION
+    assert "Refusing to perform the requested downgrade" in refused.error_message
+    if version:
+        assert update(1, validate_only=True, upgrade_type=3).error_code == ErrorCode.NONE
+
+
 @pytest.mark.parametrize("version", range(5))
 def test_api_versions_announces_what_is_served(wire: Wire, version: int) -> None:
     asked = ApiVersionsRequest(client_software_name="test", client_software_version="1")
@@ -446,3 +479,14 @@ def test_api_versions_announces_what_is_served(wire: Wire, version: int) -> None
     assert ranges[0] == (0, 13)
     assert ranges[3] == (0, 13)
     assert {24, 28, 29, 36, 68, 71}.isdisjoint(ranges)
+
+
+def test_a_cluster_is_founded_at_the_highest_level_and_says_so_from_version_3(wire: Wire) -> None:
+    asked = ApiVersionsRequest(client_software_name="test", client_software_version="1")
+    assert wire.ask(18, 2, asked).finalized_features == []
+    for version in (3, 4):
+        answer = wire.ask(18, version, asked)
+        [known], [final] = answer.supported_features, answer.finalized_features
+        assert (known.name, known.min_version, known.max_version) == (FEATURE, *SUPPORTED)
+        assert (final.min_version_level, final.max_version_level) == (SUPPORTED.max,) * 2
+        assert answer.finalized_features_epoch >= 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from server_world import HEARTBEATS, Gates, serving
+from server_world import CONTROLLER, HEARTBEATS, Gates, serving
 
+from sprawl.core.controller.features import Levels
+from sprawl.core.controller.state import ControllerState, level_record
 from sprawl.core.errors import ErrorCode
 from sprawl.gateway import dispatch, handlers
 from sprawl.gateway.codec import API_RANGES, encode_response
@@ -19,7 +22,10 @@ from sprawl.gateway.handlers import k18_api_versions
 
 
 def ask(
-    version: int = 3, name: str = "librdkafka", software_version: str = "2.15.0"
+    version: int = 3,
+    name: str = "librdkafka",
+    software_version: str = "2.15.0",
+    controller: Any = CONTROLLER,
 ) -> tuple[ApiVersionsResponse, ConnectionInfo]:
     info = ConnectionInfo(id=1, listener_name="PLAINTEXT")
     ctx = RequestContext(
@@ -28,7 +34,7 @@ def ask(
         correlation_id=1,
         client_id=None,
         connection=info,
-        broker=cast("Any", None),
+        broker=cast("Any", SimpleNamespace(controller=controller)),
     )
     request = ApiVersionsRequest(
         client_software_name=name, client_software_version=software_version
@@ -64,16 +70,32 @@ def test_the_bytes_of_versions_0_and_3() -> None:
     with serving():
         response, _ = ask()
     frame = {v: b"".join(encode_response(18, v, 5, response)) for v in (0, 3)}
+    name = b"\x0fsprawl.version"
+    features = (
+        b"\3"  # tagged fields: supported, the epoch, finalized
+        b"\0\x15\2" + name + b"\0\1\0\2\0"
+        b"\1\x08\0\0\0\0\0\0\0\0"
+        b"\2\x15\2" + name + b"\0\1\0\1\0"
+    )
     entry = b"\0\x12\0\0\0\4"
     assert frame[0] == b"\0\0\0\x10\0\0\0\5\0\0\0\0\0\1" + entry
     # Flexible body behind a header that is not: no tag section follows the correlation id.
-    assert frame[3] == b"\0\0\0\x13\0\0\0\5\0\0\2" + entry + b"\0\0\0\0\0\0"
+    assert frame[3][4:] == b"\0\0\0\5\0\0\2" + entry + b"\0\0\0\0\0" + features
 
 
-def test_no_feature_is_claimed() -> None:
-    response, _ = ask()
-    assert response.supported_features == []
-    assert response.finalized_features == []
+def test_the_levels_of_the_program_and_of_the_cluster_are_told() -> None:
+    state = ControllerState()
+    state.apply(level_record(5, 17))
+    response, _ = ask(controller=SimpleNamespace(levels=Levels(3, 7), state=state))
+    [known] = response.supported_features
+    assert (known.name, known.min_version, known.max_version) == ("sprawl.version", 3, 7)
+    [final] = response.finalized_features
+    assert (final.name, final.min_version_level, final.max_version_level) == (
+        "sprawl.version",
+        5,
+        5,
+    )
+    assert response.finalized_features_epoch == 17
 
 
 def test_the_clients_software_is_remembered_from_version_3() -> None:
