@@ -10,6 +10,7 @@ import click
 
 from sprawl.cli.cluster_local import local
 from sprawl.cli.cluster_nodes import drain, remove, repair
+from sprawl.cli.cluster_upgrade import upgrade
 from sprawl.cli.common import (
     bootstrap_option,
     json_option,
@@ -40,7 +41,7 @@ def command() -> None:
     """
 
 
-for each in (local, drain, remove, repair):
+for each in (local, drain, remove, repair, upgrade):
     command.add_command(each)
 
 
@@ -71,6 +72,12 @@ def status_text(found: ClusterStatus, *, shown_max: int | None) -> str:
         f"cluster {found.cluster_id}: {alive} of {len(found.nodes)} nodes alive, controller"
         f" {controller}, voters {_listed(found.voters)}"
         + (f", learners {_listed(found.observers)}" if found.observers else ""),
+    ]
+    if found.upgrade_to is not None:
+        lines.append(
+            f"level {found.level}, and every node knows {found.upgrade_to}: sprawl cluster upgrade"
+        )
+    lines += [
         "",
         table_of(
             ("node", "address", "rack", "state", "controller", "replicas", "leaders"),

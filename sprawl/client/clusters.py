@@ -9,6 +9,7 @@ from typing import Any
 
 from sprawl.client.cluster import Cluster
 from sprawl.client.faults import raise_for
+from sprawl.client.features import highest_level, read_level
 from sprawl.client.moves import read_moves
 from sprawl.client.nodes import State, read_nodes
 from sprawl.gateway.codec._generated.k55_describe_quorum import (
@@ -72,6 +73,8 @@ class ClusterStatus:
 
     Args:
         voters, observers: of the controller's group.
+        level: the cluster's feature level; None when the node that was asked knows none.
+        upgrade_to: the highest level that every node knows, when it is above the present one.
     """
 
     cluster_id: str
@@ -80,6 +83,8 @@ class ClusterStatus:
     observers: tuple[int, ...]
     nodes: tuple[NodeStatus, ...]
     partitions: tuple[PartitionStatus, ...]
+    level: int | None = None
+    upgrade_to: int | None = None
 
     @property
     def is_healthy(self) -> bool:
@@ -99,6 +104,7 @@ async def read_status(cluster: Cluster) -> ClusterStatus:
     roles |= {each.replica_id: "voter" for each in controllers.current_voters}
     roles[controllers.leader_id] = "leader"
     moving = await read_moves(cluster)
+    level, upgrade_to = await _level(cluster, has_controller=controllers.leader_id >= 0)
     partitions = []
     replicas: Counter[int] = Counter()
     leaders: Counter[int] = Counter()
@@ -136,6 +142,8 @@ async def read_status(cluster: Cluster) -> ClusterStatus:
             for node in nodes
         ),
         partitions=tuple(partitions),
+        level=level,
+        upgrade_to=upgrade_to,
     )
 
 
@@ -143,6 +151,14 @@ async def controller_members(cluster: Cluster) -> set[int]:
     """Who has a vote in the controller's quorum, or leads it."""
     found = await _quorum(cluster)
     return {found.leader_id, *(each.replica_id for each in found.current_voters)}
+
+
+async def _level(cluster: Cluster, *, has_controller: bool) -> tuple[int | None, int | None]:
+    """The cluster's level, and the one that it could be raised to: only a controller knows."""
+    now = await read_level(cluster)
+    if now is None:
+        return None, None
+    return now.level, await highest_level(cluster, now) if has_controller else None
 
 
 async def _quorum(cluster: Cluster) -> ResponsePartitionData:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -131,6 +132,13 @@ def test_a_healthy_cluster_is_told_in_one_look() -> None:
     text = status_text(status(partition(0, 1, 1, 2, LOST)), shown_max=5)
     assert text.splitlines()[0] == "cluster c: 1 of 1 nodes alive, controller 1, voters 1"
     assert text.splitlines()[-1] == "1 partition: all led and in sync"
+
+
+def test_an_upgrade_that_is_possible_is_told() -> None:
+    found = replace(status(), level=1, upgrade_to=2)
+    told = "level 1, and every node knows 2: sprawl cluster upgrade"
+    assert status_text(found, shown_max=5).splitlines()[1] == told
+    assert "level" not in status_text(replace(found, upgrade_to=None), shown_max=5)
 
 
 def test_trouble_is_counted_and_named() -> None:
