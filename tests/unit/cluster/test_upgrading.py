@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,13 +113,12 @@ async def test_a_program_that_does_not_know_the_level_cannot_take_part(
         with pytest.raises(StartFault, match=refusal) as back:
             await world.start(2)
         assert back.value.next_step == "install the version of Sprawl that the other nodes run"
-        # Neither by its own log, as above, nor as a new node.
+        # Its own log said so; a node without one hears it from the controller.
         (tmp_path / "2").rename(tmp_path / "away")
         with pytest.raises(StartFault, match=refusal) as fresh:
             await world.start(2)
         assert fresh.value.next_step == "install the version of Sprawl that the other nodes run"
-        (tmp_path / "2" / "meta.json").unlink()
-        (tmp_path / "2").rename(tmp_path / "fresh")
+        shutil.rmtree(tmp_path / "2")
         (tmp_path / "away").rename(tmp_path / "2")
         programs.use(NEW)
         await world.start(2)
