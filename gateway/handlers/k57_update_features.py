@@ -71,8 +71,11 @@ def _failed(fault: KafkaFault) -> UpdateFeaturesResponse:
             "The update failed for all features since the following feature had an error:"
             f" {message}"
         )
-    elif code in (ErrorCode.UNSUPPORTED_VERSION, ErrorCode.KAFKA_STORAGE_ERROR):
-        code, message = ErrorCode.FEATURE_UPDATE_FAILED, f"The controller says: {message}"
+    elif code is ErrorCode.UNSUPPORTED_VERSION:
+        code = ErrorCode.FEATURE_UPDATE_FAILED
+        message = "The broker whose controller leads runs a program from before feature levels."
+    elif code is ErrorCode.KAFKA_STORAGE_ERROR:
+        code = ErrorCode.FEATURE_UPDATE_FAILED
     return UpdateFeaturesResponse(error_code=code, error_message=message)
 
 

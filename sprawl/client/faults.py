@@ -14,6 +14,7 @@ _NEXT_STEPS = {
     ErrorCode.NON_EMPTY_GROUP: "stop the group's members, or see them: sprawl group describe GROUP",
     ErrorCode.INVALID_CONFIG: "sprawl config describe topic NAME --all",
     ErrorCode.OFFSET_OUT_OF_RANGE: "sprawl topic describe NAME",
+    ErrorCode.FEATURE_UPDATE_FAILED: "replace the program of every node first",
     ErrorCode.INVALID_UPDATE_VERSION: "replace the program of the node that is named, or take it"
     " out: sprawl cluster remove NODE",
     ErrorCode.MESSAGE_TOO_LARGE: "sprawl topic alter NAME --set max.message.bytes=N",

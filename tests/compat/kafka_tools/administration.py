@@ -145,7 +145,7 @@ def broker_api_versions(kafka: Tools) -> None:
 
 
 def features(kafka: Tools) -> None:
-    kafka.at("org.apache.kafka.tools.FeatureCommand", "describe")
+    expect(kafka.at("org.apache.kafka.tools.FeatureCommand", "describe"), "Feature: ")
 
 
 def transactions(kafka: Tools) -> None:
