@@ -119,9 +119,10 @@ class MemoryLog:
         return self.end_flush(self.begin_flush())
 
     def crash(self, rng: Random) -> None:
-        """Lose power: any number of the changes since the last sync survive, in order."""
+        """Lose power: none or any number of the changes since the last sync survive, in order."""
         disk = list(self.disk)
-        for change in self.changes[: rng.randrange(len(self.changes) + 1)]:
+        kept = rng.choice((0, rng.randrange(len(self.changes) + 1)))
+        for change in self.changes[:kept]:
             if isinstance(change, int):
                 del disk[change - self.base - 1 :]
             else:
