@@ -239,7 +239,9 @@ class Following(Membership):
 
         After a crash in between the configuration may be ahead of the log; it must not be behind.
         """
-        return self.hard_state._replace(configuration=configuration, configuration_index=index)
+        return self.hard_state._replace(
+            configuration=configuration, configuration_index=index, configuration_term=NO_TERM
+        )
 
     def restored(self, index: LogIndex, term: Term, configuration: Configuration) -> None:
         """The shell put a snapshot in the place of the log: it ends at, or holds, `index`.
@@ -263,6 +265,7 @@ class Following(Membership):
             self.pending = ()
         self.configuration = configuration
         self.configuration_index = index
+        self.configuration_term = term
         self._is_configuration_new = True
         self._hard_state_changed()
         self.durable_index = self.log.synced_index

@@ -6,7 +6,8 @@ As bytes, for the key-value store:
     1   i32  term
     5   i64  voted_for, -1 for nobody
     13  i64  configuration_index
-    21  u16  number of pending_configuration_indexes, then each as i64
+    21  i32  configuration_term
+    25  u16  number of pending_configuration_indexes, then each as i64
         ...  the configuration (configuration.py)
 """
 
@@ -17,10 +18,10 @@ from typing import Final, NamedTuple, Self
 
 from sprawl.core.ids import LogIndex, ReplicaId, Term
 from sprawl.core.raft.configuration import Configuration
-from sprawl.core.raft.log_port import NO_INDEX
+from sprawl.core.raft.log_port import NO_INDEX, NO_TERM
 
-_HEAD: Final = struct.Struct(">BiqqH")
-_VERSION: Final = 1
+_HEAD: Final = struct.Struct(">BiqqiH")
+_VERSION: Final = 2
 _NOBODY: Final = -1
 
 
@@ -30,7 +31,10 @@ class HardState(NamedTuple):
     Args:
         configuration: the last one whose entry is known to be committed; at first the one that
             the controller founded the group with, whoever this replica is.
-        configuration_index: index of its entry; 0 for the founding one.
+        configuration_index: index of its entry; 0 for the founding one. The log may end before it,
+            or have something else there: a power loss takes the log back, and not the hard state.
+        configuration_term: term of its entry, which tells whether the log has it; -1 for the
+            founding one, and while a snapshot is put into the place of a log without it.
         pending_configuration_indexes: a CONFIG entry that is not known to be committed may stand
             at the smallest of these, or after it; nowhere else but in the last place of the log.
     """
@@ -39,6 +43,7 @@ class HardState(NamedTuple):
     voted_for: ReplicaId | None
     configuration: Configuration
     configuration_index: LogIndex = NO_INDEX
+    configuration_term: Term = NO_TERM
     pending_configuration_indexes: tuple[LogIndex, ...] = ()
 
     @classmethod
@@ -50,7 +55,8 @@ class HardState(NamedTuple):
         """The value in the key-value store."""
         voted_for = _NOBODY if self.voted_for is None else self.voted_for
         pending = self.pending_configuration_indexes
-        head = _HEAD.pack(_VERSION, self.term, voted_for, self.configuration_index, len(pending))
+        place = (self.configuration_index, self.configuration_term)
+        head = _HEAD.pack(_VERSION, self.term, voted_for, *place, len(pending))
         return head + struct.pack(f">{len(pending)}q", *pending) + self.configuration.encode()
 
     @classmethod
@@ -61,7 +67,7 @@ class HardState(NamedTuple):
             ValueError: they are not that, or not of a version known here.
         """
         try:
-            version, term, voted_for, index, count = _HEAD.unpack_from(data)
+            version, term, voted_for, index, index_term, count = _HEAD.unpack_from(data)
             if version != _VERSION:
                 raise ValueError(f"a hard state of version {version}")
             pending = struct.unpack_from(f">{count}q", data, _HEAD.size)
@@ -72,5 +78,6 @@ class HardState(NamedTuple):
             None if voted_for == _NOBODY else ReplicaId(voted_for),
             Configuration.parse(data[_HEAD.size + 8 * count :]),
             LogIndex(index),
+            Term(index_term),
             tuple(map(LogIndex, pending)),
         )

@@ -44,8 +44,11 @@ class Membership(RaftState):
     def _apply_configuration(self, index: LogIndex, configuration: Configuration) -> None:
         if not configuration.follows(self.configuration):
             broken("I9", f"{configuration} at {index} after {self.configuration}")
+        term = self._term_at(index)
+        assert term is not None
         self.configuration = configuration
         self.configuration_index = index
+        self.configuration_term = term
         self._is_configuration_new = True
         self._hard_state_changed()
         self._members_changed()

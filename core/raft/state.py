@@ -37,7 +37,7 @@ class RaftState:
     """What a replica knows, and the moves that every part makes.
 
     Attributes:
-        term, voted_for, configuration, configuration_index: the hard state.
+        term, voted_for, configuration, configuration_index, configuration_term: the hard state.
         term_leader: who leads, or led, in this term, also after `leader` was forgotten.
         durable_index: entries up to here survive a power loss here.
         matched_index: entries up to here are those of this term's leader, as far as a follower
@@ -73,6 +73,7 @@ class RaftState:
         "commit_index",
         "configuration",
         "configuration_index",
+        "configuration_term",
         "durable_index",
         "is_hibernating",
         "leader",
@@ -108,6 +109,7 @@ class RaftState:
         self.voted_for = hard_state.voted_for
         self.configuration = hard_state.configuration
         self.configuration_index = hard_state.configuration_index
+        self.configuration_term = hard_state.configuration_term
         self.role = Role.FOLLOWER
         self.leader: ReplicaId | None = None
         self.term_leader: ReplicaId | None = None
@@ -140,14 +142,25 @@ class RaftState:
             self.term = log.last_term
             self.voted_for = None
             self._hard_state_changed()
-        known = max(commit_index, self.configuration_index, log.first_index - 1)
-        self.commit_index = LogIndex(min(known, log.last_index))
+        self.commit_index = self._find_committed(commit_index)
         self.matched_index = self.commit_index
         self.pending: tuple[tuple[LogIndex, Configuration], ...] = self._find_pending(hard_state)
         if tuple(index for index, _ in self.pending) != hard_state.pending_configuration_indexes:
             self._hard_state_changed()
         self._told: tuple[Role, Term, ReplicaId | None] | None = None
         self._timeout_ticks = self._draw_timeout()
+
+    def _find_committed(self, remembered: LogIndex) -> LogIndex:
+        """Up to where this log is known to be committed.
+
+        The configuration's entry is, and everything before it in a log that holds that entry. One
+        that a power loss took back to what had been cut off does not hold it.
+        """
+        log = self.log
+        known = max(remembered, log.first_index - 1)
+        if self._term_at(self.configuration_index) == self.configuration_term:
+            known = max(known, self.configuration_index)
+        return LogIndex(min(known, log.last_index))
 
     def _find_pending(self, hard_state: HardState) -> tuple[tuple[LogIndex, Configuration], ...]:
         """The CONFIG entries that are not committed yet: see HardState for where they may be."""
@@ -180,6 +193,7 @@ class RaftState:
             self.voted_for,
             self.configuration,
             self.configuration_index,
+            self.configuration_term,
             tuple(sorted(set(indexes))),
         )
 

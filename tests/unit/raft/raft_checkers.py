@@ -119,6 +119,14 @@ class Checkers:
         )
         self._observe_commit(replica, replica.log.base)
         self._observe_configuration(node)
+        known = max(node.commit_index, node.configuration_index)
+        found = [
+            entry.index
+            for entry in replica.log.content
+            if entry.type is EntryType.CONFIG and entry.index > known
+        ]
+        pending = [index for index, _ in node.pending]
+        demand(found == pending, "I9", f"{replica.id} knows of {pending}, its log has {found}")
 
     def _observe_leader(
         self,
@@ -230,8 +238,6 @@ class Checkers:
         elif isinstance(message, VoteAnswer) and message.is_granted:
             self._voted(replica, message.term, message.to)
         elif isinstance(message, AppendAnswer) and not message.is_rejected:
-            disk_end = replica.log.base + len(replica.log.disk)
-            demand(message.index <= disk_end, "I7", f"{message.index} acknowledged, not on disk")
             self._acknowledged(message, replica)
         elif isinstance(message, Append | Heartbeat | Hibernate):
             known = self.leaders.get(message.term)
@@ -265,11 +271,19 @@ class Checkers:
         demand(known == candidate, "I6", f"{replica.id} votes twice in term {term}")
 
     def _acknowledged(self, message: AppendAnswer, replica: Observed) -> None:
-        """A CONFIG entry is remembered before it is acknowledged."""
-        stored = replica.stored
+        """What is acknowledged is on disk, and a CONFIG entry is remembered before that."""
+        stored, log = replica.stored, replica.log
+        assert replica.node is not None
+        if replica.node.term == message.term and message.index > log.base:
+            # In a later term it may have been cut off since it was acknowledged.
+            on_disk = log.disk_term_at(message.index)
+            demand(
+                on_disk is not None and on_disk == log.term_at(message.index),
+                "I7",
+                f"{message.index} is acknowledged, on disk there is term {on_disk}",
+            )
         known = {stored.configuration_index, *stored.pending_configuration_indexes}
         floor = min(stored.pending_configuration_indexes, default=1 << 60)
-        log = replica.log
         for entry in log.disk[max(stored.configuration_index - log.base, 0) :]:
             if entry.index > message.index:
                 break

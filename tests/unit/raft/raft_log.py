@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import Random
 from typing import NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogIndex, Term
 from sprawl.core.log.frames import Entry, EntryType, encode_entry
 from sprawl.core.log.tokens import DurableUpTo
+from sprawl.core.raft.state import Randomness
 
 
 class Flush(NamedTuple):
@@ -118,10 +118,11 @@ class MemoryLog:
     def flush(self) -> DurableUpTo:
         return self.end_flush(self.begin_flush())
 
-    def crash(self, rng: Random) -> None:
-        """Lose power: any number of the changes since the last sync survive, in order."""
+    def crash(self, rng: Randomness) -> None:
+        """Lose power: none or any number of the changes since the last sync survive, in order."""
         disk = list(self.disk)
-        for change in self.changes[: rng.randrange(len(self.changes) + 1)]:
+        kept = rng.randrange(2) * rng.randrange(len(self.changes) + 1)
+        for change in self.changes[:kept]:
             if isinstance(change, int):
                 del disk[change - self.base - 1 :]
             else:

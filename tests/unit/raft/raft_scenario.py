@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
-from random import Random
 
 from raft_log import MemoryLog
 
@@ -293,7 +292,7 @@ class Scenario:
         member.node = None
         member.unstored = []
         member.log.changes = []
-        member.log.crash(Random(0))
+        member.log.crash(NoChance())
 
     def do_restart(self, words: list[str]) -> None:
         self.start(self.members[int(words[0])])

@@ -1,108 +1,31 @@
 """A group of replicas in a world where anything may happen, decided by a seed.
 
-Everything an owner does (core/raft/__init__.py) is a step of its own: storing a hard state, the
-beginning of a flush, its end, its report, the delivery of a message. Between any two of them power
-may fail, a process may die, links may break; messages get lost, repeated and reordered.
+Everything an owner does is a step of its own (raft_owners.py). Between any two of them power may
+fail, a process may die, links may break; messages get lost, repeated and reordered. The seed also
+decides what a world is like (raft_moods.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from random import Random
 
-from raft_checkers import Broken, CheckedLog, Checkers
-from raft_log import Flush
+from raft_checkers import Broken
+from raft_moods import Knobs, mood_of
+from raft_owners import Host, Owners
 
 from sprawl.core.errors import KafkaFault
-from sprawl.core.ids import LogIndex, ReplicaId, Term
+from sprawl.core.ids import ReplicaId
 from sprawl.core.log.frames import EntryType
-from sprawl.core.log.tokens import DurableUpTo
 from sprawl.core.raft.checks import InvariantBroken
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.faults import Refused
-from sprawl.core.raft.hard_state import HardState
-from sprawl.core.raft.messages import Message
+from sprawl.core.raft.messages import PreVote, PreVoteAnswer, Vote, VoteAnswer
 from sprawl.core.raft.node import RaftNode
-from sprawl.core.raft.ready import Ready, Role
-from sprawl.core.raft.settings import RaftSettings
+from sprawl.core.raft.ready import Role
 
 
-@dataclass(slots=True)
-class Waiting:
-    """Messages of one Ready that wait until its hard state and those before are stored."""
-
-    hard_state: HardState | None
-    token: int
-    messages: Sequence[Message]
-
-
-@dataclass
-class Host:
-    """A node with one replica; its disk outlives it."""
-
-    id: ReplicaId
-    log: CheckedLog
-    stored: HardState
-    node: RaftNode | None = None
-    waiting: list[Waiting] = field(default_factory=list)
-    flush: Flush | None = None
-    wants_flush: bool = False
-    reports: list[DurableUpTo] = field(default_factory=list)
-    snapshots: list[ReplicaId] = field(default_factory=list)
-    boots: int = 0
-    heard_boots: dict[ReplicaId, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
-    """How rough a world is, drawn from its seed."""
-
-    lost: float
-    repeated: float
-    delayed: float
-    crashes: float
-    partitions: float
-    changes: float
-    steers: float
-    disk_errors: float
-    writes: float
-    reads: float
-    reports: float
-    unrest: float
-    clocks: tuple[float, ...]
-    settings: RaftSettings
-
-    @classmethod
-    def draw(cls, rng: Random) -> Knobs:
-        return cls(
-            lost=rng.choice((0.0, 0.02, 0.2)),
-            repeated=rng.choice((0.0, 0.05)),
-            delayed=rng.choice((0.0, 0.3, 0.9)),
-            crashes=rng.choice((0.0, 0.004, 0.02)),
-            partitions=rng.choice((0.0, 0.004, 0.02)),
-            changes=rng.choice((0.0, 0.01, 0.03)),
-            steers=rng.choice((0.01, 0.05)),
-            disk_errors=rng.choice((0.0, 0.0, 0.002)),
-            writes=(writes := rng.choice((1.0, 1.0, 0.03))),
-            reads=rng.choice((1.0, 0.1)) if writes == 1.0 else rng.choice((1.0, 0.01)),
-            reports=rng.choice((0.4, 0.04)),
-            unrest=rng.choice((0.0, 0.005, 0.02)),
-            clocks=rng.choice(((1.0,), (1.0, 0.5), (1.0, 1.0, 0.05))),
-            settings=RaftSettings(
-                election_ticks=rng.choice((3, 5, 10)),
-                heartbeat_ticks=rng.choice((1, 2)),
-                hibernate_after_ticks=rng.choice((0, 3, 6)),
-                append_bytes_max=rng.choice((1, 80, 1_000_000)),
-                inflight_appends_max=rng.choice((1, 2, 32)),
-                inflight_bytes_max=rng.choice((60, 1_000_000)),
-                uncommitted_bytes_max=rng.choice((200, 1_000_000)),
-                catch_up_entries_max=rng.choice((0, 5, 1000)),
-            ),
-        )
-
-
-class World:
+class World(Owners):
     """One group in one world.
 
     Args:
@@ -110,133 +33,17 @@ class World:
         node_type: the replica's class, for mutants.
     """
 
-    def __init__(
-        self, seed: int, *, knobs: Knobs | None = None, node_type: type[RaftNode] = RaftNode
-    ) -> None:
-        self.rng = Random(seed)
+    def __init__(self, seed: int, *, node_type: type[RaftNode] = RaftNode) -> None:
+        rng = Random(seed)
         self.seed = seed
-        self.node_type = node_type
-        self.knobs = Knobs.draw(self.rng) if knobs is None else knobs
-        size = self.rng.choice((1, 2, 3, 3, 3, 3, 4, 5))
-        self.founding = Configuration.of(range(1, size + 1))
-        self.checkers = Checkers(self.founding)
-        spare = 2 if self.knobs.changes else 0
-        self.hosts = {
-            ReplicaId(number): Host(
-                ReplicaId(number), CheckedLog(self.checkers), HardState.founding(self.founding)
-            )
-            for number in range(1, size + spare + 1)
-        }
-        self.network: list[Message] = []
-        self.cut: set[tuple[ReplicaId, ReplicaId]] = set()
+        knobs = mood_of(seed)(rng, Knobs.draw(rng))
+        size = rng.choice(knobs.sizes)
+        spare = 2 if knobs.changes else 0
+        founding = Configuration.of(range(1, size + 1))
+        super().__init__(founding, size + spare, rng, knobs, node_type)
         self.written = 0
         self.asked = 0
         self.steps = 0
-        for host in self.hosts.values():
-            self.start(host)
-
-    # --- nodes ----------------------------------------------------------------------------------
-
-    def start(self, host: Host) -> None:
-        host.boots += 1
-        host.node = self.node_type(host.id, host.log, host.stored, self.knobs.settings, self.rng)
-        self.checkers.restarted(host)
-
-    def crash(self, host: Host, *, is_power_lost: bool) -> None:
-        if host.node is not None and host.node.configuration.is_joint:
-            self.checkers.count("crash in a joint configuration")
-        host.node = None
-        host.waiting, host.reports, host.snapshots = [], [], []
-        host.flush, host.wants_flush = None, False
-        host.log.fails = False
-        if is_power_lost:
-            before = host.log.last_index
-            host.log.crash(self.rng)
-            if host.log.last_index < before:
-                self.checkers.count("lost tail")
-        else:
-            host.log.recover()
-
-    # --- an owner's duties ----------------------------------------------------------------------
-
-    def drain(self, host: Host) -> None:
-        node = host.node
-        if node is None:
-            return
-        self.checkers.observe(host, self.hosts)
-        while (ready := node.ready()) is not None:
-            self.take(host, ready)
-
-    def take(self, host: Host, ready: Ready) -> None:
-        node = host.node
-        assert node is not None
-        self.checkers.handing_over(host, ready.messages, self.hosts)
-        host.waiting.append(Waiting(ready.hard_state, ready.token, ready.messages))
-        self.send_stored(host)
-        host.wants_flush = host.wants_flush or ready.needs_flush
-        host.snapshots += ready.snapshots
-        for read in ready.reads:
-            self.checkers.read_confirmed(read)
-        if ready.is_hibernating and node.role is Role.LEADER:
-            self.checkers.hibernated(host, self.hosts)
-
-    def send_stored(self, host: Host) -> None:
-        """Send what does not wait for a hard state."""
-        while host.waiting and host.waiting[0].hard_state is None:
-            for message in host.waiting.pop(0).messages:
-                self.checkers.sent(message, host)
-                self.network.append(message)
-
-    def store(self, host: Host) -> None:
-        """One synced write of the key-value store."""
-        if not host.waiting:
-            return
-        waiting = host.waiting[0]
-        if waiting.hard_state is not None:
-            host.stored = HardState.parse(waiting.hard_state.encode())
-            waiting.hard_state = None
-            self.checkers.stored(host)
-            assert host.node is not None
-            host.node.hard_state_stored(waiting.token)
-            self.checkers.observe(host, self.hosts)
-        self.send_stored(host)
-        self.drain(host)
-
-    def work_on_flush(self, host: Host) -> None:
-        """Begin a flush, end it, or report that it ended."""
-        node = host.node
-        assert node is not None
-        if host.reports and self.rng.random() < self.knobs.reports:
-            token = host.reports.pop(0)
-            node.durable(token.index, token.term, 0)
-            self.drain(host)
-        elif host.flush is not None:
-            host.reports.append(host.log.end_flush(host.flush))
-            host.flush = None
-        elif host.wants_flush:
-            host.wants_flush = False
-            host.flush = host.log.begin_flush()
-        self.checkers.observe(host, self.hosts)
-
-    def copy_snapshot(self, host: Host) -> None:
-        """Bring a follower what the leader's log does not have any more."""
-        node = host.node
-        to = self.hosts[host.snapshots.pop(0)]
-        assert node is not None
-        index, term = node.commit_index, host.log.term_at(node.commit_index)
-        is_done = False
-        if term is not None and to.node is not None and (host.id, to.id) not in self.cut:
-            is_done = not to.node.needs_snapshot(LogIndex(index), Term(term))
-            if not is_done and not to.waiting and to.node.role is not Role.LEADER:
-                self.checkers.count("snapshot")
-                to.flush, to.reports = None, []
-                to.stored = to.node.snapshot_state(LogIndex(index), node.configuration)
-                to.log.install(index, term)
-                to.node.restored(LogIndex(index), Term(term), node.configuration)
-                self.drain(to)
-                is_done = True
-        node.snapshot_sent(to.id, is_done, index)
-        self.drain(host)
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -280,17 +87,17 @@ class World:
         node, rng = host.node, self.rng
         assert node is not None
         try:
-            what = rng.randrange(6)
-            if what == 0:
+            what = rng.randrange(5)
+            if rng.random() < self.knobs.transfers:
                 node.transfer_leadership(rng.choice(list(self.hosts)))
                 self.checkers.count("transfer")
-            elif what == 1:
+            elif what == 0:
                 node.campaign(0)
-            elif what == 2:
+            elif what == 1:
                 node.forget_leader()
-            elif what == 3:
+            elif what == 2:
                 node.hibernate()
-            elif what == 4:
+            elif what == 3:
                 node.unreachable(rng.choice(list(self.hosts)))
             else:
                 node.wake()
@@ -314,7 +121,8 @@ class World:
         leaders = [h for h in self.hosts.values() if h.node and h.node.role is Role.LEADER]
         if not leaders:
             return
-        host = rng.choice(leaders)
+        serving = [host for host in leaders if host.node and host.node.is_serving]
+        host = rng.choice(serving or leaders)
         node = host.node
         assert node is not None
         current = node.configuration
@@ -397,6 +205,54 @@ class World:
         host.node.campaign(0)
         self.maybe_drain(host)
 
+    def usurp(self) -> None:
+        """A bare majority finds another leader, and is rid of the others for a while, or not."""
+        rng, hosts = self.rng, self.hosts
+        followers = [h for h in hosts.values() if h.node and h.node.role is not Role.LEADER]
+        if not followers:
+            return
+        candidate = rng.choice(followers)
+        assert candidate.node is not None
+        voters = [each for each in candidate.node.configuration.voters if each != candidate.id]
+        rng.shuffle(voters)
+        if rng.random() < 0.8:
+            # Those that would have it first.
+            place = (candidate.log.last_term, candidate.log.last_index)
+            voters.sort(key=lambda each: _refuses(hosts[each], place))
+        side = {candidate.id, *voters[: (len(voters) + 1) // 2]}
+        self.cut = set()
+        if rng.random() < 0.7:
+            self.cut = {(a, b) for a in hosts for b in hosts if (a in side) != (b in side)}
+        for number in side:
+            host = hosts[number]
+            if host.node is None:
+                self.start(host)
+            elif host.node.role is not Role.LEADER:
+                host.node.wake(leader_is_gone=True)
+        candidate.node.campaign(0)
+        for _ in range(4):  # two questions, two answers
+            for number in side:
+                host = hosts[number]
+                self.drain(host)
+                while host.waiting:
+                    self.store(host)
+            for at in reversed(range(len(self.network))):
+                if isinstance(self.network[at], PreVote | PreVoteAnswer | Vote | VoteAnswer):
+                    self.deliver(at)
+
+    def lose_a_cut(self) -> None:
+        """Power fails where something was cut off and is on disk still; the hard state is newer."""
+        hosts = [h for h in self.hosts.values() if h.node is not None]
+        cut = [h for h in hosts if any(isinstance(each, int) for each in h.log.changes)]
+        if cut:
+            host = self.rng.choice(cut)
+            self.drain(host)
+            while host.waiting:
+                self.store(host)
+            self.crash(host, is_power_lost=True)
+            self.start(host)
+            self.drain(host)
+
     def compact(self, host: Host) -> None:
         node = host.node
         self.drain(host)
@@ -428,6 +284,13 @@ class World:
             self.partition()
         if rng.random() < knobs.unrest:
             self.disturb()
+        if rng.random() < knobs.outages:
+            self.lose_a_cut()
+        is_changing = any(h.node and h.node.is_leader and h.node.pending for h in self.hosts.values())
+        if rng.random() < (knobs.coups if is_changing else knobs.usurpers):
+            self.usurp()
+        elif rng.random() < knobs.usurpers:
+            self.cut = set()
         if rng.random() < knobs.disk_errors:
             host.log.fails = not host.log.fails
         if rng.random() < knobs.changes:
@@ -453,12 +316,15 @@ class World:
                 self.deliver(at)
             return
         if what < 0.6 and (ready := [host for host in up if host.waiting]):
-            self.store(rng.choice(ready))
+            host = rng.choice(ready)
+            if rng.random() < _share(self.knobs.stores, host):
+                self.store(host)
             return
         if what < 0.8 and (
             ready := [host for host in up if host.flush or host.reports or host.wants_flush]
         ):
-            self.work_on_flush(rng.choice(ready))
+            host = rng.choice(ready)
+            self.work_on_flush(host, _share(self.knobs.disks, host))
             return
         host = rng.choice(up)
         leaders = [host for host in up if host.node and host.node.role is Role.LEADER]
@@ -471,8 +337,7 @@ class World:
         elif what < 0.97 and (ready := [host for host in up if host.snapshots]):
             self.copy_snapshot(rng.choice(ready))
         elif host.node is not None:
-            clocks = self.knobs.clocks
-            if rng.random() < clocks[host.id % len(clocks)]:
+            if rng.random() < _share(self.knobs.clocks, host):
                 host.node.tick(0)
             self.maybe_drain(host)
 
@@ -523,15 +388,6 @@ class World:
                 return True
         return False
 
-    def settle(self, host: Host) -> None:
-        self.drain(host)
-        while host.waiting:
-            self.store(host)
-        while host.flush is not None or host.reports or host.wants_flush:
-            self.work_on_flush(host)
-        while host.snapshots:
-            self.copy_snapshot(host)
-
     def leader(self) -> Host | None:
         """The serving leader of the highest term."""
         serving = [h for h in self.hosts.values() if h.node is not None and h.node.is_serving]
@@ -557,3 +413,14 @@ class World:
             if host.node.commit_index != node.commit_index:
                 return False
         return True
+
+
+def _share(values: Sequence[float], host: Host) -> float:
+    """A replica's own value, of those that a world has."""
+    return values[host.id % len(values)]
+
+
+def _refuses(host: Host, place: tuple[int, int]) -> bool:
+    """Whether a replica would not vote for one whose log ends there."""
+    is_leader = host.node is not None and host.node.role is Role.LEADER
+    return is_leader or (host.log.last_term, host.log.last_index) > place

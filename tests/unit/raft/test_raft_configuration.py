@@ -139,6 +139,7 @@ def test_hard_state_bytes(term: int, voted_for: int | None, index: int, pending:
         None if voted_for is None else ReplicaId(voted_for),
         Configuration.of([1, 2, 3], [4]),
         LogIndex(index),
+        Term(term - 1),
         tuple(map(LogIndex, pending)),
     )
     assert HardState.parse(state.encode()) == state
