@@ -29,6 +29,7 @@ def ask(
         client_id=None,
         connection=info,
         broker=cast("Any", None),
+        metrics=cast("Any", None),
     )
     request = ApiVersionsRequest(
         client_software_name=name, client_software_version=software_version
