@@ -254,8 +254,7 @@ class Partition:
             return
         self.high_watermark = end_offset
         if not self.is_leader:
-            # What a leader appends is not counted.
-            self._uncommitted.clear()
+            # What its leader appended is not counted.
             self.wake_waiters()
             return
         added_bytes = count = 0
@@ -283,6 +282,12 @@ class Partition:
         if not self.log.log_start_offset <= offset <= self.high_watermark:
             return []
         return self._replication.followers_at(Offset(offset))
+
+    def role_changed(self, term: Term) -> None:
+        """Who leads, or the term, is another one. For the replication."""
+        self.term = term
+        self._uncommitted.clear()
+        self.wake_waiters()
 
     def wake_waiters(self) -> None:
         """Something besides the high watermark changed: long polls had better look again."""

@@ -303,12 +303,9 @@ class RaftReplica:
         change = ready.role_change
         partition = self._partition
         if change is not None:
-            partition.term = change.term
+            partition.role_changed(change.term)
             if change.role is not Role.LEADER and self._is_serving:
                 self._stop_serving()
-            else:
-                # Who reads from this follower may have to go elsewhere.
-                partition.wake_waiters()
         self._commit(ready.commit_index)
         for follower in ready.snapshots:
             self._around.fell_behind(self._key, follower)
@@ -345,7 +342,6 @@ class RaftReplica:
     def _stop_serving(self) -> None:
         self._is_serving = False
         self._fail_all(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER))
-        self._partition.wake_waiters()
         self._around.led(self._partition, is_leader=False)
 
     def _commit(self, commit_index: LogIndex) -> None:
