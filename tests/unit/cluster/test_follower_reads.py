@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,9 +15,18 @@ import kafka
 import pytest
 from cluster_world import ClusterWorld, rack_of
 
+from sprawl.client.cluster import Cluster
 from sprawl.core.config.broker_keys import RACK_AWARE
+from sprawl.core.errors import ErrorCode
 from sprawl.core.partition.partition import Partition
 from sprawl.core.records.record import encode_batch
+from sprawl.gateway.codec._generated.k01_fetch import (
+    FetchPartition,
+    FetchRequest,
+    FetchResponse,
+    FetchTopic,
+    PartitionData,
+)
 
 TOPIC = "t"
 NEAREST = {"replica_selector_class": RACK_AWARE}
@@ -67,7 +77,7 @@ class KafkaPythonReader:
         self._consumer.close()
 
 
-# kafka-python drops sockets that it did not get to connect.
+# kafka-python drops sockets that it did not get to connect: see `reading`.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 Reader = Callable[[str, str], ConfluentReader | KafkaPythonReader]
 READERS = pytest.mark.parametrize("reader", [ConfluentReader, KafkaPythonReader])
@@ -92,6 +102,7 @@ async def reading(reader: Reader, bootstrap: str, rack: str) -> AsyncIterator[li
     finally:
         is_over.set()
         await asyncio.to_thread(thread.join)
+        gc.collect()
 
 
 async def append(world: ClusterWorld, *values: str) -> None:
@@ -217,3 +228,45 @@ async def test_it_starts_where_the_log_does_after_records_were_deleted() -> None
                 await world.until(lambda read=read: len(read) >= 4)
             assert read == values(6, 10)
         assert world.metrics(near).fetch_follower_bytes > 0
+
+
+async def fetch(client: Cluster, node: int, offset: int, max_wait_ms: int) -> PartitionData:
+    """One fetch from a node, whatever it is."""
+    wanted = FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=1 << 20)
+    request = FetchRequest(
+        max_wait_ms=max_wait_ms, min_bytes=1, topics=[FetchTopic(topic=TOPIC, partitions=[wanted])]
+    )
+    connection = await client.node(node)
+    answer = await connection.request(1, request, FetchResponse, timeout_ms=max_wait_ms + 10_000)
+    return answer.responses[0].partitions[0]
+
+
+async def test_a_follower_that_loses_its_leader_lets_nobody_wait(tmp_path: Path) -> None:
+    async with ClusterWorld(3, tmp_path, **NEAREST) as world:
+        await world.topic(TOPIC)
+        await append(world, *values(0, 10))
+        await in_sync(world)
+        near = follower(world)
+        await world.until(lambda: replica(world, near).high_watermark == 10)
+        async with Cluster(world.nodes[near].bootstrap) as client:
+            waiting = asyncio.ensure_future(fetch(client, near, 10, max_wait_ms=60_000))
+            await world.until(lambda: replica(world, near).waiter_count)
+            for number in set(world.nodes) - {near}:
+                await world.stop(number)
+            assert (await waiting).error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+            answer = await fetch(client, near, 0, max_wait_ms=60_000)
+            assert answer.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+
+
+async def test_a_replica_that_is_gone_is_no_choice(tmp_path: Path) -> None:
+    async with ClusterWorld(3, tmp_path, **NEAREST) as world:
+        await world.topic(TOPIC)
+        await append(world, *values(0, 10))
+        await in_sync(world)
+        near = follower(world)
+        leader = replica(world, world.leader(TOPIC))
+        await world.stop(near)
+        await append(world, *values(10, 20))
+        await world.until(lambda: len(leader.followers_at(20)) == 1)
+        assert leader.followers_at(21) == []
+        assert replica(world, follower(world)).followers_at(0) == []
