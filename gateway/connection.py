@@ -300,6 +300,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
                 client_id=client_id,
                 connection=self._info,
                 broker=self._server.broker,
+                metrics=self._server.metrics,
             )
             result = spec.handle(context, request)
         except PeerFault as fault:

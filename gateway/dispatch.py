@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from sprawl.core.broker import Broker
+    from sprawl.gateway.metrics import GatewayMetrics
 
 ANONYMOUS = "User:ANONYMOUS"
 """Kafka's principal of an unauthenticated connection."""
@@ -67,6 +68,7 @@ class RequestContext:
     client_id: str | None
     connection: ConnectionInfo
     broker: Broker
+    metrics: GatewayMetrics
 
 
 _registered: dict[int, HandlerSpec] = {}

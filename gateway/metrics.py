@@ -38,6 +38,8 @@ class GatewayMetrics:
         "connections_accepted",
         "connections_open",
         "connections_refused",
+        "fetch_follower_bytes",
+        "fetch_sent_on",
         "handler_failures",
         "malformed_requests",
         "unreachable_clients",
@@ -50,6 +52,8 @@ class GatewayMetrics:
         self.connections_accepted = 0
         self.connections_open = 0
         self.connections_refused = 0
+        self.fetch_follower_bytes = 0
+        self.fetch_sent_on = 0
         self.handler_failures = 0
         self.malformed_requests = 0
         self.unreachable_clients = 0
@@ -76,6 +80,18 @@ class GatewayMetrics:
             "sprawl_connections_refused",
             "Connections over a limit",
             self.connections_refused,
+            True,
+        )
+        yield (
+            "sprawl_fetch_sent_on",
+            "Partitions of fetches that were sent on to a replica in the consumer's rack",
+            self.fetch_sent_on,
+            True,
+        )
+        yield (
+            "sprawl_fetch_follower_bytes",
+            "Bytes of records that consumers read from followers on this node",
+            self.fetch_follower_bytes,
             True,
         )
         yield (

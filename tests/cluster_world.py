@@ -12,13 +12,20 @@ from node_process import free_ports
 
 from sprawl.core.controller.topics import TopicInfo, TopicSpec
 from sprawl.core.partition.partition import Partition
+from sprawl.gateway.metrics import GatewayMetrics
 from sprawl.node import Node
 
 PATIENCE_S = 20.0
 
 
+def rack_of(number: int) -> str:
+    """Where a node stands."""
+    return f"rack-{number}"
+
+
 class ClusterWorld:
-    """`async with ClusterWorld(3) as world`: nodes 1 to 3, the first one founds the cluster.
+    """`async with ClusterWorld(3) as world`: nodes 1 to 3, each in a rack of its own; the first one
+    founds the cluster.
 
     Args:
         folder: where data lies; None keeps it in memory.
@@ -31,7 +38,9 @@ class ClusterWorld:
         self._folder = folder
         self._settings = settings
         # The ports that others know a node by outlive its restarts.
-        self._peer_ports = dict(enumerate(free_ports(count), start=1))
+        ports = free_ports(2 * count)
+        self._ports = dict(enumerate(ports[:count], start=1))
+        self._peer_ports = dict(enumerate(ports[count:], start=1))
 
     async def __aenter__(self) -> Self:
         await self.start(1)
@@ -47,10 +56,11 @@ class ClusterWorld:
         """Start a node, again or for the first time."""
         port = self._peer_ports[number]
         settings: dict[str, Any] = {"peer_port": port, "node_id": number, **self._settings}
+        settings["broker_rack"] = rack_of(number)
         if number != 1 and (self._folder is None or not (self._folder / str(number)).exists()):
             settings["join"] = f"127.0.0.1:{self._peer_ports[1]}"
         data = None if self._folder is None else self._folder / str(number)
-        node = Node(data_dir=data, host="127.0.0.1", **settings)
+        node = Node(data_dir=data, host="127.0.0.1", port=self._ports[number], **settings)
         await node.__aenter__()
         self.nodes[number] = node
 
@@ -64,6 +74,11 @@ class ClusterWorld:
 
     def broker(self, number: int) -> Any:
         return self.nodes[number]._running.broker
+
+    def metrics(self, number: int) -> GatewayMetrics:
+        """What a node counted."""
+        found: GatewayMetrics = self.nodes[number]._running._metrics
+        return found
 
     async def topic(
         self, name: str, *, partitions: int = 1, replicas: int = 3, **configs: str

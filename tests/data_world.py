@@ -35,6 +35,7 @@ from sprawl.gateway.codec import (
     encode_response,
 )
 from sprawl.gateway.dispatch import ConnectionInfo, RequestContext
+from sprawl.gateway.metrics import GatewayMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +82,7 @@ class FakeConfig:
     """The broker configs that the data handlers look at."""
 
     fetch_max_bytes: int = 57_671_680
+    replica_selector_class: str = ""
 
 
 class Gate:
@@ -135,6 +137,7 @@ class World:
     def __init__(self, data_dir: Path | None = None) -> None:
         self.clock = FakeClock()
         self.config = FakeConfig()
+        self.metrics = GatewayMetrics()
         self._data_dir = data_dir
         self._topics: dict[str, tuple[TopicId, int, LogConfig]] = {}
         self._topic_ids = 0
@@ -316,6 +319,7 @@ class World:
             client_id="test",
             connection=ConnectionInfo(id=1, listener_name="PLAINTEXT"),
             broker=self.broker,
+            metrics=self.metrics,
         )
         return spec.handle(ctx, decoded)
 

@@ -7,7 +7,7 @@ metadata may be: a client that follows it is sent on, or retries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -132,6 +132,15 @@ class ClusterView:
         if known is None or place is None:
             return None
         return BrokerView(node, place.host, place.port, known.rack)
+
+    def in_rack(self, replicas: Iterable[ReplicaId], rack: str, listener: str) -> int | None:
+        """The first of these replicas' brokers that is in a rack, and that clients of a listener
+        can reach; None: none is."""
+        for node in self._state.brokers_of(replicas):
+            found = self.broker(node, listener)
+            if found is not None and found.rack == rack and self.is_alive(node):
+                return found.node_id
+        return None
 
     def is_alive(self, node: BrokerId) -> bool:
         """Whether a node can be reached from here; this one can."""

@@ -74,6 +74,7 @@ class BrokerConfig:
     offsets_topic_segment_bytes: int
     producer_id_expiration_check_interval_ms: int
     producer_id_expiration_ms: int
+    replica_selector_class: str
     socket_request_max_bytes: int
 
     @classmethod

@@ -20,6 +20,8 @@ from sprawl.core.config.definition import (
 )
 from sprawl.core.config.topic import BROKER_SYNONYMS, TOPIC_CONFIGS
 
+RACK_AWARE = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+"""Consumers are sent on to a replica in their rack (KIP-392)."""
 CORDON = "cordoned.log.dirs"
 """A node with this set gets no new replicas (KIP-1066)."""
 
@@ -107,6 +109,14 @@ _IDENTITY = (
     _key("broker.id", _I, "1", "This node's id.", check=between(-1)),
     _key("node.id", _I, "1", "This node's id.", check=between(0)),
     _key("broker.rack", _S, None, "Where this node stands, for rack-aware clients."),
+    _key(
+        "replica.selector.class",
+        _S,
+        "",
+        f"`{RACK_AWARE}` sends consumers that say their rack (client.rack) on to a replica in it."
+        " Empty: all read from leaders.",
+        check=one_of("", RACK_AWARE),
+    ),
     _key(
         "process.roles",
         _LIST,

@@ -187,15 +187,21 @@ class ReadableLog:
         self, offset: int, max_bytes: int, *, up_to_offset: int, min_one: bool = True
     ) -> LogRead:
         """The same from disk; may run in any thread."""
+        fault: Exception | None = None
         for _ in range(2):
             segments = self.segments
-            read = self._read(offset, max_bytes, up_to_offset, min_one=min_one, may_block=True)
+            try:
+                read = self._read(offset, max_bytes, up_to_offset, min_one=min_one, may_block=True)
+            except (KafkaFault, IndexError) as failure:
+                fault, read = failure, None
             if read is not None:
                 return read
-            if segments is self.segments:
-                break
-            # Compaction or retention removed the file meanwhile: look again.
-        raise KafkaFault(
+            # Compaction or retention may have removed the file meanwhile, or a follower cut off
+            # what stands where the end of this read was looked for. Once that is done, look again.
+            with self.lock:
+                if segments is self.segments:
+                    break
+        raise fault or KafkaFault(
             ErrorCode.KAFKA_STORAGE_ERROR, f"A segment of {self.tp} ends too early at {offset}."
         )
 

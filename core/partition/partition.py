@@ -1,7 +1,7 @@
 """One partition as this node has it: appends, reads and look-ups over a `PartitionLog`.
 
 A partition serves while its `Replication` says that this replica leads; everything else is answered
-with NOT_LEADER_OR_FOLLOWER.
+with NOT_LEADER_OR_FOLLOWER. Consumers may also read from a replica that follows a leader (KIP-392).
 
 Rules:
 
@@ -16,7 +16,7 @@ Rules:
    (refusals.py).
 6. `leader_epoch` is the term of the log's owner; it is stamped into every batch.
 
-Source: KIP-98 (idempotence), KIP-101/320 (epochs), KIP-107 (delete records), KIP-207.
+Source: KIP-98 (idempotence), KIP-101/320 (epochs), KIP-107 (delete records), KIP-207, KIP-392.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LeaderEpoch, Offset
+from sprawl.core.partition import lookups
 from sprawl.core.partition.refusals import Refusals
 from sprawl.core.partition.replication import ACKS_ALL
 from sprawl.core.records.batch import parse_header
@@ -34,24 +35,13 @@ from sprawl.core.records.validation import conform_to_topic, validate_produced
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sprawl.core.ids import Term, TopicId, TopicPartition
+    from sprawl.core.ids import ReplicaId, Term, TopicId, TopicPartition
     from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.log.reading import LogRead
+    from sprawl.core.partition.lookups import ListedOffset
     from sprawl.core.partition.replication import Commit, Replication
     from sprawl.core.partition.waiters import FetchWaiter
     from sprawl.core.records.producers import Duplicate
-
-NO_TIMESTAMP = -1
-UNKNOWN_OFFSET = -1
-UNDEFINED_EPOCH = -1
-
-# ListOffsets' special timestamps.
-LATEST = -1
-EARLIEST = -2
-MAX_TIMESTAMP = -3
-EARLIEST_LOCAL = -4
-LATEST_TIERED = -5
-EARLIEST_PENDING_UPLOAD = -6
 
 
 class Isolation(enum.IntEnum):
@@ -75,17 +65,6 @@ class ProduceOutcome(NamedTuple):
     commit: Commit | None
 
 
-class ListedOffset(NamedTuple):
-    """The answer to a ListOffsets query; -1 in a field means that there is none."""
-
-    offset: int
-    timestamp_ms: int
-    leader_epoch: int
-
-
-NOT_FOUND = ListedOffset(UNKNOWN_OFFSET, NO_TIMESTAMP, UNDEFINED_EPOCH)
-
-
 class Partition:
     """See the module.
 
@@ -100,7 +79,7 @@ class Partition:
     __slots__ = (
         "_refusals",
         "_replication",
-        "_uncommitted_bytes",
+        "_uncommitted",
         "_waiters",
         "high_watermark",
         "is_closed",
@@ -126,7 +105,8 @@ class Partition:
         self.high_watermark = high_watermark
         self.is_closed = False
         self._refusals = Refusals()
-        self._uncommitted_bytes = 0
+        # (end offset, size) of what was appended here and is not committed, in order.
+        self._uncommitted: list[tuple[Offset, int]] = []
         self._waiters: dict[FetchWaiter, None] = {}  # in the order in which they came
         self._replication = replicate(self)
 
@@ -161,18 +141,19 @@ class Partition:
             case Isolation.LOG_END:
                 return self.log.log_end_offset
 
-    def check_leader_epoch(self, claimed: int) -> None:
+    def check_leader_epoch(self, claimed: int, *, may_follow: bool = False) -> None:
         """Compare the leader epoch a client knows with ours (KIP-320), then whether we lead.
 
         Args:
             claimed: the client's; -1 when it does not know one.
+            may_follow: a replica that follows a leader will do.
 
         Raises:
             KafkaFault: FENCED_LEADER_EPOCH when the client is behind, UNKNOWN_LEADER_EPOCH when
                 we are, NOT_LEADER_OR_FOLLOWER when neither is.
         """
         if claimed < 0 or claimed == self.leader_epoch:
-            self._replication.check_readable()
+            self._replication.check_readable(may_follow=may_follow)
             return
         if claimed < self.leader_epoch:
             raise KafkaFault(
@@ -243,13 +224,13 @@ class Partition:
         result = self.log.append_batch(buf, header, term=self.term, now_ms=now_ms)
         return ProduceOutcome(
             result.first_offset,
-            NO_TIMESTAMP,
+            lookups.NO_TIMESTAMP,
             self.log.log_start_offset,
             self._appended(header.size_bytes, ACKS_ALL),
         )
 
     def _appended(self, size_bytes: int, acks: int) -> Commit | None:
-        self._uncommitted_bytes += size_bytes
+        self._uncommitted.append((self.log.log_end_offset, size_bytes))
         return self._replication.appended(acks=acks)
 
     def _duplicate(self, original: Duplicate) -> ProduceOutcome:
@@ -265,15 +246,24 @@ class Partition:
     def _append_time(self, timestamp_ms: int) -> int:
         """What a producer is told: the broker's stamp, or -1 where producers stamp records."""
         stamps = self.log.config.message_timestamp_type == "LogAppendTime"
-        return timestamp_ms if stamps else NO_TIMESTAMP
+        return timestamp_ms if stamps else lookups.NO_TIMESTAMP
 
     def commit_to(self, end_offset: Offset) -> None:
         """Raise the high watermark and tell those who wait for data. For the replication."""
         if end_offset <= self.high_watermark:
             return
         self.high_watermark = end_offset
-        added_bytes = self._uncommitted_bytes
-        self._uncommitted_bytes = 0
+        if not self.is_leader:
+            # What its leader appended is not counted.
+            self.wake_waiters()
+            return
+        added_bytes = count = 0
+        for append_end, size_bytes in self._uncommitted:
+            if append_end > end_offset:
+                break
+            added_bytes += size_bytes
+            count += 1
+        del self._uncommitted[:count]
         for waiter in self._waiters:
             waiter.committed(added_bytes)
 
@@ -286,6 +276,19 @@ class Partition:
         """Whether this replica serves clients."""
         return self._replication.is_leader
 
+    def followers_at(self, offset: int) -> list[ReplicaId]:
+        """For a leader: the followers from which a consumer could read at an offset, the most
+        caught up first (KIP-392)."""
+        if not self.log.log_start_offset <= offset <= self.high_watermark:
+            return []
+        return self._replication.followers_at(Offset(offset))
+
+    def role_changed(self, term: Term) -> None:
+        """Who leads, or the term, is another one. For the replication."""
+        self.term = term
+        self._uncommitted.clear()
+        self.wake_waiters()
+
     def wake_waiters(self) -> None:
         """Something besides the high watermark changed: long polls had better look again."""
         for waiter in self._waiters:
@@ -294,7 +297,12 @@ class Partition:
     # --- reading --------------------------------------------------------------------------------
 
     def check_fetch(
-        self, offset: int, *, current_leader_epoch: int, last_fetched_epoch: int
+        self,
+        offset: int,
+        *,
+        current_leader_epoch: int,
+        last_fetched_epoch: int,
+        may_follow: bool = False,
     ) -> tuple[int, int] | None:
         """Decide whether a fetch at `offset` makes sense.
 
@@ -302,15 +310,25 @@ class Partition:
             offset: the first one wanted.
             current_leader_epoch: what the client takes for the leader epoch, or -1.
             last_fetched_epoch: epoch of the record before `offset` in the client's copy, or -1.
+            may_follow: a replica that follows a leader will do.
 
         Returns:
             None, or (epoch, end offset) from where the client's copy differs from this log.
 
         Raises:
-            KafkaFault: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, OFFSET_OUT_OF_RANGE.
+            KafkaFault: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER,
+                OFFSET_OUT_OF_RANGE; OFFSET_NOT_AVAILABLE from a follower that does not know of so
+                much yet.
         """
-        self.check_leader_epoch(current_leader_epoch)
+        self.check_leader_epoch(current_leader_epoch, may_follow=may_follow)
         log = self.log
+        if offset > self.high_watermark and not self.is_leader:
+            # What this log has from there on may be cut off, or is on its way.
+            raise KafkaFault(
+                ErrorCode.OFFSET_NOT_AVAILABLE,
+                f"Offset {offset} of {self.tp} is above {self.high_watermark}, the high watermark"
+                " of this follower.",
+            )
         diverging = None
         if last_fetched_epoch >= 0:
             epoch, end_offset = self.end_offset_for_epoch(last_fetched_epoch)
@@ -369,45 +387,16 @@ class Partition:
         Returns:
             (epoch, end offset); (-1, -1) when `epoch` is newer than any this log knows.
         """
-        end_offset = self.log.log_end_offset
-        if epoch == self.leader_epoch:
-            return (epoch, end_offset)
-        if epoch < 0 or epoch > self.leader_epoch:
-            return (UNDEFINED_EPOCH, UNKNOWN_OFFSET)
-        if epoch >= self.log.last_term:
-            # Nothing was appended since: our own epoch starts where the log ends.
-            return (max(self.log.last_term, 0), end_offset)
-        return self.log.epoch_end_offset(epoch)
+        return lookups.end_offset_for_epoch(self.log, epoch, self.leader_epoch)
 
     def list_offset(self, timestamp: int, isolation: Isolation) -> ListedOffset:
         """Find an offset by time; a special timestamp is answered without touching the disk.
 
         Args:
-            timestamp: milliseconds since the epoch, or one of the special values above.
+            timestamp: milliseconds since the epoch, or one of lookups.py's special values.
         """
-        log = self.log
         end_offset = self.end_offset(isolation)
-        if timestamp == LATEST:
-            return ListedOffset(end_offset, NO_TIMESTAMP, self.leader_epoch)
-        if timestamp in (EARLIEST, EARLIEST_LOCAL):
-            start_offset = log.log_start_offset
-            return ListedOffset(start_offset, NO_TIMESTAMP, self._epoch_of(start_offset))
-        if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
-            return NOT_FOUND
-        if timestamp == MAX_TIMESTAMP:
-            found = log.max_timestamp_offset(end_offset)
-        else:
-            found = log.offset_for_timestamp(timestamp, end_offset)
-        if found is None:
-            return NOT_FOUND
-        offset, timestamp_ms = found
-        return ListedOffset(offset, timestamp_ms, self._epoch_of(Offset(offset)))
-
-    def _epoch_of(self, offset: Offset) -> int:
-        """The leader epoch in which the record at `offset` was, or will be, written."""
-        if offset >= self.log.log_end_offset:
-            return self.leader_epoch
-        return self.log.epoch_of_offset(offset)
+        return lookups.list_offset(self.log, timestamp, end_offset, self.leader_epoch)
 
     # --- changes besides appends ----------------------------------------------------------------
 
@@ -481,6 +470,7 @@ class Partition:
             waiter.wake()
         else:
             self._waiters[waiter] = None
+            self._replication.commits_awaited()
 
     @property
     def waiter_count(self) -> int:

@@ -23,7 +23,7 @@ from sprawl.core.errors import ErrorCode, KafkaFault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sprawl.core.ids import Offset
+    from sprawl.core.ids import Offset, ReplicaId
     from sprawl.core.log.partition_log import PartitionLog
 
     Commit = asyncio.Future[KafkaFault | None]
@@ -47,12 +47,24 @@ class Replication(Protocol):
         """Whether this replica serves clients now."""
         ...
 
-    def check_readable(self) -> None:
+    def check_readable(self, *, may_follow: bool = False) -> None:
         """Refuse what only a leader may answer.
+
+        Args:
+            may_follow: or a replica that knows its leader.
 
         Raises:
             KafkaFault: NOT_LEADER_OR_FOLLOWER.
         """
+        ...
+
+    def followers_at(self, offset: Offset) -> list[ReplicaId]:
+        """For a leader: the followers in sync that have everything below `offset`, which is
+        committed; the most caught up first."""
+        ...
+
+    def commits_awaited(self) -> None:
+        """Somebody begins to wait for the next commit."""
         ...
 
     def check_writable(self, size_bytes: int, *, acks: int) -> None:
@@ -146,8 +158,14 @@ class SingleReplica:
     def is_leader(self) -> bool:
         return True
 
-    def check_readable(self) -> None:
+    def check_readable(self, *, may_follow: bool = False) -> None:
         """The only replica leads."""
+
+    def followers_at(self, offset: Offset) -> list[ReplicaId]:
+        return []
+
+    def commits_awaited(self) -> None:
+        """They are made here."""
 
     def check_writable(self, size_bytes: int, *, acks: int) -> None:
         if self._closed is not None:

@@ -9,6 +9,8 @@ Rules:
 3. A rejection names the last place where the logs can still agree, found by term, so that a whole
    term is passed over in one round trip.
 4. When the log fails, nothing is answered: the leader tries again.
+5. A follower that clients read from says so with what it acknowledges, and hears of commits at once
+   then. Others hear of them with the next entries, or with a heartbeat.
 """
 
 from __future__ import annotations
@@ -149,7 +151,14 @@ class Following(Membership):
         self._is_ack_owed = index < self.matched_index
         self._send(
             AppendAnswer(
-                self.replica_id, leader, self.term, index, False, self.matched_index, NO_TERM
+                self.replica_id,
+                leader,
+                self.term,
+                index,
+                False,
+                self.matched_index,
+                NO_TERM,
+                self._wanted_ticks > 0,
             )
         )
 
@@ -176,8 +185,17 @@ class Following(Membership):
                 True,
                 hint,
                 NO_TERM if term is None else term,
+                self._wanted_ticks > 0,
             )
         )
+
+    def want_commits(self) -> None:
+        """Somebody waits for what is committed: hear of it at once for an election timeout."""
+        is_new = self._wanted_ticks == 0
+        self._wanted_ticks = self.settings.election_ticks
+        # One that hibernates knows of all there is.
+        if is_new and self.role is Role.FOLLOWER and not self.is_hibernating:
+            self._acknowledge()
 
     # --- the leader is there --------------------------------------------------------------------
 

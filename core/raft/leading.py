@@ -6,7 +6,9 @@ Rules:
    committed with it (Raft paper, section 5.4.2).
 2. What counts is durable: the followers' acknowledgements and the leader's own flushes alike.
 3. A leader serves nobody before its own first entry, a no-op, is committed.
-4. A leader that has not heard a quorum for an election timeout steps down. One that has not heard
+4. A follower that clients read from is told of a commit at once, by a heartbeat when no entries
+   are to be sent to it anyway.
+5. A leader that has not heard a quorum for an election timeout steps down. One that has not heard
    it for `contact_ticks` takes no appends any more.
 """
 
@@ -133,6 +135,7 @@ class Leading(Following):
 
     def _send_heartbeat(self, lead: Leadership, to: ReplicaId, progress: Progress) -> None:
         commit_index = min(progress.match, self.commit_index)
+        progress.sent_commit = max(progress.sent_commit, commit_index)
         self._send(Heartbeat(self.replica_id, to, self.term, commit_index, lead.read_round))
 
     def _send_appends(self, lead: Leadership) -> None:
@@ -146,6 +149,12 @@ class Leading(Following):
                     break
             if progress.state is ProgressState.PROBE and not progress.is_paused:
                 self._send_empty_append(member, progress)
+            if progress.wants_commits and not self.is_hibernating:
+                self._tell_commit(lead, member, progress)
+
+    def _tell_commit(self, lead: Leadership, to: ReplicaId, progress: Progress) -> None:
+        if progress.sent_commit < min(progress.match, self.commit_index):
+            self._send_heartbeat(lead, to, progress)
 
     def _send_append(
         self, to: ReplicaId, progress: Progress, read: dict[LogIndex, list[Entry]]
@@ -187,6 +196,7 @@ class Leading(Following):
                 tuple(entries),
             )
         )
+        progress.sent_commit = self.commit_index
         progress.sent(entries[-1].index, sum(len(each.frame) for each in entries))
         return True
 
@@ -242,6 +252,7 @@ class Leading(Following):
         if message.hint_index > self.log.last_index or message.index > message.hint_index:
             self._fault(ValueError(f"an answer beyond the end of the log: {message}"))
             return
+        progress.wants_commits = message.wants_commits
         is_new = progress.acknowledge(message.index, message.hint_index)
         if progress.state is ProgressState.PROBE or (
             progress.state is ProgressState.SNAPSHOT and progress.match + 1 >= self.log.first_index
@@ -333,6 +344,7 @@ class Leading(Following):
                 return
             self._set_commit(index)
             lead.committed(index)
+            lead.wants_append = True
             self._after_commit(lead)
 
     def _after_commit(self, lead: Leadership) -> None:

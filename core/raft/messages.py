@@ -81,6 +81,7 @@ class AppendAnswer(NamedTuple):
         hint_index: accepted: entries up to here match, durable or not. Rejected: the last place
             at which the logs may still agree.
         hint_term: rejected: the term there.
+        wants_commits: clients read from this replica: tell it at once what is committed.
     """
 
     sender: ReplicaId
@@ -90,6 +91,7 @@ class AppendAnswer(NamedTuple):
     is_rejected: bool
     hint_index: LogIndex
     hint_term: Term
+    wants_commits: bool
 
 
 class Heartbeat(NamedTuple):

@@ -106,18 +106,24 @@ class RaftNode(Elections):
     def in_sync(self) -> tuple[ReplicaId, ...]:
         """For a leader: itself and the voters that answer and lack little, ascending (Kafka's
         ISR)."""
+        if self._lead is None:
+            return ()
+        found = [member for member, _ in self.followers_in_sync()]
+        return tuple(sorted([*found, self.replica_id]))
+
+    def followers_in_sync(self) -> list[tuple[ReplicaId, LogIndex]]:
+        """For a leader: the others of `in_sync`, and how far each has the log on disk."""
         lead = self._lead
         if lead is None:
-            return ()
+            return []
         since = lead.ticks - self.settings.election_ticks
-        found = [
-            member
+        return [
+            (member, each.match)
             for member, each in lead.progress.items()
             if self.configuration.is_voter(member)
             and (self.is_hibernating or each.heard_tick > since)
             and self.is_caught_up(member)
         ]
-        return tuple(sorted([*found, self.replica_id]))
 
     # --- messages -------------------------------------------------------------------------------
 
@@ -159,7 +165,14 @@ class RaftNode(Elections):
         if isinstance(message, Append | Heartbeat | Hibernate):
             self._send(
                 AppendAnswer(
-                    self.replica_id, message.sender, self.term, NO_INDEX, False, NO_INDEX, NO_TERM
+                    self.replica_id,
+                    message.sender,
+                    self.term,
+                    NO_INDEX,
+                    False,
+                    NO_INDEX,
+                    NO_TERM,
+                    False,
                 )
             )
         elif isinstance(message, PreVote):
@@ -204,6 +217,8 @@ class RaftNode(Elections):
             self._tick_leader(lead)
             return
         self._elapsed_ticks += 1
+        if self._wanted_ticks:
+            self._wanted_ticks -= 1
         if self._elapsed_ticks >= self._timeout_ticks:
             self._election_timeout()
 

@@ -34,7 +34,8 @@ class Progress:
         match: entries up to here are the leader's and durable there.
         next: the entry to send next.
         received: entries up to here are the leader's, durable or not.
-        sent_commit: the commit index it was told last.
+        sent_commit: the commit index it was told last, as far as that may have arrived.
+        wants_commits: it said that clients read from it: it is told of commits at once.
         heard_tick: the leader's tick in which it was heard last.
         read_round: the last read round it has answered.
         is_paused: PROBE: an answer is awaited.
@@ -52,7 +53,9 @@ class Progress:
         "next",
         "read_round",
         "received",
+        "sent_commit",
         "state",
+        "wants_commits",
     )
 
     def __init__(self, next_index: LogIndex, heard_tick: int) -> None:
@@ -64,6 +67,8 @@ class Progress:
         self.read_round = 0
         self.is_paused = False
         self.may_ask = False
+        self.sent_commit = NO_INDEX
+        self.wants_commits = False
         self._inflight: list[tuple[LogIndex, int]] | None = None
         self._inflight_bytes = 0
 
@@ -77,6 +82,7 @@ class Progress:
         self.state = ProgressState.PROBE
         self.next = LogIndex(max(next_index, self.match + 1))
         self.is_paused = False
+        self.sent_commit = NO_INDEX
         self._inflight = None
         self._inflight_bytes = 0
 

@@ -69,6 +69,7 @@ class RaftState:
         "_told",
         "_vote_token",
         "_votes",
+        "_wanted_ticks",
         "can_lead",
         "commit_index",
         "configuration",
@@ -135,6 +136,7 @@ class RaftState:
         self._is_ack_owed = False
         self._flush_asked_index = log.synced_index
         self._elapsed_ticks = 0
+        self._wanted_ticks = 0
         self._now_ms = 0
         if log.last_term > self.term:
             # Entries of a new term reached the disk, and the term did not: nobody was told of

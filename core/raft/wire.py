@@ -1,6 +1,6 @@
 """Messages of many groups in one frame between two nodes.
 
-    0   u8   version, 1
+    0   u8   version, 2
     1   u32  number of messages
     5        the messages, one after the other:
              16 bytes topic id, i32 partition, u8 kind, i64 sender, i64 to, i32 term,
@@ -41,7 +41,7 @@ from sprawl.core.raft.messages import (
     VoteAnswer,
 )
 
-VERSION: Final = 1
+VERSION: Final = 2
 _HEAD: Final = struct.Struct(">BI")
 _ITEM: Final = struct.Struct(">16siBqqi")
 _ENTRIES: Final = struct.Struct(">II")
@@ -53,7 +53,7 @@ _KINDS: Final[tuple[tuple[int, Callable[..., Message], struct.Struct], ...]] = (
     (3, Vote, struct.Struct(">qi?qi")),
     (4, VoteAnswer, struct.Struct(">?qi")),
     (_APPEND, Append, struct.Struct(">qiq")),
-    (6, AppendAnswer, struct.Struct(">q?qi")),
+    (6, AppendAnswer, struct.Struct(">q?qi?")),
     (7, Heartbeat, struct.Struct(">qq")),
     (8, HeartbeatAnswer, struct.Struct(">q")),
     (9, TimeoutNow, struct.Struct(">")),

@@ -7,6 +7,8 @@ Rules:
 
 1. Only a serving leader answers clients. Everything that earlier leaders promised is in its log and
    committed by then, producer state included, which follows the log on every replica.
+   Consumers may also read from a follower, up to its own commit index, as long as it hears a leader
+   (KIP-392): what is committed is the same everywhere.
 2. acks=all is answered when the entry is committed, which counts flushed copies only, and when at
    least `min.insync.replicas` have it. acks=1 is answered when the leader's log took it.
 3. The high watermark is the offset after the commit index. It never goes back.
@@ -175,11 +177,39 @@ class RaftReplica:
         """Who belongs to the group, as far as this replica knows."""
         return self._group.node.configuration
 
-    def check_readable(self) -> None:
+    def check_readable(self, *, may_follow: bool = False) -> None:
         if self._failed is not None:
             raise KafkaFault(self._failed.code, self._failed.message)
-        if not self._is_serving:
+        if not self._is_serving and not (may_follow and self._follows):
             raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+
+    @property
+    def _follows(self) -> bool:
+        """Whether there is another one that leads. Who did not hear it for an election timeout, up
+        to twice as long, does not know."""
+        return self.leader not in (None, self._host.replica_id)
+
+    def followers_at(self, offset: Offset) -> list[ReplicaId]:
+        node = self._group.node
+        found = node.followers_in_sync() if self._is_serving else []
+        return [
+            follower
+            for follower, index in sorted(found, key=lambda each: (-each[1], each[0]))
+            if index >= node.commit_index or self._reaches(index, offset)
+        ]
+
+    def _reaches(self, index: LogIndex, offset: Offset) -> bool:
+        try:
+            return self._partition.log.end_offset_of(index) >= offset
+        except ValueError:  # in a compacted segment: far behind
+            return False
+
+    def commits_awaited(self) -> None:
+        node = self._group.node
+        if not self._is_serving:
+            node.want_commits()
+            if node.has_ready:
+                self._host.touch(self._group)
 
     def check_writable(self, size_bytes: int, *, acks: int) -> None:
         self.check_readable()
@@ -273,7 +303,7 @@ class RaftReplica:
         change = ready.role_change
         partition = self._partition
         if change is not None:
-            partition.term = change.term
+            partition.role_changed(change.term)
             if change.role is not Role.LEADER and self._is_serving:
                 self._stop_serving()
         self._commit(ready.commit_index)
@@ -312,7 +342,6 @@ class RaftReplica:
     def _stop_serving(self) -> None:
         self._is_serving = False
         self._fail_all(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER))
-        self._partition.wake_waiters()
         self._around.led(self._partition, is_leader=False)
 
     def _commit(self, commit_index: LogIndex) -> None:

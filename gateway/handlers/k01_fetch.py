@@ -13,15 +13,21 @@ Behaviour:
 - OFFSET_OUT_OF_RANGE outside [log start offset, log end offset]; from the high watermark (or, with
   read_committed, the last stable offset) to the log's end there is nothing to see yet.
 - Data that is neither in memory nor in the page cache is read in the thread pool.
-- A partition that is led elsewhere gets NOT_LEADER_OR_FOLLOWER and the leader, if this node knows
-  one; UNKNOWN_TOPIC_OR_PARTITION is for what the controller does not know. A leader that is deposed
-  ends its long polls so.
+- A consumer that says its rack is sent on to a replica in it (`preferred_read_replica`), with no
+  records, when `replica.selector.class` says so, the leader is in another rack and a replica that
+  is in sync, can be reached and has everything below the offset is there: the most caught up one.
+- A follower serves from version 11 on, up to its own high watermark, as long as it hears a leader.
+  Above that it waits, and answers OFFSET_NOT_AVAILABLE when the time is over: whether the offset is
+  out of range only the leader can tell, and clients go back to it.
+- A partition that is neither led nor followed here gets NOT_LEADER_OR_FOLLOWER and the leader, if
+  this node knows one; UNKNOWN_TOPIC_OR_PARTITION is for what the controller does not know. A leader
+  that is deposed, and a follower that lost its leader, end their long polls so.
 - A deleted topic wakes its long polls with UNKNOWN_TOPIC_OR_PARTITION (UNKNOWN_TOPIC_ID from v13).
-- `rack_id` changes nothing: one replica has no nearer copy, so `preferred_read_replica` is -1.
 
 Version notes:
 - 7: sessions (gateway/fetch_session.py). 9: `current_leader_epoch`: FENCED_LEADER_EPOCH and
-  UNKNOWN_LEADER_EPOCH. 12: `last_fetched_epoch` and `diverging_epoch`, leader hints.
+  UNKNOWN_LEADER_EPOCH. 11: `rack_id`, reads from followers. 12: `last_fetched_epoch` and
+  `diverging_epoch`, leader hints.
 - 13: topics by id. 15: replica id in `replica_state`. 16: `node_endpoints`.
 
 Not implemented:
@@ -38,6 +44,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
+from sprawl.core.config.broker_keys import RACK_AWARE
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import Offset
 from sprawl.core.limits import FETCH_ANSWER_BYTES_MAX
@@ -67,6 +74,7 @@ if TYPE_CHECKING:
     from sprawl.gateway.dispatch import RequestContext
     from sprawl.gateway.fetch_session import FetchContext
 
+_FOLLOWERS_FROM_VERSION = 11
 _TOPIC_IDS_FROM_VERSION = 13
 _REPLICA_STATE_FROM_VERSION = 15
 _LEADER_FROM_VERSION = 12
@@ -89,11 +97,13 @@ class _Seen(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """The result of one pass over all wanted partitions."""
+    """The result of one pass over all wanted partitions; `follower_bytes` of the `total_bytes` are
+    of partitions that are followed here."""
 
     answers: list[Answer]
     seen: list[_Seen]
     total_bytes: int
+    follower_bytes: int
     is_urgent: bool
 
 
@@ -155,7 +165,16 @@ def handle(
 class _Fetch:
     """One request being served."""
 
-    __slots__ = ("_context", "_ctx", "_isolation", "_max_bytes", "_max_wait_ms", "_min_bytes")
+    __slots__ = (
+        "_context",
+        "_ctx",
+        "_isolation",
+        "_max_bytes",
+        "_max_wait_ms",
+        "_may_follow",
+        "_min_bytes",
+        "_rack",
+    )
 
     def __init__(self, ctx: RequestContext, request: FetchRequest, context: FetchContext) -> None:
         self._ctx = ctx
@@ -165,13 +184,18 @@ class _Fetch:
         self._max_bytes = max(0, min(request.max_bytes, allowed_bytes))
         self._min_bytes = min(request.min_bytes, self._max_bytes)
         self._max_wait_ms = request.max_wait_ms
+        self._may_follow = ctx.api_version >= _FOLLOWERS_FROM_VERSION
+        is_rack_aware = ctx.broker.config.replica_selector_class == RACK_AWARE
+        # Who is in the rack of this node is sent nowhere.
+        is_here = request.rack_id == ctx.broker.rack
+        self._rack = request.rack_id if is_rack_aware and not is_here else ""
 
     def read(self) -> Generator[_ColdRead, LogRead, _Reading]:
         """One pass over the wanted partitions; yields what must be read in the thread pool."""
         answers: list[Answer] = []
         seen: list[_Seen] = []
         left_bytes = self._max_bytes
-        total_bytes = 0
+        total_bytes = follower_bytes = 0
         is_urgent = False
         for key, wish in self._context.wanted:
             data = _empty(key.partition)
@@ -185,6 +209,7 @@ class _Fetch:
                     cold = yield cold
                 if cold is not None:
                     size_bytes = self._fill(partition, wish, data, cold)
+                    follower_bytes += 0 if partition.is_leader else size_bytes
                     # Room for less than a batch is no reason to look into all the others.
                     is_full = left_bytes < wish.partition_max_bytes and _has_more(cold, seen[-1])
                     left_bytes = 0 if is_full else max(0, left_bytes - size_bytes)
@@ -192,8 +217,8 @@ class _Fetch:
                 self._fail(key, data, fault.code, partition)
             answers.append(Answer(key, data, size_bytes))
             total_bytes += size_bytes
-            is_urgent |= data.error_code != ErrorCode.NONE or data.diverging_epoch.epoch >= 0
-        return _Reading(answers, seen, total_bytes, is_urgent)
+            is_urgent |= _is_urgent(data)
+        return _Reading(answers, seen, total_bytes, follower_bytes, is_urgent)
 
     def _start(
         self,
@@ -209,6 +234,7 @@ class _Fetch:
             wish.fetch_offset,
             current_leader_epoch=wish.current_leader_epoch,
             last_fetched_epoch=wish.last_fetched_epoch,
+            may_follow=self._may_follow,
         )
         data.high_watermark = partition.high_watermark
         data.last_stable_offset = partition.last_stable_offset
@@ -217,6 +243,8 @@ class _Fetch:
             data.aborted_transactions = []
         if diverging is not None:
             data.diverging_epoch = EpochEndOffset(epoch=diverging[0], end_offset=diverging[1])
+            return None
+        if self._rack and self._is_sent_on(partition, wish, data):
             return None
         offset = Offset(wish.fetch_offset)
         max_bytes = max(int(min_one), min(left_bytes, wish.partition_max_bytes))
@@ -227,6 +255,18 @@ class _Fetch:
         if read is None:
             return _ColdRead(partition, offset, max_bytes, up_to_offset, min_one)
         return read
+
+    def _is_sent_on(self, partition: Partition, wish: PartitionFetch, data: PartitionData) -> bool:
+        """Whether the consumer had better read from another replica."""
+        nearer = self._ctx.broker.cluster.in_rack(
+            partition.followers_at(wish.fetch_offset),
+            self._rack,
+            self._ctx.connection.listener_name,
+        )
+        if nearer is None:
+            return False
+        data.preferred_read_replica = nearer
+        return True
 
     def _fill(
         self, partition: Partition, wish: PartitionFetch, data: PartitionData, read: LogRead
@@ -317,7 +357,11 @@ class _Fetch:
 
     def response(self, reading: _Reading) -> FetchResponse:
         """The answer, with what the session leaves out left out."""
-        broker = self._ctx.broker
+        broker, metrics = self._ctx.broker, self._ctx.metrics
+        metrics.fetch_follower_bytes += reading.follower_bytes
+        if self._rack:
+            sent_on = (each.data.preferred_read_replica >= 0 for each in reading.answers)
+            metrics.fetch_sent_on += sum(sent_on)
         selection = self._context.select(
             reading.answers, now_ms=broker.clock.monotonic_ms(), rng=broker.rng
         )
@@ -365,6 +409,16 @@ def _empty(partition: int) -> PartitionData:
         snapshot_id=_NO_SNAPSHOT,
         aborted_transactions=None,
         records=b"",
+    )
+
+
+def _is_urgent(data: PartitionData) -> bool:
+    """Whether a partition has something to say that is no data. That a follower does not know of an
+    offset yet is none before the time is over."""
+    return (
+        data.error_code not in (ErrorCode.NONE, ErrorCode.OFFSET_NOT_AVAILABLE)
+        or data.diverging_epoch.epoch >= 0
+        or data.preferred_read_replica >= 0
     )
 
 

@@ -30,7 +30,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.partition.partition import MAX_TIMESTAMP, Isolation
+from sprawl.core.partition.lookups import MAX_TIMESTAMP
+from sprawl.core.partition.partition import Isolation
 from sprawl.gateway.codec._generated.k02_list_offsets import (
     ListOffsetsPartition,
     ListOffsetsPartitionResponse,
@@ -44,7 +45,8 @@ from sprawl.gateway.leader_hint import find_partition
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from sprawl.core.partition.partition import ListedOffset, Partition
+    from sprawl.core.partition.lookups import ListedOffset
+    from sprawl.core.partition.partition import Partition
     from sprawl.gateway.dispatch import RequestContext
 
 _DEBUGGING_REPLICA = -2

@@ -103,7 +103,9 @@ class ReceivedIsAcknowledged(RaftNode):
         if self.leader is not None:
             index = self.matched_index
             self._send(
-                AppendAnswer(self.replica_id, self.leader, self.term, index, False, index, NO_TERM)
+                AppendAnswer(
+                    self.replica_id, self.leader, self.term, index, False, index, NO_TERM, False
+                )
             )
 
 
@@ -116,7 +118,9 @@ class DurableIsAcknowledged(RaftNode):
         if self.leader is not None:
             index = self.durable_index
             self._send(
-                AppendAnswer(self.replica_id, self.leader, self.term, index, False, index, NO_TERM)
+                AppendAnswer(
+                    self.replica_id, self.leader, self.term, index, False, index, NO_TERM, False
+                )
             )
 
 

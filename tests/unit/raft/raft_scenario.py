@@ -282,6 +282,10 @@ class Scenario:
     def do_forget(self, words: list[str]) -> None:
         self.node(words[0]).forget_leader()
 
+    def do_wait(self, words: list[str]) -> None:
+        """wait 2: somebody waits at replica 2 for what is committed."""
+        self.node(words[0]).want_commits()
+
     def do_unreachable(self, words: list[str]) -> None:
         """unreachable 1 2: 1 cannot reach 2."""
         self.node(words[0]).unreachable(ReplicaId(int(words[1])))
@@ -435,7 +439,8 @@ def describe(message: Message) -> str:
                 hint = f"{message.hint_index}:{message.hint_term}"
                 return f"{head} not {message.index}, perhaps {hint}"
             received = "" if message.hint_index == message.index else f" of {message.hint_index}"
-            return f"{head} has {message.index}{received}"
+            wish = ", wants commits" if message.wants_commits else ""
+            return f"{head} has {message.index}{received}{wish}"
         case Vote() | PreVote():
             transfer = " by transfer" if isinstance(message, Vote) and message.is_transfer else ""
             return f"{head} log {message.last_index}:{message.last_term}{transfer}"

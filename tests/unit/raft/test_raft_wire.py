@@ -71,7 +71,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Vote, replicas, replicas, terms, indexes, terms, flags, indexes, terms),
     st.builds(VoteAnswer, replicas, replicas, terms, flags, indexes, terms),
     appends(),
-    st.builds(AppendAnswer, replicas, replicas, terms, indexes, flags, indexes, terms),
+    st.builds(AppendAnswer, replicas, replicas, terms, indexes, flags, indexes, terms, flags),
     st.builds(Heartbeat, replicas, replicas, terms, indexes, contexts),
     st.builds(HeartbeatAnswer, replicas, replicas, terms, contexts),
     st.builds(TimeoutNow, replicas, replicas, terms),
@@ -155,10 +155,10 @@ def test_entries_are_not_copied_for_sending() -> None:
     "frame",
     [
         b"",
-        b"\x02" + frame_of(HEARTBEAT)[1:],
+        b"\x01" + frame_of(HEARTBEAT)[1:],
         frame_of(HEARTBEAT) + b"\x00",
         frame_of(HEARTBEAT)[:-1],
-        b"\x01" + (RAFT_FRAME_MESSAGES_MAX + 1).to_bytes(4, "big"),
+        b"\x02" + (RAFT_FRAME_MESSAGES_MAX + 1).to_bytes(4, "big"),
     ],
     ids=["empty", "version", "too long", "too short", "too many"],
 )

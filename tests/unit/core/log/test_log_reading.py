@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
 import pytest
-from log_world import LogWorld
+from log_world import LogWorld, records_of
 
 from sprawl.core.log.frames import EntryType
+from sprawl.core.log.reading import LogRead
 from sprawl.core.records.batch import parse_header
 from sprawl.core.records.record import encode_batch
 
@@ -255,3 +258,27 @@ def test_an_index_is_found_by_offset(world: LogWorld) -> None:
     assert [log.index_of_offset(offset) for offset in range(40)] == indexes
     with pytest.raises(ValueError, match="not in the log"):
         log.index_of_offset(40)
+
+
+@pytest.mark.parametrize("committed", range(3, 9))
+def test_what_is_not_committed_may_be_cut_off_while_it_is_read(
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch, committed: int
+) -> None:
+    """A follower's consumers read in threads while its leader has it take back its log's end."""
+    log = world.log
+    world.fill(10)
+    file = type(log.segments[-1].file)
+    truncate = file.truncate
+    with ThreadPoolExecutor(1) as pool:
+        reads: list[Future[LogRead]] = []
+
+        def cut(*args: Any) -> None:
+            truncate(*args)
+            reads.append(pool.submit(log.read_blocking, 0, 1 << 20, up_to_offset=committed))
+            # A read that does not wait for the end of this is over by then.
+            wait(reads, timeout=0.1)
+
+        monkeypatch.setattr(file, "truncate", cut)
+        log.truncate_suffix(log.last_index - (9 - committed))
+        found = reads[0].result()
+    assert [record.offset for record in records_of(found.buffers)] == list(range(committed))

@@ -10,6 +10,7 @@ from data_world import World, batch
 
 from sprawl.core.ids import TopicName
 from sprawl.core.log.config import LogConfig
+from sprawl.core.partition.waiters import FetchWaiter
 
 if TYPE_CHECKING:
     from sprawl.core.partition.partition import ProduceOutcome
@@ -120,3 +121,26 @@ async def test_a_caller_that_went_away_does_not_disturb_the_others(
     gate.open()
     assert await stays is None
     assert world.partition().high_watermark == 2
+
+
+async def test_a_long_poll_hears_of_what_was_appended_before_it_and_committed_after_it(
+    disk_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two appends the first one is committed, then a reader comes: it waits for the second."""
+    world = disk_world
+    world.topic(flush_messages=1)
+    gate = world.hold_syncs(monkeypatch, at_end=True)
+    first = append(world).commit
+    await until_synced(world, 1)
+    second = append(world).commit
+    gate.let_one()
+    assert first is not None
+    await first
+    partition = world.partition()
+    assert partition.high_watermark == 1
+    waiting = FetchWaiter(1).wait([partition], asyncio.get_running_loop().time() + 10)
+    gate.open()
+    assert await waiting
+    assert partition.high_watermark == 2
+    assert second is not None
+    await second

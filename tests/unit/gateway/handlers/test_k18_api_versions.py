@@ -35,6 +35,7 @@ def ask(
         client_id=None,
         connection=info,
         broker=cast("Any", SimpleNamespace(controller=controller)),
+        metrics=cast("Any", None),
     )
     request = ApiVersionsRequest(
         client_software_name=name, client_software_version=software_version
