@@ -74,12 +74,12 @@ class ThreeNodes(Scenario):
         knobs["partitions"] = rng.choice((1, 1, 2, 4))
         knobs["segment.ms"] = rng.choice((500, 3_000, 10**9))
         knobs["size_bytes"] = rng.choice((20, 300, 3_000))
-        knobs["pause_s"] = rng.choice((0.05, 0.2, 0.5))
+        knobs["pause_s"] = rng.choice((0.1, 0.3, 0.8))
         knobs["latency_s"] = rng.choice((0.0001, 0.001, 0.02))
         knobs["tear_odds"] = rng.choice((0.0, 0.05, 0.5))
         knobs["disk_delay_s"] = rng.choice((0.0001, 0.0005, 0.005))
         knobs["min.insync.replicas"] = rng.choice((1, 2, 2))
-        knobs["chaos_s"] = rng.choice((5.0, 15.0, 30.0))
+        knobs["chaos_s"] = rng.choice((2.5, 7.0, 18.0))
         knobs["faults"] = sorted(rng.sample([f.__name__ for f in faults], rng.randint(1, 5)))
         knobs["shortens"] = rng.choice((False, True))
 
@@ -306,7 +306,7 @@ class ThreeNodes(Scenario):
         network = self.world.network
         for one, other in pairs:
             network.cut(one, other, both_ways=both_ways)
-        await self._some(0.5, 15.0)
+        await self._some(0.5, 10.0)
         for one, other in pairs:
             network.heal(one, other, both_ways=both_ways)
 
