@@ -61,6 +61,9 @@ RAFT_FRAME_BYTES_MAX = 134_217_728
 so that whatever a leader could append can be replicated."""
 RAFT_FRAME_MESSAGES_MAX = 65_536
 """Messages of one frame: a node that leads 30,000 groups and speaks of each once stays below."""
+RAFT_KEYS_CACHED_MAX = 8_192
+"""Names of groups that are kept as they were read from frames, so that one that is heard of again
+costs no new UUID: some 2 MiB when full; a node seldom hears of more awake groups at a time."""
 RAFT_APPEND_ENTRIES_MAX = 8_192
 """Entries of one Append: the smallest are 22 bytes, so that 1 MiB of them would be 48,000 objects
 made in one go."""

@@ -8,17 +8,15 @@ configs are known here, and can be changed, though it may be gone. Kafka answers
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from sprawl.core.config.alteration import check_dynamic, parse_all
 from sprawl.core.config.broker_keys import BROKER_CONFIGS
 from sprawl.core.config.definition import ConfigKey
 from sprawl.core.config.topic import (
     TOPIC_CONFIGS,
     effective_value,
     topic_synonyms,
-    validate_topic_configs,
 )
 from sprawl.core.errors import ErrorCode, KafkaFault
 
@@ -46,7 +44,7 @@ def topic_config_values(
 
 
 class ConfigResource:
-    """One topic or broker whose configs are asked for or changed.
+    """One topic or broker whose configs are asked for.
 
     Raises:
         KafkaFault: the resource does not exist, or its kind has no configs here.
@@ -55,6 +53,7 @@ class ConfigResource:
     __slots__ = ("_broker", "is_elsewhere", "keys", "kind", "name", "overrides")
 
     def __init__(self, broker: Broker, kind: int, name: str) -> None:
+        check_kind(kind)
         self._broker = broker
         self.name = name
         self.is_elsewhere = False
@@ -66,7 +65,7 @@ class ConfigResource:
             if info is None:
                 raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             self.keys, self.overrides = TOPIC_CONFIGS, info.configs
-        elif kind == ResourceType.BROKER:
+        else:
             self.keys = BROKER_CONFIGS
             state = broker.controller.state
             if name in ("", str(broker.node_id)):
@@ -81,13 +80,6 @@ class ConfigResource:
                     f"Unexpected broker id, expected {broker.node_id} or empty string,"
                     f" but received {name}",
                 )
-        elif kind == ResourceType.BROKER_LOGGER:
-            raise KafkaFault(
-                ErrorCode.INVALID_REQUEST,
-                "Log levels cannot be changed at run time; start the node with --log-level",
-            )
-        else:
-            raise KafkaFault(ErrorCode.INVALID_REQUEST, f"Unsupported config resource type {kind}")
         self.kind = ResourceType(kind)
 
     def in_force(self, name: str) -> str | None:
@@ -100,26 +92,31 @@ class ConfigResource:
             return self.overrides.get(name)
         return self._broker.config.text(name)
 
-    def check(self, overrides: Mapping[str, str]) -> None:
-        """Could these be the resource's overrides?
 
-        Raises:
-            KafkaFault: INVALID_CONFIG, INVALID_REQUEST.
-        """
-        if self.kind is ResourceType.TOPIC:
-            validate_topic_configs(overrides, self._broker.config)
-            return
-        before = self.overrides
-        check_dynamic(
-            [name for name in {**before, **overrides} if before.get(name) != overrides.get(name)],
-            BROKER_CONFIGS,
+def below_overrides(broker: Broker, kind: int, names: Iterable[str]) -> dict[str, str]:
+    """What is in force for a resource's configs where no override of the cluster's says otherwise,
+    as this node has it."""
+    if kind == ResourceType.TOPIC:
+        return {
+            name: effective_value(name, {}, broker.config)
+            for name in names
+            if name in TOPIC_CONFIGS
+        }
+    static = broker.config.with_dynamic({}, {})
+    texts = {name: static.text(name) for name in names if name in BROKER_CONFIGS}
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def check_kind(kind: int) -> None:
+    """Do resources of this kind have configs that can be changed?
+
+    Raises:
+        KafkaFault: INVALID_REQUEST.
+    """
+    if kind == ResourceType.BROKER_LOGGER:
+        raise KafkaFault(
+            ErrorCode.INVALID_REQUEST,
+            "Log levels cannot be changed at run time; start the node with --log-level",
         )
-        parse_all(overrides, BROKER_CONFIGS)
-
-    async def store(self, overrides: Mapping[str, str]) -> None:
-        """Make these the resource's overrides, durably.
-
-        Raises:
-            KafkaFault: what the controller says.
-        """
-        await self._broker.controller.alter_configs(self.kind, self.name, dict(overrides))
+    if kind not in (ResourceType.TOPIC, ResourceType.BROKER):
+        raise KafkaFault(ErrorCode.INVALID_REQUEST, f"Unsupported config resource type {kind}")

@@ -34,6 +34,7 @@ class AddressBook:
         self._kv = kv
         self._nodes: dict[BrokerId, NodeInfo] = {}
         self._by_replica: dict[ReplicaId, BrokerId] = {}
+        self._is_kept = True
         found = kv.get(_KEY)
         if found is not None:
             try:
@@ -46,8 +47,14 @@ class AddressBook:
         before = self._nodes
         self._take(nodes)
         if self._nodes != before:
+            self._is_kept = False
+        if not self._is_kept:
             listed = [each.to_json() for each in self._nodes.values()]
-            self._kv.put(_KEY, json.dumps(listed).encode())
+            try:
+                self._kv.put(_KEY, json.dumps(listed).encode())
+                self._is_kept = True
+            except OSError as failure:
+                _log.warning("the addresses of other nodes are not kept yet: %s", failure)
 
     def _take(self, nodes: Iterable[NodeInfo]) -> None:
         self._nodes = {each.node_id: each for each in nodes}

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from sprawl.core.config.alteration import Change
 from sprawl.core.config.topic import validate_topic_configs
-from sprawl.core.controller import planning
+from sprawl.core.controller import configs, planning
 from sprawl.core.controller.features import FeatureUpdate, Levels
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.topics import TopicSpec
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from sprawl.core.config.broker import BrokerConfig
     from sprawl.core.controller.state import ControllerState, Record
-
-_BROKER = 4
-"""Kafka's resource type of a broker's configs."""
 
 Command = dict[str, Any]
 
@@ -110,9 +108,20 @@ def _end_move(command: Command, by: Circumstances) -> Record | None:
 
 
 def _configure(command: Command, by: Circumstances) -> Record:
-    if command["kind"] == _BROKER:
-        return planning.plan_broker_configs(command["name"], command["configs"])
-    return planning.plan_topic_configs(by.state, command["name"], command["configs"])
+    return configs.plan_replacement(
+        by.state, command["kind"], command["name"], command["configs"], defaults=by.config
+    )
+
+
+def _alter_configs(command: Command, by: Circumstances) -> Record:
+    return configs.plan_alteration(
+        by.state,
+        command["kind"],
+        command["name"],
+        [Change(*each) for each in command["changes"]],
+        below=command["below"],
+        defaults=by.config,
+    )
 
 
 def _producer_ids(_: Command, by: Circumstances) -> Record:
@@ -153,6 +162,7 @@ _PLANNERS: Final[Mapping[str, Callable[[Command, Circumstances], Record | None]]
     "move": _move,
     "end move": _end_move,
     "configure": _configure,
+    "alter configs": _alter_configs,
     "producer ids": _producer_ids,
     "register": _register,
     "retire": _retire,

@@ -36,6 +36,7 @@ from sprawl.core.ids import BrokerId, ProducerId
 if TYPE_CHECKING:
     from random import Random
 
+    from sprawl.core.config.alteration import Change
     from sprawl.core.config.broker import BrokerConfig
     from sprawl.core.log.config import LogConfig
 
@@ -320,12 +321,43 @@ class Controller:
 
     # --- configs, ids, nodes --------------------------------------------------------------------
 
-    async def alter_configs(self, kind: int, name: str, overrides: dict[str, str]) -> None:
-        """Replace the overrides of a topic, or of the broker (`kind` is Kafka's resource type).
+    async def replace_configs(
+        self, kind: int, name: str, overrides: Mapping[str, str], *, validate_only: bool = False
+    ) -> None:
+        """Replace the overrides of a topic or a broker (`kind` is Kafka's resource type).
 
-        Raises: KafkaFault UNKNOWN_TOPIC_OR_PARTITION, and as `_submit`.
+        Raises: KafkaFault as configs.plan_replacement, and as `_submit`.
         """
-        await self._submit({"do": "configure", "kind": kind, "name": name, "configs": overrides})
+        await self._submit(
+            {
+                "do": "configure",
+                "kind": kind,
+                "name": name,
+                "configs": dict(overrides),
+                "validate_only": validate_only,
+            }
+        )
+
+    async def alter_configs(
+        self,
+        kind: int,
+        name: str,
+        changes: Sequence[Change],
+        *,
+        below: Mapping[str, str],
+        validate_only: bool = False,
+    ) -> None:
+        """Change some of them. Args and Raises: as configs.plan_alteration, and as `_submit`."""
+        await self._submit(
+            {
+                "do": "alter configs",
+                "kind": kind,
+                "name": name,
+                "changes": changes,
+                "below": dict(below),
+                "validate_only": validate_only,
+            }
+        )
 
     async def next_producer_id(self) -> ProducerId:
         """A producer id that was never given before, on any node or after any crash."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from sprawl.core.ids import BrokerId, ReplicaId
     from sprawl.core.partition.partition import Partition
     from sprawl.core.storage.port import KeyValueStore
+
+_log = logging.getLogger(__name__)
 
 METADATA_TOPIC_ID: Final = TopicId(UUID(int=1))
 """Kafka's id of __cluster_metadata."""
@@ -170,7 +173,10 @@ class RaftMetadataLog:
         if self._applied >= partition.high_watermark:
             return
         self._apply(list(self._read(partition, partition.high_watermark)))
-        self._kv.put(_APPLIED, _OFFSET.pack(self._applied))
+        try:
+            self._kv.put(_APPLIED, _OFFSET.pack(self._applied))
+        except OSError as failure:
+            _log.warning("the next start may follow some records again: %s", failure)
         waiting, self._waiting = self._waiting, deque()
         for offset, applied in waiting:
             if applied.done():

@@ -5,7 +5,7 @@ Messages are Kafka's wherever clients print or match them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -176,22 +176,7 @@ def plan_arrival(
     return move_record(topic, partition, replicas, arrived=True)
 
 
-# --- configs and ids -----------------------------------------------------------------------------
-
-
-def plan_topic_configs(state: ControllerState, name: str, configs: Mapping[str, str]) -> Record:
-    """The record that replaces a topic's configs. Raises: UNKNOWN_TOPIC_OR_PARTITION."""
-    return {
-        "type": "topic configs",
-        "version": VERSION,
-        "id": str(state.topic(name).id),
-        "configs": dict(configs),
-    }
-
-
-def plan_broker_configs(name: str, configs: Mapping[str, str]) -> Record:
-    """The record that replaces dynamic broker configs; name "" is the cluster's defaults."""
-    return {"type": "broker configs", "version": VERSION, "name": name, "configs": dict(configs)}
+# --- ids ------------------------------------------------------------------------------------------
 
 
 def plan_producer_ids(state: ControllerState) -> Record:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from sprawl.core.limits import (
     RAFT_APPEND_ENTRIES_MAX,
     RAFT_FRAME_BYTES_MAX,
     RAFT_FRAME_MESSAGES_MAX,
+    RAFT_KEYS_CACHED_MAX,
 )
 from sprawl.core.log.frames import FRAME_BYTES, Entry, FrameFault, frame_size, parse_frame
 from sprawl.core.raft.messages import (
@@ -144,12 +146,17 @@ def _parse_item(view: memoryview, at: int) -> tuple[LogKey, Message, int]:
     made, body = known
     fields = body.unpack_from(view, at)
     at += body.size
-    key = LogKey(TopicId(UUID(bytes=topic_id)), int(partition))
+    key = _key(topic_id, partition)
     if number == _APPEND:
         prev_index, prev_term, commit_index = fields
         entries, at = _parse_entries(view, at, prev_index)
         return key, Append(sender, to, term, prev_index, prev_term, commit_index, entries), at
     return key, made(sender, to, term, *fields), at
+
+
+@lru_cache(RAFT_KEYS_CACHED_MAX)
+def _key(topic_id: bytes, partition: int) -> LogKey:
+    return LogKey(TopicId(UUID(bytes=topic_id)), partition)
 
 
 def _parse_entries(view: memoryview, at: int, prev_index: int) -> tuple[tuple[Entry, ...], int]:

@@ -2,17 +2,20 @@
 
 A log start moves on when its entry is committed, on every replica alike. So that nobody has to
 look for such entries in a log that is opened again, the ones that are not done yet stand in the
-key-value store, written before the entry is.
+key-value store, written before the entry is. A note is a hint: it counts when that entry stands in
+the log, so that one whose entry was never written, or was cut off, does no harm.
 
     starts/<topic id><partition>    (index, offset) of each, ascending
 """
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogIndex, LogKey, Offset, Term
 from sprawl.core.log.frames import Entry, EntryType
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.log.tokens import DurableUpTo
     from sprawl.core.storage.port import KeyValueStore
+
+_log = logging.getLogger(__name__)
 
 _PREFIX: Final = b"starts/"
 _OFFSET: Final = struct.Struct(">q")
@@ -106,13 +111,26 @@ class GroupLog:
         """Where the log starts by the entries up to the commit index; None: no news.
 
         The caller moves the log start there and then calls `start_moved`.
+
+        Raises:
+            KafkaFault: CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR: the log cannot be read there.
         """
         offset = None
         for index, each in self._starts:
             if index > commit_index:
                 break
-            offset = each
+            if self._stands(index, each):
+                offset = each
         return offset
+
+    def _stands(self, index: LogIndex, offset: Offset) -> bool:
+        """Whether the log has that entry."""
+        try:
+            entry = self._log.entries(index, index + 1, 1)[0]
+        except ValueError:
+            return False  # below the log's first entry: it was done long ago
+        is_start = entry.type is EntryType.LOG_START
+        return is_start and bytes(entry.payload) == _OFFSET.pack(offset)
 
     def start_moved(self, commit_index: int) -> None:
         """The entries up to the commit index are done."""
@@ -130,15 +148,25 @@ class GroupLog:
 
     def _note(self, index: LogIndex, payload: bytes) -> None:
         (offset,) = _OFFSET.unpack(payload)
-        self._starts = [each for each in self._starts if each[0] < index] + [(index, offset)]
-        self._store(sync=True)
+        starts = [each for each in self._starts if each[0] < index] + [(index, Offset(offset))]
+        try:
+            self._kv.put(self._key, b"".join(_START.pack(*each) for each in starts), sync=True)
+        except OSError as failure:
+            raise KafkaFault(
+                ErrorCode.KAFKA_STORAGE_ERROR,
+                f"A log start of {self._log.tp} cannot be noted: {failure}",
+            ) from failure
+        self._starts = starts
 
-    def _store(self, *, sync: bool = False) -> None:
-        if self._starts:
-            value = b"".join(_START.pack(*each) for each in self._starts)
-            self._kv.put(self._key, value, sync=sync)
-        else:
-            self._kv.delete(self._key)
+    def _store(self) -> None:
+        """Notes that are done may stay where they cannot be taken back."""
+        try:
+            if self._starts:
+                self._kv.put(self._key, b"".join(_START.pack(*each) for each in self._starts))
+            else:
+                self._kv.delete(self._key)
+        except OSError as failure:
+            _log.warning("%s: log starts that are done stay noted: %s", self._log.tp, failure)
 
 
 def store_key(key: LogKey) -> bytes:

@@ -352,13 +352,13 @@ class RaftReplica:
             return
         if commit_index < log.first_index - 1:
             return
-        start = self._log.committed_start(commit_index)
-        if start is not None:
-            try:
+        try:
+            start = self._log.committed_start(commit_index)
+            if start is not None:
                 log.set_log_start(start, write_entry=False)
-            except KafkaFault as fault:
-                _log.error("%s: the log start stays at %d: %s", log.tp, log.log_start_offset, fault)
-            self._log.start_moved(commit_index)
+                self._log.start_moved(commit_index)
+        except KafkaFault as fault:
+            _log.error("%s: the log start stays at %d: %s", log.tp, log.log_start_offset, fault)
         try:
             partition.commit_to(log.end_offset_of(commit_index))
             self._followed_index = commit_index

@@ -25,7 +25,7 @@ from sprawl.gateway.codec._generated.k33_alter_configs import (
     AlterConfigsResourceResponse,
     AlterConfigsResponse,
 )
-from sprawl.gateway.config_resources import ConfigResource
+from sprawl.gateway.config_resources import check_kind
 from sprawl.gateway.dispatch import HandlerSpec
 
 if TYPE_CHECKING:
@@ -53,11 +53,13 @@ async def _alter(
         resource_name=asked.resource_name,
     )
     try:
-        resource = ConfigResource(broker, asked.resource_type, asked.resource_name)
-        overrides = replaced((config.name, config.value) for config in asked.configs)
-        resource.check(overrides)
-        if not validate_only:
-            await resource.store(overrides)
+        check_kind(asked.resource_type)
+        await broker.controller.replace_configs(
+            asked.resource_type,
+            asked.resource_name,
+            replaced((config.name, config.value) for config in asked.configs),
+            validate_only=validate_only,
+        )
     except KafkaFault as fault:
         answer.error_code, answer.error_message = fault.code, fault.message
     return answer

@@ -3,6 +3,8 @@
 Behaviour:
 - SET and DELETE change one override; APPEND and SUBTRACT change the list in force.
 - Each resource succeeds or fails as a whole, and is durable when answered.
+- Changes of one resource that arrive at once, at any nodes, all count: the controller builds each
+  on what the one before left.
 - A resource named twice is INVALID_REQUEST, for each of its places.
 
 Version notes:
@@ -18,7 +20,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sprawl.core.config.alteration import Change, altered
+from sprawl.core.config.alteration import Change
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.gateway.codec._generated.k44_incremental_alter_configs import (
     AlterConfigsResource,
@@ -26,7 +28,7 @@ from sprawl.gateway.codec._generated.k44_incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 )
-from sprawl.gateway.config_resources import ConfigResource
+from sprawl.gateway.config_resources import below_overrides, check_kind
 from sprawl.gateway.dispatch import HandlerSpec
 
 if TYPE_CHECKING:
@@ -64,16 +66,14 @@ async def _alter(
     try:
         if is_named_twice:
             raise KafkaFault(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
-        resource = ConfigResource(broker, asked.resource_type, asked.resource_name)
-        overrides = altered(
-            resource.overrides,
-            (Change(item.name, item.config_operation, item.value) for item in asked.configs),
-            keys=resource.keys,
-            in_force=resource.in_force,
+        check_kind(asked.resource_type)
+        await broker.controller.alter_configs(
+            asked.resource_type,
+            asked.resource_name,
+            [Change(item.name, item.config_operation, item.value) for item in asked.configs],
+            below=below_overrides(broker, asked.resource_type, (c.name for c in asked.configs)),
+            validate_only=validate_only,
         )
-        resource.check(overrides)
-        if not validate_only:
-            await resource.store(overrides)
     except KafkaFault as fault:
         answer.error_code, answer.error_message = fault.code, fault.message
     return answer

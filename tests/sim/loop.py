@@ -36,6 +36,7 @@ HANDLE_COST_S = 1e-6
 """Virtual time that running one handle takes, so that a loop that only yields makes time pass."""
 HANDLES_MAX = 50_000_000
 """A run that takes more is stuck in a circle."""
+_HANDLES_A_FOLD = 4_096
 
 
 class Stalled(Exception):
@@ -183,7 +184,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     def _run_handles(self) -> None:
         ready = self._ready
         timers = self._timers
-        note = self._trace.note_handle
+        note = self._trace.handles.append
         count = 0
         try:
             while not self._stopping:
@@ -205,13 +206,17 @@ class SimLoop(asyncio.AbstractEventLoop):
                 if process is not None:
                     if process.state != RUNNING and not self._may_run(handle, process):
                         continue
-                    note(now, process.number)
+                    note(now)
+                    note(process.number)
                 else:
-                    note(now, 0)
+                    note(now)
+                    note(0)
                 self.now = now + HANDLE_COST_S
                 count += 1
-                if count > HANDLES_MAX:
-                    raise Overrun(f"more than {HANDLES_MAX} handles")
+                if not count % _HANDLES_A_FOLD:
+                    self._trace.fold()
+                    if count > HANDLES_MAX:
+                        raise Overrun(f"more than {HANDLES_MAX} handles")
                 try:
                     handle.context.run(callback, *handle.args)
                 except (SystemExit, KeyboardInterrupt):

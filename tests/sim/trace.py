@@ -25,16 +25,9 @@ class Trace:
         self.events = 0
         self.lines: deque[tuple[float, int, str, object]] = deque(maxlen=lines_kept)
         self._hash = hashlib.blake2b(digest_size=16)
-        self._handles = array("d")
+        self.handles = array("d")
+        """When each handle ran and for whom, two numbers each, since the last `fold`."""
         self._notes: list[object] = []
-
-    def note_handle(self, now: float, process: int) -> None:
-        """A handle is about to run."""
-        handles = self._handles
-        handles.append(now)
-        handles.append(process)
-        if len(handles) > _BATCH:
-            self._fold()
 
     def note(self, now: float, process: int, kind: str, what: object = "") -> None:
         """Something happened that deserves words: a fault, a packet, a change of the disk.
@@ -46,11 +39,11 @@ class Trace:
         self._notes.append((now, process, kind, what))
         self.events += 1
         if len(self._notes) > _BATCH:
-            self._fold()
+            self.fold()
 
     def digest(self) -> str:
         """The hash of everything so far."""
-        self._fold()
+        self.fold()
         return self._hash.hexdigest()
 
     def tail(self, count: int = 60) -> str:
@@ -60,8 +53,9 @@ class Trace:
             for now, process, kind, what in list(self.lines)[-count:]
         )
 
-    def _fold(self) -> None:
-        self._hash.update(self._handles.tobytes())
+    def fold(self) -> None:
+        """Take what was noted into the hash."""
+        self._hash.update(self.handles.tobytes())
         self._hash.update(repr(self._notes).encode())
-        del self._handles[:]
+        del self.handles[:]
         self._notes.clear()

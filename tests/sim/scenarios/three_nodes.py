@@ -1,8 +1,8 @@
 """Three nodes that replicate everything, and what they promise while any of it goes wrong.
 
 chaos     nodes are killed and lose power (also in the middle of a handler), stand still, are slow,
-          stop in good order; disks are slow; links between nodes and with clients are cut, one way
-          too, slow and reset; clients crash
+          stop in good order; disks are slow, full, fail to sync; links between nodes and with
+          clients are cut, one way too, slow and reset; clients crash
 heal      everything works again; within bounded virtual time every client succeeds
 verdict   nothing acknowledged is lost or stands twice, every replica that leads says the same, and
           no consumer sees anything out of order. No loss of power is an excuse: acks=all waits for
@@ -12,19 +12,15 @@ verdict   nothing acknowledged is lost or stands twice, every replica that leads
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from sim.clients import AssignedConsumer, GroupConsumer, IdempotentProducer, PlainProducer
-from sim.network import LinkQuality
 from sim.scenario import Scenario
 from sim.scenarios import verdict
+from sim.scenarios.cluster_faults import ClusterFaults
 from sim.shortener import Shortened, Shortener
 from sim.workload import LogText, Workload
-from sim.world import NodeCrashed, SimNode, World
-
-from sprawl.faults import StartFault
+from sim.world import World
 
 NODES = (1, 2, 3)
 PEER_PORT = 9093
@@ -52,59 +48,37 @@ class ThreeNodes(Scenario):
         "a group was joined again",
         "an operation ended without an answer",
         "a log was copied",
+        "the disk was full",
+        "a sync failed",
+        "a replica stood aside",
     )
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.rng = world.rng("scenario")
-        self.chance = world.rng("chaos")
         self.nodes = {number: world.node(number) for number in NODES}
         self.workload = Workload(world, ",".join(n.address for n in self.nodes.values()))
         self.history = self.workload.history
         self.shortened = Shortened(SHORTENED)
-        self._busy: set[int] = set()
+        self.faults = ClusterFaults(world, self.nodes, self.workload)
         self._choose_knobs()
 
     # --- what the seed chooses ------------------------------------------------------------------
 
     def _choose_knobs(self) -> None:
         rng = self.rng
-        faults = [*self._node_faults(), *self._other_faults()]
         knobs = self.knobs
         knobs["partitions"] = rng.choice((1, 1, 2, 4))
         knobs["segment.ms"] = rng.choice((500, 3_000, 10**9))
         knobs["size_bytes"] = rng.choice((20, 300, 3_000))
-        knobs["pause_s"] = rng.choice((0.05, 0.2, 0.5))
+        knobs["pause_s"] = rng.choice((0.1, 0.3, 0.8))
         knobs["latency_s"] = rng.choice((0.0001, 0.001, 0.02))
         knobs["tear_odds"] = rng.choice((0.0, 0.05, 0.5))
         knobs["disk_delay_s"] = rng.choice((0.0001, 0.0005, 0.005))
         knobs["min.insync.replicas"] = rng.choice((1, 2, 2))
-        knobs["chaos_s"] = rng.choice((5.0, 15.0, 30.0))
-        knobs["faults"] = sorted(rng.sample([f.__name__ for f in faults], rng.randint(1, 5)))
+        knobs["chaos_s"] = rng.choice((2.5, 7.0, 18.0))
+        knobs["faults"] = sorted(rng.sample(self.faults.names, rng.randint(1, 5)))
         knobs["shortens"] = rng.choice((False, True))
-
-    def _node_faults(self) -> list[Callable[[int], Awaitable[None]]]:
-        return [
-            self._kill,
-            self._lose_power,
-            self._kill_at_a_step,
-            self._lose_power_at_a_step,
-            self._stand_still,
-            self._be_slow,
-            self._restart_cleanly,
-            self._slow_disk,
-        ]
-
-    def _other_faults(self) -> list[Callable[[], Awaitable[None]]]:
-        return [
-            self._isolate,
-            self._cut_pair,
-            self._cut_one_way,
-            self._cut_clients,
-            self._reset,
-            self._slow_links,
-            self._crash_client,
-        ]
 
     # --- the story ------------------------------------------------------------------------------
 
@@ -115,12 +89,14 @@ class ThreeNodes(Scenario):
         world.network.quality.latency_s = latency_s
         world.network.quality.jitter_s = latency_s
         world.network.tear_odds = float(str(knobs["tear_odds"]))
-        for number, node in self.nodes.items():
-            self._restore_disk(node)
+        self.faults.set_disk_delay(float(str(knobs["disk_delay_s"])))
+        for number in self.nodes:
             await world.start_node(number, self._settings(number))
         await self._start_clients()
-        await self._chaos(float(str(knobs["chaos_s"])))
-        await self._heal()
+        wanted = knobs["faults"]
+        assert isinstance(wanted, list)
+        await self.faults.chaos(wanted, float(str(knobs["chaos_s"])))
+        await self.faults.heal()
         await self._live()
         await self._finish()
 
@@ -146,7 +122,7 @@ class ThreeNodes(Scenario):
         await workload.create_topic(TOPIC, partitions, configs)
         pause_s = float(str(knobs["pause_s"]))
         sends = {"topics": self.topics, "size_bytes": knobs["size_bytes"], "pause_s": pause_s}
-        self.producers = [
+        self.faults.producers = [
             workload.start(PlainProducer, **sends),
             workload.start(IdempotentProducer, **sends),
             workload.start(IdempotentProducer, **sends),
@@ -154,195 +130,13 @@ class ThreeNodes(Scenario):
         if knobs["shortens"]:
             await workload.create_topic(SHORTENED, 1, {"segment.ms": "100", "retention.ms": "-1"})
             about = {"told": self.shortened, "size_bytes": knobs["size_bytes"]}
-            self.producers.append(workload.start(Shortener, **about, pause_s=pause_s))
+            self.faults.producers.append(workload.start(Shortener, **about, pause_s=pause_s))
         everything = range(partitions)
         workload.start(AssignedConsumer, topic=TOPIC, partitions=everything, pause_s=pause_s)
         for _ in range(2):
             workload.start(GroupConsumer, topic=TOPIC, group=GROUP, pause_s=pause_s)
 
-    async def _chaos(self, seconds: float) -> None:
-        wanted = self.knobs["faults"]
-        assert isinstance(wanted, list)
-        own = [each for each in self._node_faults() if each.__name__ in wanted]
-        others = [each for each in self._other_faults() if each.__name__ in wanted]
-        end = asyncio.get_running_loop().time() + seconds
-        await asyncio.gather(
-            self._break_nodes(own, end),
-            self._break_nodes(own, end),
-            self._break_others(others, end),
-        )
-
-    async def _break_nodes(
-        self, faults: list[Callable[[int], Awaitable[None]]], end: float
-    ) -> None:
-        """One node after the other; two of these make two nodes fail at once."""
-        loop = asyncio.get_running_loop()
-        while faults and loop.time() < end:
-            await self._some(0.0, 5.0)
-            victim = self.chance.choice([each for each in NODES if each not in self._busy])
-            self._busy.add(victim)
-            try:
-                await self.chance.choice(faults)(victim)
-            finally:
-                self._busy.discard(victim)
-            self.workload.check_alive()
-
-    async def _break_others(self, faults: list[Callable[[], Awaitable[None]]], end: float) -> None:
-        loop = asyncio.get_running_loop()
-        while faults and loop.time() < end:
-            await self._some(0.0, 4.0)
-            await self.chance.choice(faults)()
-            self.workload.check_alive()
-
-    async def _some(self, least_s: float, most_s: float) -> None:
-        await asyncio.sleep(self.chance.uniform(least_s, most_s))
-
-    # --- faults of a node -----------------------------------------------------------------------
-
-    async def _kill(self, number: int) -> None:
-        if self.nodes[number].is_up:
-            self.world.crash(number)
-            self.world.sometimes("killed")
-        self._count_down()
-        await self._some(0.0, 6.0)
-        await self._up(number)
-
-    async def _lose_power(self, number: int) -> None:
-        if self.nodes[number].is_up:
-            self.world.power_loss(number)
-            self.world.sometimes("lost power")
-        self._count_down()
-        await self._some(0.0, 10.0)
-        await self._up(number)
-
-    async def _kill_at_a_step(self, number: int) -> None:
-        await self._die_at_a_step(number, power=False)
-
-    async def _lose_power_at_a_step(self, number: int) -> None:
-        await self._die_at_a_step(number, power=True)
-
-    async def _die_at_a_step(self, number: int, *, power: bool) -> None:
-        if self.nodes[number].is_up:
-            self.world.crash_at_step(number, self.chance.randrange(40), power=power)
-        await self._some(0.5, 6.0)
-        self.nodes[number].disk.defuse()
-        await self._up(number)
-
-    def _count_down(self) -> None:
-        down = sum(not node.is_up for node in self.nodes.values())
-        self.world.sometimes("two nodes were down", when=down >= 2)
-
-    async def _stand_still(self, number: int) -> None:
-        process = self.nodes[number].process
-        assert process is not None
-        if process.is_dead:
-            return
-        self.world.pause(process)
-        await self._some(0.01, 12.0)
-        self.world.resume(process)
-
-    async def _be_slow(self, number: int) -> None:
-        process = self.nodes[number].process
-        assert process is not None
-        self.world.slow(process, self.chance.choice((0.0001, 0.002)))
-        await self._some(0.5, 5.0)
-        self.world.slow(process, 0.0)
-
-    async def _restart_cleanly(self, number: int) -> None:
-        with contextlib.suppress(NodeCrashed):
-            if self.nodes[number].is_up:
-                await self.world.stop_node(number)
-        self._count_down()
-        await self._some(0.0, 3.0)
-        await self._up(number)
-
-    async def _slow_disk(self, number: int) -> None:
-        self.nodes[number].disk.delay_s = self.chance.choice((0.05, 0.5, 2.0))
-        await self._some(0.5, 6.0)
-        self._restore_disk(self.nodes[number])
-
-    async def _up(self, number: int) -> None:
-        """Start a node until it runs."""
-        tries = 0
-        while not self.nodes[number].is_up:
-            tries += 1
-            assert tries < 100, f"node {number} does not start"
-            try:
-                await self.world.start_node(number)
-            except NodeCrashed:
-                self.world.sometimes("died while starting")
-            except StartFault as fault:
-                self.world.note("no start", str(fault))
-                self.world.sometimes("could not start")
-                await self._some(0.5, 2.0)
-
-    # --- faults between them --------------------------------------------------------------------
-
-    async def _isolate(self) -> None:
-        """The other nodes do not reach one, its clients do."""
-        one = self.chance.choice(NODES)
-        await self._cut_for(
-            [(self.nodes[one].host, self.nodes[each].host) for each in NODES if each != one]
-        )
-        self.world.sometimes("a node was cut off")
-
-    async def _cut_pair(self) -> None:
-        one, other = self.chance.sample(NODES, 2)
-        await self._cut_for([(self.nodes[one].host, self.nodes[other].host)])
-        self.world.sometimes("two nodes did not reach each other")
-
-    async def _cut_one_way(self) -> None:
-        one, other = self.chance.sample(NODES, 2)
-        await self._cut_for([(self.nodes[one].host, self.nodes[other].host)], both_ways=False)
-        self.world.sometimes("a link worked one way")
-
-    async def _cut_clients(self) -> None:
-        hosts = self.workload.hosts
-        cut = self.chance.sample(hosts, self.chance.randint(1, len(hosts)))
-        node = self.nodes[self.chance.choice(NODES)]
-        await self._cut_for([(host, node.host) for host in cut])
-
-    async def _cut_for(self, pairs: list[tuple[str, str]], *, both_ways: bool = True) -> None:
-        network = self.world.network
-        for one, other in pairs:
-            network.cut(one, other, both_ways=both_ways)
-        await self._some(0.5, 15.0)
-        for one, other in pairs:
-            network.heal(one, other, both_ways=both_ways)
-
-    async def _reset(self) -> None:
-        node = self.nodes[self.chance.choice(NODES)]
-        others = [each.host for each in self.nodes.values() if each is not node]
-        host = self.chance.choice([*self.workload.hosts, *others])
-        self.world.network.reset_connections(host, node.host)
-
-    async def _slow_links(self) -> None:
-        one, other = self.chance.sample(NODES, 2)
-        network = self.world.network
-        slow = LinkQuality(latency_s=self.chance.choice((0.2, 1.0)), jitter_s=0.5, bytes_per_s=1e4)
-        network.slow(self.nodes[one].host, self.nodes[other].host, slow)
-        await self._some(0.5, 6.0)
-        network.slow(self.nodes[one].host, self.nodes[other].host, network.quality)
-
-    async def _crash_client(self) -> None:
-        workload = self.workload
-        victim = self.chance.choice(list(workload.clients))
-        new = workload.crash(victim)
-        if victim in self.producers:
-            self.producers[self.producers.index(victim)] = new
-
     # --- afterwards -----------------------------------------------------------------------------
-
-    def _restore_disk(self, node: SimNode) -> None:
-        node.disk.delay_s = float(str(self.knobs["disk_delay_s"]))
-
-    async def _heal(self) -> None:
-        self.world.note("heal", "")
-        self.world.network.heal_all()
-        for number, node in self.nodes.items():
-            node.disk.defuse()
-            self._restore_disk(node)
-            await self._up(number)
 
     async def _live(self) -> None:
         """Every client gets something done."""
@@ -361,7 +155,7 @@ class ThreeNodes(Scenario):
         """Read everything, then as each other leader has it, and judge."""
         workload = self.workload
         self._count_rare_states()
-        await workload.stop(self.producers, limit_s=LIVELY_S)
+        await workload.stop(self.faults.producers, limit_s=LIVELY_S)
         logs = await workload.read_all(self.topics)
         if self.knobs["shortens"]:
             await self._check_shortened()

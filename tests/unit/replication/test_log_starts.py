@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from uuid import UUID
 
 import pytest
 from log_world import TOPIC_ID, LogWorld
 
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogKey, TopicId
 from sprawl.core.log.frames import EntryType
 from sprawl.core.replication.log_starts import GroupLog
+from sprawl.core.storage.memory import MemoryKeyValueStore
 
 KEY = LogKey(TopicId(UUID(int=11)), 0)
 
@@ -66,6 +69,58 @@ def test_a_follower_notes_what_its_leader_wrote(world: LogWorld) -> None:
     follower.append_replicated(entries, now_ms=1)
     assert entries[-1].type is EntryType.LOG_START
     assert follower.committed_start(entries[-1].index) == 3
+
+
+def fail(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_start_whose_entry_could_not_be_written_never_counts(
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = group_log(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.log.segments[-1].file), "append", fail)
+        with pytest.raises(KafkaFault) as raised:
+            log.append_start(3, term=0, now_ms=1)
+    assert raised.value.code is ErrorCode.KAFKA_STORAGE_ERROR
+    world.fill(1)
+    assert log.committed_start(world.log.last_index) is None
+    assert group_log(world).committed_start(world.log.last_index) is None
+
+
+def test_a_start_that_cannot_be_noted_is_refused(
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = group_log(world)
+    last_index = world.log.last_index
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.kv), "put", fail)
+        with pytest.raises(KafkaFault) as raised:
+            log.append_start(3, term=0, now_ms=1)
+    assert raised.value.code is ErrorCode.KAFKA_STORAGE_ERROR
+    assert world.log.last_index == last_index
+    world.fill(1)
+    assert log.committed_start(world.log.last_index) is None
+
+
+def test_a_note_that_cannot_be_taken_back_does_no_harm(
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = group_log(world)
+    index = log.append_start(3, term=0, now_ms=1)
+    delete = type(world.kv).delete
+
+    def fail_for_notes(kv: MemoryKeyValueStore, key: bytes, **options: bool) -> None:
+        if key.startswith(b"starts/"):
+            fail()
+        delete(kv, key, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.kv), "delete", fail_for_notes)
+        log.truncate_suffix(index)
+    world.fill(1)
+    assert group_log(world).committed_start(index) is None
 
 
 def test_a_replica_that_is_gone_leaves_nothing(world: LogWorld) -> None:

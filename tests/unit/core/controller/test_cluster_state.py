@@ -9,7 +9,9 @@ from uuid import UUID
 
 import pytest
 
+from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.controller import planning
+from sprawl.core.controller.configs import BROKER, plan_replacement
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import ControllerState, Record, decode_record, encode_record
 from sprawl.core.controller.topics import TopicSpec
@@ -30,6 +32,11 @@ def node(number: int, *, directory: int | None = None, rack: str | None = None) 
 def apply(state: ControllerState, record: Record | None) -> None:
     assert record is not None
     state.apply(decode_record(encode_record(record)))
+
+
+def configure(state: ControllerState, broker: int, configs: dict[str, str]) -> None:
+    defaults = BrokerConfig.from_overrides({})
+    apply(state, plan_replacement(state, BROKER, str(broker), configs, defaults=defaults))
 
 
 def register(state: ControllerState, each: NodeInfo, *, may_replace: bool = False) -> ReplicaId:
@@ -161,7 +168,7 @@ def test_a_leaving_node_gets_nothing_new_and_goes_when_it_is_empty() -> None:
 
 def test_a_cordoned_node_gets_no_new_replicas_until_it_is_let_in_again() -> None:
     state = cluster(3)
-    apply(state, planning.plan_broker_configs("3", {"cordoned.log.dirs": "*"}))
+    configure(state, 3, {"cordoned.log.dirs": "*"})
     assert [state.is_leaving(BrokerId(number)) for number in (1, 2, 3)] == [False, False, True]
     create(state, "t", 6, 2)
     assert ReplicaId(3) not in {
@@ -169,13 +176,13 @@ def test_a_cordoned_node_gets_no_new_replicas_until_it_is_let_in_again() -> None
     }
     with pytest.raises(KafkaFault, match="only 2 broker"):
         create(state, "u", 1, 3)
-    apply(state, planning.plan_broker_configs("3", {}))
+    configure(state, 3, {})
     create(state, "u", 1, 3)
 
 
 def test_a_removed_node_is_not_let_in_with_what_it_had() -> None:
     state = cluster(3)
-    apply(state, planning.plan_broker_configs("3", {"cordoned.log.dirs": "*"}))
+    configure(state, 3, {"cordoned.log.dirs": "*"})
     apply(state, planning.plan_node_removal(state, 3))
     came_back = replace(node(3), replica_id=ReplicaId(3))
     with pytest.raises(KafkaFault) as raised:

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from controller_log import MemoryMetadataLog
 
+from sprawl.core.config.alteration import Change, Operation
 from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.controller import controller as shell
 from sprawl.core.controller.controller import Controller
@@ -25,6 +26,8 @@ from sprawl.core.ids import BrokerId, ReplicaId
 NODE = NodeInfo(
     node_id=BrokerId(1), replica_id=ReplicaId(1), directory_id=UUID(int=1), endpoints={}
 )
+
+TOPIC, BROKER = 2, 4
 
 
 class Follower:
@@ -95,7 +98,7 @@ async def test_followers_hear_of_every_change_in_order() -> None:
     controller = controller_over(MemoryMetadataLog([]), follower)
     topic = await controller.create_topic(TopicSpec(name="t", partition_count=2))
     await controller.create_partitions("t", 4, None, validate_only=False)
-    await controller.alter_configs(2, "t", {"retention.ms": "7"})
+    await controller.replace_configs(2, "t", {"retention.ms": "7"})
     await controller.delete_topic(topic)
     assert follower.told == [
         "t has 2",
@@ -175,6 +178,88 @@ async def test_a_command_whose_caller_is_gone_is_judged_before_the_next_one() ->
         await second
     assert raised.value.code is ErrorCode.TOPIC_ALREADY_EXISTS
     assert [json.loads(each)["type"] for each in log.records] == ["node", "topic"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "first", "second", "both"),
+    [
+        (
+            TOPIC,
+            "t",
+            Change("retention.ms", Operation.SET, "7"),
+            Change("segment.ms", Operation.SET, "8"),
+            {"retention.ms": "7", "segment.ms": "8"},
+        ),
+        (
+            TOPIC,
+            "t",
+            Change("cleanup.policy", Operation.APPEND, "compact"),
+            Change("cleanup.policy", Operation.SUBTRACT, "delete"),
+            {"cleanup.policy": "compact"},
+        ),
+        (
+            BROKER,
+            "",
+            Change("message.max.bytes", Operation.SET, "7000"),
+            Change("log.retention.ms", Operation.SET, "8"),
+            {"message.max.bytes": "7000", "log.retention.ms": "8"},
+        ),
+        (
+            BROKER,
+            "1",
+            Change("cordoned.log.dirs", Operation.APPEND, "/a"),
+            Change("cordoned.log.dirs", Operation.APPEND, "/b"),
+            {"cordoned.log.dirs": "/a,/b"},
+        ),
+    ],
+    ids=["two keys", "one list", "cluster defaults", "a broker's list"],
+)
+async def test_config_changes_that_come_at_once_by_two_nodes_all_count(
+    kind: int, name: str, first: Change, second: Change, both: dict[str, str]
+) -> None:
+    log = MemoryMetadataLog([])
+    leader = controller_over(log, Follower())
+    await leader.create_topic(TopicSpec(name="t"))
+    other = controller_over(
+        MemoryMetadataLog(log.records, node_id=1), Follower(), node_id=2, remote=Nobody(leader)
+    )
+    log.is_holding = True
+    below = {first.name: "delete" if kind == TOPIC else ""}
+    waiting = [
+        asyncio.create_task(controller.alter_configs(kind, name, [change], below=below))
+        for controller, change in ((leader, first), (other, second))
+    ]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    log.release()
+    await asyncio.gather(*waiting)
+    state = leader.state
+    assert both == (state.topics["t"].configs if kind == TOPIC else state.broker_configs[name])
+
+
+async def test_config_changes_are_judged_where_they_are_decided() -> None:
+    controller = controller_over(MemoryMetadataLog([]), Follower())
+    await controller.create_topic(TopicSpec(name="t"))
+    for kind, name, change, code in (
+        (TOPIC, "u", ("retention.ms", "7"), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+        (TOPIC, "t", ("retention.ms", "x"), ErrorCode.INVALID_CONFIG),
+        (BROKER, "1", ("message.max.bytes", "x"), ErrorCode.INVALID_CONFIG),
+        (BROKER, "1", ("no.such", "x"), ErrorCode.INVALID_CONFIG),
+        (BROKER, "1", ("log.dirs", "/x"), ErrorCode.INVALID_REQUEST),
+        (BROKER, "9", ("message.max.bytes", "7"), ErrorCode.INVALID_REQUEST),
+    ):
+        set_it = Change(change[0], Operation.SET, change[1])
+        for attempt in (
+            controller.alter_configs(kind, name, [set_it], below={}),
+            controller.replace_configs(kind, name, dict([change])),
+        ):
+            with pytest.raises(KafkaFault) as raised:
+                await attempt
+            assert raised.value.code is code
+    good = Change("retention.ms", Operation.SET, "7")
+    await controller.alter_configs(TOPIC, "t", [good], below={}, validate_only=True)
+    await controller.replace_configs(TOPIC, "t", {"retention.ms": "7"}, validate_only=True)
+    assert controller.topics["t"].configs == {}
 
 
 async def test_a_node_that_does_not_lead_sends_its_commands_to_the_one_that_does() -> None:

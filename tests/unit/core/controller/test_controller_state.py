@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.controller import planning
+from sprawl.core.controller.configs import BROKER, plan_replacement
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import (
     PRODUCER_ID_BLOCK,
@@ -142,8 +144,9 @@ def test_a_snapshot_rebuilds_the_state(state: ControllerState) -> None:
     create(state, "a", seed=1, configs={"cleanup.policy": "compact"})
     create(state, "b", seed=2)
     state.apply(planning.plan_partitions(state, "b", 7, None, Random(1)))
-    state.apply(planning.plan_topic_configs(state, "b", {"retention.ms": "9"}))
-    state.apply(planning.plan_broker_configs("", {"message.max.bytes": "5"}))
+    by = BrokerConfig.from_overrides({})
+    state.apply(plan_replacement(state, 2, "b", {"retention.ms": "9"}, defaults=by))
+    state.apply(plan_replacement(state, BROKER, "", {"message.max.bytes": "5"}, defaults=by))
     state.apply(planning.plan_producer_ids(state))
     copy = ControllerState()
     for record in state.snapshot():

@@ -1,0 +1,313 @@
+"""What goes wrong in a cluster: with its nodes, their disks, and the network between them.
+
+A scenario takes a few kinds by name, has them happen for a while (`chaos`) and ends all of it
+(`heal`). Whatever a fault begins it ends itself; nodes whose replicas may stand aside for good, as
+after a failed sync, are started again at the latest when everything heals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from sim.disk import DISK_BYTES
+from sim.network import LinkQuality
+from sim.workload import Workload
+from sim.world import NodeCrashed, SimNode, World
+
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.faults import StartFault
+
+
+class ClusterFaults:
+    """See the module.
+
+    Args:
+        nodes: the cluster's; a scenario may add to them.
+    """
+
+    def __init__(self, world: World, nodes: Mapping[int, SimNode], workload: Workload) -> None:
+        self.world = world
+        self.nodes = nodes
+        self.workload = workload
+        self.chance = world.rng("chaos")
+        self.producers: list[int] = []
+        """Clients the scenario starts, kept up to date as they crash and are replaced."""
+        self._disk_delay_s = 0.0
+        self._busy: set[int] = set()
+        self._needs_restart: dict[int, None] = {}
+
+    def set_disk_delay(self, seconds: float) -> None:
+        """How slow disks are that nothing is wrong with."""
+        self._disk_delay_s = seconds
+        for node in self.nodes.values():
+            node.disk.delay_s = seconds
+
+    @property
+    def names(self) -> list[str]:
+        """All kinds."""
+        return [each.__name__ for each in (*self._node_faults(), *self._other_faults())]
+
+    async def chaos(self, names: Sequence[str], seconds: float) -> None:
+        """Let these faults happen for about so long; each ends what it began."""
+        own = [each for each in self._node_faults() if each.__name__ in names]
+        others = [each for each in self._other_faults() if each.__name__ in names]
+        end = asyncio.get_running_loop().time() + seconds
+        await asyncio.gather(
+            self._break_nodes(own, end),
+            self._break_nodes(own, end),
+            self._break_others(others, end),
+        )
+
+    async def _break_nodes(
+        self, faults: list[Callable[[int], Awaitable[None]]], end: float
+    ) -> None:
+        """One node after the other; two of these make two nodes fail at once."""
+        loop = asyncio.get_running_loop()
+        while faults and loop.time() < end:
+            await self._some(0.0, 5.0)
+            victim = self.chance.choice([each for each in self.nodes if each not in self._busy])
+            self._busy.add(victim)
+            try:
+                await self.chance.choice(faults)(victim)
+            finally:
+                self._busy.discard(victim)
+            self.workload.check_alive()
+
+    async def _break_others(self, faults: list[Callable[[], Awaitable[None]]], end: float) -> None:
+        loop = asyncio.get_running_loop()
+        while faults and loop.time() < end:
+            await self._some(0.0, 4.0)
+            await self.chance.choice(faults)()
+            self.workload.check_alive()
+
+    async def _some(self, least_s: float, most_s: float) -> None:
+        await asyncio.sleep(self.chance.uniform(least_s, most_s))
+
+    # --- afterwards -----------------------------------------------------------------------------
+
+    async def heal(self) -> None:
+        """End all of it; returns when every node runs."""
+        self.world.note("heal", "")
+        self.world.network.heal_all()
+        for number, node in self.nodes.items():
+            self._restore(node)
+            if number in self._needs_restart and node.is_up:
+                self.world.crash(number)
+            await self.up(number)
+        self._needs_restart.clear()
+
+    def _restore(self, node: SimNode) -> None:
+        node.disk.defuse()
+        node.disk.failing_syncs = 0
+        node.disk.room_bytes = DISK_BYTES
+        node.disk.delay_s = self._disk_delay_s
+
+    async def up(self, number: int) -> None:
+        """Start a node until it runs."""
+        tries = 0
+        while not self.nodes[number].is_up:
+            tries += 1
+            assert tries < 100, f"node {number} does not start"
+            try:
+                await self.world.start_node(number)
+            except NodeCrashed:
+                self.world.sometimes("died while starting")
+            except StartFault as fault:
+                self.world.note("no start", str(fault))
+                self.world.sometimes("could not start")
+                await self._some(0.5, 2.0)
+
+    # --- what there is --------------------------------------------------------------------------
+
+    def _node_faults(self) -> list[Callable[[int], Awaitable[None]]]:
+        return [
+            self._kill,
+            self._lose_power,
+            self._kill_at_a_step,
+            self._lose_power_at_a_step,
+            self._stand_still,
+            self._be_slow,
+            self._restart_cleanly,
+            self._slow_disk,
+            self._full_disk,
+            self._failing_sync,
+        ]
+
+    def _other_faults(self) -> list[Callable[[], Awaitable[None]]]:
+        return [
+            self._isolate,
+            self._cut_pair,
+            self._cut_one_way,
+            self._cut_clients,
+            self._reset,
+            self._slow_links,
+            self._crash_client,
+        ]
+
+    # --- faults of a node -----------------------------------------------------------------------
+
+    async def _kill(self, number: int) -> None:
+        if self.nodes[number].is_up:
+            self.world.crash(number)
+            self.world.sometimes("killed")
+        self._count_down()
+        await self._some(0.0, 6.0)
+        await self.up(number)
+
+    async def _lose_power(self, number: int) -> None:
+        if self.nodes[number].is_up:
+            self.world.power_loss(number)
+            self.world.sometimes("lost power")
+        self._count_down()
+        await self._some(0.0, 10.0)
+        await self.up(number)
+
+    async def _kill_at_a_step(self, number: int) -> None:
+        await self._die_at_a_step(number, power=False)
+
+    async def _lose_power_at_a_step(self, number: int) -> None:
+        await self._die_at_a_step(number, power=True)
+
+    async def _die_at_a_step(self, number: int, *, power: bool) -> None:
+        if self.nodes[number].is_up:
+            self.world.crash_at_step(number, self.chance.randrange(40), power=power)
+        await self._some(0.5, 6.0)
+        self.nodes[number].disk.defuse()
+        await self.up(number)
+
+    def _count_down(self) -> None:
+        down = sum(not node.is_up for node in self.nodes.values())
+        self.world.sometimes("two nodes were down", when=down >= 2)
+
+    async def _stand_still(self, number: int) -> None:
+        process = self.nodes[number].process
+        assert process is not None
+        if process.is_dead:
+            return
+        self.world.pause(process)
+        await self._some(0.01, 12.0)
+        self.world.resume(process)
+
+    async def _be_slow(self, number: int) -> None:
+        process = self.nodes[number].process
+        assert process is not None
+        self.world.slow(process, self.chance.choice((0.0001, 0.002)))
+        await self._some(0.5, 5.0)
+        self.world.slow(process, 0.0)
+
+    async def _restart_cleanly(self, number: int) -> None:
+        with contextlib.suppress(NodeCrashed):
+            if self.nodes[number].is_up:
+                await self.world.stop_node(number)
+        self._count_down()
+        await self._some(0.0, 3.0)
+        await self.up(number)
+
+    async def _slow_disk(self, number: int) -> None:
+        self.nodes[number].disk.delay_s = self.chance.choice((0.05, 0.5, 2.0))
+        await self._some(0.5, 6.0)
+        self.nodes[number].disk.delay_s = self._disk_delay_s
+
+    async def _full_disk(self, number: int) -> None:
+        disk = self.nodes[number].disk
+        disk.room_bytes = self.chance.choice((0, 100, 5_000))
+        self.world.sometimes("the disk was full")
+        await self._bear_it(number, 8.0)
+        disk.room_bytes = DISK_BYTES
+        await self._after_trouble(number)
+
+    async def _failing_sync(self, number: int) -> None:
+        disk = self.nodes[number].disk
+        disk.failing_syncs = self.chance.randint(1, 3)
+        await self._bear_it(number, 5.0)
+        self.world.sometimes("a sync failed", when=not disk.failing_syncs)
+        disk.failing_syncs = 0
+        await self._after_trouble(number)
+
+    async def _bear_it(self, number: int, most_s: float) -> None:
+        """Run with a disk that is in trouble, or die and start with it."""
+        await self._some(0.5, most_s)
+        if self.chance.random() < 0.3 and self.nodes[number].is_up:
+            self.world.crash(number)
+            with contextlib.suppress(NodeCrashed, StartFault):
+                await self.world.start_node(number)
+
+    async def _after_trouble(self, number: int) -> None:
+        """Replicas that stand aside do so until the node is started again: now, or at the end."""
+        self._needs_restart[number] = None
+        self.world.sometimes("a replica stood aside", when=self._stands_aside(number))
+        if self.chance.random() < 0.5:
+            if self.nodes[number].is_up:
+                self.world.crash(number)
+            await self.up(number)
+
+    def _stands_aside(self, number: int) -> bool:
+        node = self.nodes[number]
+        if not node.is_up or node.assembly is None:
+            return False
+        for topic in node.assembly.broker.partitions.topics():
+            for partition in topic.partitions:
+                try:
+                    if partition is not None:
+                        partition.check_leader()
+                except KafkaFault as fault:
+                    if fault.code is ErrorCode.KAFKA_STORAGE_ERROR:
+                        return True
+        return False
+
+    # --- faults between them --------------------------------------------------------------------
+
+    async def _isolate(self) -> None:
+        """The other nodes do not reach one, its clients do."""
+        one = self.chance.choice(list(self.nodes))
+        await self._cut_for(
+            [(self.nodes[one].host, self.nodes[each].host) for each in self.nodes if each != one]
+        )
+        self.world.sometimes("a node was cut off")
+
+    async def _cut_pair(self) -> None:
+        one, other = self.chance.sample(list(self.nodes), 2)
+        await self._cut_for([(self.nodes[one].host, self.nodes[other].host)])
+        self.world.sometimes("two nodes did not reach each other")
+
+    async def _cut_one_way(self) -> None:
+        one, other = self.chance.sample(list(self.nodes), 2)
+        await self._cut_for([(self.nodes[one].host, self.nodes[other].host)], both_ways=False)
+        self.world.sometimes("a link worked one way")
+
+    async def _cut_clients(self) -> None:
+        hosts = self.workload.hosts
+        cut = self.chance.sample(hosts, self.chance.randint(1, len(hosts)))
+        node = self.nodes[self.chance.choice(list(self.nodes))]
+        await self._cut_for([(host, node.host) for host in cut])
+
+    async def _cut_for(self, pairs: list[tuple[str, str]], *, both_ways: bool = True) -> None:
+        network = self.world.network
+        for one, other in pairs:
+            network.cut(one, other, both_ways=both_ways)
+        await self._some(0.5, 10.0)
+        for one, other in pairs:
+            network.heal(one, other, both_ways=both_ways)
+
+    async def _reset(self) -> None:
+        node = self.nodes[self.chance.choice(list(self.nodes))]
+        others = [each.host for each in self.nodes.values() if each is not node]
+        host = self.chance.choice([*self.workload.hosts, *others])
+        self.world.network.reset_connections(host, node.host)
+
+    async def _slow_links(self) -> None:
+        one, other = self.chance.sample(list(self.nodes), 2)
+        network = self.world.network
+        slow = LinkQuality(latency_s=self.chance.choice((0.2, 1.0)), jitter_s=0.5, bytes_per_s=1e4)
+        network.slow(self.nodes[one].host, self.nodes[other].host, slow)
+        await self._some(0.5, 6.0)
+        network.slow(self.nodes[one].host, self.nodes[other].host, network.quality)
+
+    async def _crash_client(self) -> None:
+        workload = self.workload
+        victim = self.chance.choice(list(workload.clients))
+        new = workload.crash(victim)
+        if victim in self.producers:
+            self.producers[self.producers.index(victim)] = new

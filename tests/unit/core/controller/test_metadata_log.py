@@ -1,0 +1,116 @@
+"""The controller's records in their partition, and what a full disk may keep from being noted."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Sequence
+
+from sprawl.core.cluster.address_book import AddressBook
+from sprawl.core.controller.metadata_log import (
+    METADATA_CONFIG,
+    METADATA_TOPIC_ID,
+    METADATA_TP,
+    RaftMetadataLog,
+)
+from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.ids import ZERO_UUID, BrokerId, LogIndex, Offset, ReplicaId, Term
+from sprawl.core.log.partition_log import PartitionLog
+from sprawl.core.partition.partition import Partition
+from sprawl.core.records.record import encode_batch
+from sprawl.core.storage.memory import MemoryKeyValueStore, MemoryStore
+
+
+class FullStore(MemoryKeyValueStore):
+    """Takes nothing while it is full."""
+
+    is_full = False
+
+    def put(self, key: bytes, value: bytes, *, sync: bool = False) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().put(key, value, sync=sync)
+
+
+class Clock:
+    def now_ms(self) -> int:
+        return 1
+
+    def monotonic_ms(self) -> int:
+        return 1
+
+
+class Alone:
+    """The Raft side of a partition: a leader that nobody disturbs."""
+
+    is_leader = True
+    leader = ReplicaId(1)
+
+    def check_writable(self, size_bytes: int, *, acks: int) -> None:
+        """It is."""
+
+    def appended(self, *, acks: int) -> None:
+        """Nobody waits for it."""
+
+    def confirm(self) -> asyncio.Future[LogIndex]:
+        raise NotImplementedError
+
+
+def metadata_partition(kv: MemoryKeyValueStore, alone: Alone) -> Partition:
+    log = PartitionLog.open(
+        tp=METADATA_TP,
+        topic_id=METADATA_TOPIC_ID,
+        config=METADATA_CONFIG,
+        directory=MemoryStore().directory(str(METADATA_TP)),
+        kv=kv,
+        now_ms=1,
+        clean_shutdown=False,
+    )
+    return Partition(
+        log,
+        topic_id=METADATA_TOPIC_ID,
+        term=Term(0),
+        high_watermark=Offset(0),
+        replicate=lambda _: alone,  # type: ignore[arg-type, return-value]
+    )
+
+
+async def test_records_are_followed_though_the_disk_is_full() -> None:
+    kv, alone = FullStore(), Alone()
+    partition = metadata_partition(kv, alone)
+    log = RaftMetadataLog(kv=kv, clock=Clock(), node_id=BrokerId(1), node_of=lambda _: BrokerId(1))
+    log.attach(partition, alone)
+    assert list(log.read_all()) == []
+    applied: list[bytes] = []
+
+    def apply(records: Sequence[bytes]) -> None:
+        applied.extend(records)
+
+    log.follow(apply)
+    partition.append_internal(encode_batch([(1, None, b"first", [])]), now_ms=1)
+    waiting = asyncio.ensure_future(log.wait_for(1))
+    await asyncio.sleep(0)
+    kv.is_full = True
+    partition.commit_to(partition.log_end_offset)
+    log.committed()
+    await waiting
+    assert applied == [b"first"]
+    kv.is_full = False
+    partition.append_internal(encode_batch([(1, None, b"second", [])]), now_ms=1)
+    partition.commit_to(partition.log_end_offset)
+    log.committed()
+    assert applied == [b"first", b"second"]
+
+
+def test_addresses_are_known_though_they_cannot_be_kept() -> None:
+    kv = FullStore()
+    kv.is_full = True
+    book = AddressBook(kv)
+    node = NodeInfo(
+        node_id=BrokerId(7), replica_id=ReplicaId(7), directory_id=ZERO_UUID, endpoints={}
+    )
+    book.update([node])
+    assert book.node_of(ReplicaId(7)) == 7
+    kv.is_full = False
+    book.update([node])
+    assert AddressBook(kv).node_of(ReplicaId(7)) == 7
