@@ -201,7 +201,7 @@ class Assembly:
         try:
             cluster.begin(broker.controller, joined_as)
             broker.controller.load()
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, KafkaFault) as error:
             raise StartFault(
                 f"the metadata in {settings.data} cannot be read: {error}",
                 next_step="start the version of Sprawl that wrote it, or use other --data",

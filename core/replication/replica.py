@@ -220,6 +220,26 @@ class RaftReplica:
         if start is not None and start > self._partition.log_start_offset:
             self.advance_log_start(start)
 
+    def forget_below(self, offset: Offset) -> bool:
+        """Delete what lies below a committed offset, on this replica alone: its owner keeps in
+        another form what is said there, and gives it with copies.
+
+        Returns:
+            False when it cannot be done now: the disk does not have what follows, or a hard state
+            is on its way, without which a configuration that stands there would be lost.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR; the log starts where it did.
+        """
+        partition = self._partition
+        log = partition.log
+        if self._failed is not None or not self._group.node.is_hard_state_stored:
+            return False
+        if min(log.synced_offset, partition.high_watermark) <= offset:
+            return False
+        log.set_log_start(offset, write_entry=False)
+        return True
+
     def close(self, fault: KafkaFault, *, forget: bool = False) -> None:
         self._failed = self._failed or fault
         if self._is_serving:
@@ -340,10 +360,12 @@ class RaftReplica:
 
     def _move_start(self, commit_index: LogIndex) -> None:
         """Follow committed LOG_START entries, once this replica has them, and so what stands before
-        them, on its own disk. The log start is synced at once: with a tail that a power loss takes
-        it would lie beyond the end of the log, whose next offset would go with the index of
-        another record."""
-        if self._log.open_start is None:
+        them, on its own disk, and every configuration among that in its hard state.
+
+        The log start is synced at once: with a tail that a power loss takes it would lie beyond the
+        end of the log, whose next offset would go with the index of another record.
+        """
+        if self._log.open_start is None or not self._group.node.is_hard_state_stored:
             return
         log = self._partition.log
         index = min(commit_index, log.synced_index)
