@@ -198,7 +198,7 @@ class CheckpointFiles:
             try:
                 return self.read(place)
             except ValueError as fault:
-                _log.error("the checkpoint %s is damaged, an older one counts: %s", place, fault)
+                _log.error("%s is damaged, an older one has to do: %s", place.name, fault)
                 self.open(place).discard(0)
         return None
 
