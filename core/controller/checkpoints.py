@@ -101,7 +101,7 @@ def parse_checkpoint(place: Place, data: Buffer) -> Checkpoint:
         ValueError: they are not whole, or not what the file's name says.
     """
     first, _, body = bytes(data).partition(b"\n")
-    head: Any = json.loads(first)
+    head: Any = json.loads(first.decode())
     records = body.split(b"\n")[:-1]
     expected = {
         "checkpoint": _VERSION,

@@ -91,6 +91,8 @@ def expected() -> tuple[list[dict[str, Any]], int, int]:
 
 
 def test_the_log_is_shortened_to_the_older_of_two_checkpoints() -> None:
+    states, _, _ = expected()
+
     async def run() -> None:
         node = MetadataNode()
         assert await first_life(node) == COMMANDS
@@ -99,7 +101,7 @@ def test_the_log_is_shortened_to_the_older_of_two_checkpoints() -> None:
         assert node.log.first_index > 1
         assert node.log.synced_offset >= newer
         node.begin()
-        assert facts(node.controller) == expected()[0][-1]
+        assert facts(node.controller) == states[-1]
         assert node.metadata.checkpoint.offset == newer
 
     asyncio.run(run())
