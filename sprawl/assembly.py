@@ -344,13 +344,13 @@ class Assembly:
         try:
             cluster.begin(controller, joined_as)
             controller.load()
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, KafkaFault) as error:
+            if isinstance(error, KafkaFault) and error.code in UNWANTED:
+                raise unwanted(error) from error
             raise StartFault(
                 f"the metadata in {self._settings.data} cannot be read: {error}",
                 next_step="start the version of Sprawl that wrote it, or use other --data",
             ) from error
-        except KafkaFault as fault:
-            raise unwanted(fault) from fault
 
     async def _announce(self, cluster: Cluster, node: NodeInfo) -> None:
         try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from sprawl.core.controller.controller import StateMachine
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import BrokerId
 
@@ -22,7 +23,7 @@ class MemoryMetadataLog:
         self.is_full = False
         self.is_holding = False
         self._held: list[tuple[Sequence[bytes], asyncio.Future[None]]] = []
-        self._apply: Callable[[Sequence[bytes]], None] | None = None
+        self._machine: StateMachine | None = None
 
     @property
     def end_offset(self) -> int:
@@ -31,8 +32,8 @@ class MemoryMetadataLog:
     def read_all(self) -> Iterator[bytes]:
         return iter(list(self.records))
 
-    def follow(self, apply: Callable[[Sequence[bytes]], None]) -> None:
-        self._apply = apply
+    def follow(self, machine: StateMachine) -> None:
+        self._machine = machine
 
     async def append(self, records: Sequence[bytes]) -> None:
         if self.is_full:
@@ -54,11 +55,8 @@ class MemoryMetadataLog:
 
     def _commit(self, records: Sequence[bytes]) -> None:
         self.records += records
-        if self._apply is not None and records:
-            self._apply(records)
+        if self._machine is not None and records:
+            self._machine.apply(records)
 
     async def wait_for(self, offset: int) -> None:
         assert offset <= len(self.records)
-
-    async def compact(self, records: Sequence[bytes]) -> None:
-        self.records[:] = records

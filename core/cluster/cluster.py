@@ -30,6 +30,8 @@ from sprawl.core.cluster.hints import LeaderHints, encode_hints, parse_hints
 from sprawl.core.cluster.peers import PeerIdentity, PeerRefused, PeerUnreachable
 from sprawl.core.cluster.registration import Registration
 from sprawl.core.cluster.view import Quorum, QuorumMember
+from sprawl.core.controller.checkpoint_copies import AttachedCheckpoints
+from sprawl.core.controller.checkpoints import CheckpointFiles
 from sprawl.core.controller.features import SUPPORTED
 from sprawl.core.controller.metadata_log import (
     METADATA_CONFIG,
@@ -169,11 +171,15 @@ class Cluster:
             )
             self._copies.serve(self._transport.serve)
         self.elections.begin(self._host, self._transport)
+        directory = self._store.directory(str(METADATA_TP))
+        checkpoints = CheckpointFiles(directory)
+        if self._copies is not None:
+            self._copies.attached[_METADATA_KEY] = AttachedCheckpoints(checkpoints)
         log = PartitionLog.open(
             tp=METADATA_TP,
             topic_id=METADATA_TOPIC_ID,
             config=METADATA_CONFIG,
-            directory=self._store.directory(str(METADATA_TP)),
+            directory=directory,
             kv=self._kv,
             now_ms=self._clock.now_ms(),
             clean_shutdown=False,
@@ -186,7 +192,7 @@ class Cluster:
             replicate=self._replicate_metadata,
         )
         assert self._metadata_replica is not None
-        self.log.attach(self._metadata, self._metadata_replica)
+        self.log.attach(self._metadata, self._metadata_replica, checkpoints, self._run_blocking)
         self._host.start()
 
     def _replicate_metadata(self, partition: Partition) -> Replication:
@@ -326,8 +332,7 @@ class Cluster:
         return None if topic is None else Target(topic.wanted(key.partition))
 
     def fell_behind(self, key: LogKey, follower: ReplicaId) -> None:
-        # The controller's log is kept whole: nobody falls behind it.
-        if self._copies is not None and key != _METADATA_KEY:
+        if self._copies is not None:
             self._copies.offer(key, follower)
 
     def arrived(self, key: LogKey, configuration: Configuration) -> None:

@@ -65,6 +65,7 @@ class BrokerConfig:
     log_retention_check_interval_ms: int
     max_connections: int
     max_connections_per_ip: int
+    metadata_log_max_record_bytes_between_snapshots: int
     num_partitions: int
     offset_metadata_max_bytes: int
     offsets_retention_check_interval_ms: int

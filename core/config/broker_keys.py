@@ -222,6 +222,15 @@ _LOG_CARE = (
         unit="ms",
         check=between(1),
     ),
+    _key(
+        "metadata.log.max.record.bytes.between.snapshots",
+        _L,
+        "20971520",
+        "How much the metadata log grows before a checkpoint is written and older records go"
+        " (KIP-630).",
+        unit="bytes",
+        check=between(1),
+    ),
 )
 
 _GROUPS = (

@@ -20,7 +20,15 @@ from uuid import UUID
 
 from sprawl.core.config.topic import topic_config
 from sprawl.core.controller.commands import Circumstances, Command, plan
-from sprawl.core.controller.features import FEATURE, SUPPORTED, FeatureUpdate, Levels, check_known
+from sprawl.core.controller.features import (
+    CHECKPOINTS,
+    FEATURE,
+    SUPPORTED,
+    FeatureUpdate,
+    Levels,
+    check_known,
+)
+from sprawl.core.controller.jumps import tell_topics
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import (
     PRODUCER_ID_BLOCK,
@@ -42,8 +50,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_SNAPSHOT_AFTER_RECORDS = 10_000
-"""Records since the last snapshot after which a new one pays: about 2 MiB to replay."""
 COMMAND_TIMEOUT_S: Final = 15.0
 """How long a command looks for a controller that takes it; below the 30 s that Kafka's clients give
 an administrative request by default, so that they hear why."""
@@ -67,10 +73,10 @@ class MetadataLog(Protocol):
         ...
 
     def read_all(self) -> Iterator[bytes]:
-        """Every record known to be committed since the last snapshot, that included."""
+        """A checkpoint's records and those known to be committed after it."""
         ...
 
-    def follow(self, apply: Callable[[Sequence[bytes]], None]) -> None:
+    def follow(self, machine: StateMachine) -> None:
         """Hand over what is committed after `read_all`, in order, before `append` completes."""
         ...
 
@@ -87,8 +93,21 @@ class MetadataLog(Protocol):
         """Completes when everything below `offset` was applied here."""
         ...
 
-    def compact(self, records: Sequence[bytes]) -> Awaitable[None]:
-        """Put a snapshot of what was applied here in place of everything before it."""
+
+class StateMachine(Protocol):
+    """What the log's records are applied to."""
+
+    def apply(self, records: Sequence[bytes]) -> None:
+        """Follow committed records."""
+        ...
+
+    def restore(self, records: Sequence[bytes]) -> None:
+        """Go on from a checkpoint of a later state, instead of what leads to it."""
+        ...
+
+    def capture(self, log_bytes: int) -> Callable[[], Sequence[bytes]] | None:
+        """A checkpoint of the state as it is now, if one is due after so many bytes of records: its
+        records are made by the function that is returned, which may run in a thread."""
         ...
 
 
@@ -185,7 +204,6 @@ class Controller:
         self._turns: set[asyncio.Task[Answer]] = set()
         self._ids = _ProducerIds()
         self._ids_turn = asyncio.Lock()
-        self._records_since_snapshot = 0
 
     def load(self) -> None:
         """Rebuild the state from the log, and tell the listener all of it; then follow the log.
@@ -197,13 +215,12 @@ class Controller:
         """
         for data in self._log.read_all():
             self.state.apply(decode_record(data))
-            self._records_since_snapshot += 1
         check_known(self.node_id, self.levels, self.state.level)
         self._configure_broker()
         for topic in self.state.topics.values():
             self._listener.topic_added(topic)
         self._listener.nodes_changed()
-        self._log.follow(self._apply)
+        self._log.follow(self)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -476,7 +493,7 @@ class Controller:
 
     # --- following the log ----------------------------------------------------------------------
 
-    def _apply(self, records: Sequence[bytes]) -> None:
+    def apply(self, records: Sequence[bytes]) -> None:
         """Committed records: follow them, and tell the listener what each changed."""
         for data in records:
             record = decode_record(data)
@@ -485,7 +502,6 @@ class Controller:
                 removed = self.state.by_id[UUID(record["id"])]
             self.state.apply(record)
             self._tell(record, removed)
-        self._records_since_snapshot += len(records)
 
     def _tell(self, record: Record, removed: TopicInfo | None) -> None:
         listener = self._listener
@@ -523,9 +539,32 @@ class Controller:
         configs = self.state.broker_configs
         self._listener.broker_configured(configs.get("", {}), configs.get(str(self.node_id), {}))
 
-    async def snapshot_when_due(self) -> None:
-        """Shorten the log once replaying it would take longer than the state is worth."""
-        due = _SNAPSHOT_AFTER_RECORDS + 2 * len(self.state.topics)
-        if self._records_since_snapshot > due:
-            self._records_since_snapshot = 0
-            await self._log.compact([encode_record(each) for each in self.state.snapshot()])
+    # --- checkpoints ----------------------------------------------------------------------------
+
+    def may_checkpoint(self, log_bytes: int) -> bool:
+        """Whether a checkpoint may be written after so many bytes of records, and the log before it
+        deleted: the one place that decides it."""
+        due_bytes = self._broker_config().metadata_log_max_record_bytes_between_snapshots
+        return self.state.level >= CHECKPOINTS and log_bytes >= due_bytes
+
+    def capture(self, log_bytes: int) -> Callable[[], Sequence[bytes]] | None:
+        """See StateMachine."""
+        if not self.may_checkpoint(log_bytes):
+            return None
+        state = self.state.copy()
+        return lambda: [encode_record(each) for each in state.snapshot()]
+
+    def restore(self, records: Sequence[bytes]) -> None:
+        """See StateMachine. The listener is told what differs."""
+        state = ControllerState()
+        for data in records:
+            state.apply(decode_record(data))
+        before = self.state.copy()
+        self.state.become(state)
+        if before.level != state.level:
+            self._finalized()
+        if before.broker_configs != state.broker_configs:
+            self._configure_broker()
+        tell_topics(before, state, self._listener)
+        if before.nodes != state.nodes:
+            self._listener.nodes_changed()

@@ -2,18 +2,18 @@
 
     append ──> one batch, a record each ──> committed ──> applied on every node, in log order
 
-The log is kept whole; a snapshot of the state, with the offset it stands for, spares the replay at
-start. How far records were applied is remembered without a sync: what a node applies again after a
-crash is what it did before, and following a record twice changes nothing that matters.
+    start            newest whole checkpoint ──> the records after it, as far as known as committed
+    copied log       begins above what was applied here ──> the checkpoint that came with it
 
-    controller/snapshot    {"offset": n, "records": [...]}
+A log that grew is shortened by checkpoints of the state (checkpointing.py). How far records were
+applied is remembered without a sync: what a node applies again after a crash is what it did before.
+
     controller/applied     offset up to which records are known to be committed
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import struct
 from collections import deque
@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 from uuid import UUID
 
+from sprawl.core.controller.checkpointing import CheckpointFacts, Checkpointing
+from sprawl.core.controller.checkpoints import Checkpoint, CheckpointFiles
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogIndex, Offset, PartitionId, TopicId, TopicName, TopicPartition
 from sprawl.core.log.config import LogConfig
@@ -29,8 +31,10 @@ from sprawl.core.records.record import decode_records, encode_batch
 
 if TYPE_CHECKING:
     from sprawl.core.clock import Clock
+    from sprawl.core.controller.controller import StateMachine
     from sprawl.core.ids import BrokerId, ReplicaId
     from sprawl.core.partition.partition import Partition
+    from sprawl.core.partition.replication import RunBlocking
     from sprawl.core.storage.port import KeyValueStore
 
 _log = logging.getLogger(__name__)
@@ -41,7 +45,6 @@ METADATA_TP: Final = TopicPartition(TopicName("__cluster_metadata"), PartitionId
 METADATA_CONFIG: Final = LogConfig(
     retention_ms=-1, segment_bytes=67_108_864, max_message_bytes=67_108_864
 )
-_SNAPSHOT: Final = b"controller/snapshot"
 _APPLIED: Final = b"controller/applied"
 _BEFORE: Final = b"controller/record/"
 """Where records were kept before they had a log: they become its first batch."""
@@ -59,6 +62,8 @@ class Replicated(Protocol):
     def leader(self) -> ReplicaId | None: ...
 
     def confirm(self) -> asyncio.Future[LogIndex]: ...
+
+    def forget_below(self, offset: Offset) -> bool: ...
 
 
 class RaftMetadataLog:
@@ -83,15 +88,31 @@ class RaftMetadataLog:
         self._node_of = node_of
         self._partition: Partition | None = None
         self._replica: Replicated | None = None
-        self._apply: Callable[[Sequence[bytes]], None] | None = None
+        self._files: CheckpointFiles | None = None
+        self._checkpoints: Checkpointing | None = None
+        self._machine: StateMachine | None = None
         self._applied = 0
         self._has_earlier = next(iter(kv.iterate(_BEFORE)), None) is not None
+        self._bytes_since_checkpoint = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    def attach(self, partition: Partition, replica: Replicated) -> None:
-        """Take the records from here; call it before anything else."""
+    def attach(
+        self,
+        partition: Partition,
+        replica: Replicated,
+        files: CheckpointFiles,
+        run_blocking: RunBlocking,
+    ) -> None:
+        """Take the records from here; call it before anything else.
+
+        Raises:
+            OSError: the folder of the checkpoints cannot be tidied up.
+        """
         self._partition = partition
         self._replica = replica
+        self._files = files
+        self._run_blocking = run_blocking
+        files.remove_parts()
 
     # --- MetadataLog ----------------------------------------------------------------------------
 
@@ -111,20 +132,39 @@ class RaftMetadataLog:
     def end_offset(self) -> int:
         return self._applied
 
+    @property
+    def checkpoint(self) -> CheckpointFacts:
+        """The newest one of this node."""
+        return CheckpointFacts() if self._checkpoints is None else self._checkpoints.facts
+
+    @property
+    def start_offset(self) -> int:
+        """The first offset that this node still has as a record of its own."""
+        return 0 if self._partition is None else self._partition.log_start_offset
+
     def read_all(self) -> Iterator[bytes]:
-        """Every record up to where this node knew them to be committed when it stopped."""
-        partition, _ = self._attached()
-        found = self._kv.get(_SNAPSHOT)
+        """Every record up to where this node knew them to be committed when it stopped.
+
+        Raises:
+            ValueError: the log was shortened, and no checkpoint says what it began with.
+            OSError, KafkaFault: log or checkpoint cannot be read.
+        """
+        partition, replica = self._attached()
+        assert self._files is not None
+        found = self._begin_with(partition)
+        facts = CheckpointFacts()
         if found is not None:
-            snapshot = json.loads(found)
-            self._applied = snapshot["offset"]
-            yield from (record.encode() for record in snapshot["records"])
+            facts = CheckpointFacts(found.place.offset, found.size_bytes)
+            yield from found.records
+        self._checkpoints = Checkpointing(
+            self._files, partition.log, replica, run_blocking=self._run_blocking, facts=facts
+        )
         known = self._kv.get(_APPLIED)
         end_offset = 0 if known is None else _OFFSET.unpack(known)[0]
         yield from self._read(partition, min(end_offset, partition.log_end_offset))
 
-    def follow(self, apply: Callable[[Sequence[bytes]], None]) -> None:
-        self._apply = apply
+    def follow(self, machine: StateMachine) -> None:
+        self._machine = machine
         self.committed()
 
     async def append(self, records: Sequence[bytes]) -> None:
@@ -159,24 +199,26 @@ class RaftMetadataLog:
         self._waiting.append((offset, applied))
         await applied
 
-    async def compact(self, records: Sequence[bytes]) -> None:
-        snapshot = {"offset": self._applied, "records": [each.decode() for each in records]}
-        self._kv.put(_SNAPSHOT, json.dumps(snapshot).encode())
-
     # --- from the partition ---------------------------------------------------------------------
 
     def committed(self) -> None:
         """The high watermark moved: apply what is below it."""
-        if self._apply is None:
+        machine = self._machine
+        if machine is None:
             return
         partition, _ = self._attached()
-        if self._applied >= partition.high_watermark:
-            return
-        self._apply(list(self._read(partition, partition.high_watermark)))
-        try:
-            self._kv.put(_APPLIED, _OFFSET.pack(self._applied))
-        except OSError as failure:
-            _log.warning("the next start may follow some records again: %s", failure)
+        if self._applied < partition.high_watermark:
+            if self._applied < partition.log_start_offset:
+                self._jump(partition, machine)
+            machine.apply(list(self._read(partition, partition.high_watermark)))
+            try:
+                self._kv.put(_APPLIED, _OFFSET.pack(self._applied))
+            except OSError as failure:
+                _log.warning("the next start may follow some records again: %s", failure)
+            self._tell_waiting()
+        self._shorten(machine)
+
+    def _tell_waiting(self) -> None:
         waiting, self._waiting = self._waiting, deque()
         for offset, applied in waiting:
             if applied.done():
@@ -185,6 +227,45 @@ class RaftMetadataLog:
                 applied.set_result(None)
             else:
                 self._waiting.append((offset, applied))
+
+    def _jump(self, partition: Partition, machine: StateMachine) -> None:
+        """A copy took the log's place, and what was to be applied next is not in it.
+
+        Raises:
+            ValueError, OSError: its checkpoint cannot be read.
+        """
+        found, checkpoints = self._begin_with(partition), self._checkpoints
+        assert found is not None
+        assert checkpoints is not None
+        checkpoints.facts = CheckpointFacts(found.place.offset, found.size_bytes)
+        machine.restore(found.records)
+
+    def _shorten(self, machine: StateMachine) -> None:
+        checkpoints = self._checkpoints
+        assert checkpoints is not None
+        checkpoints.move_start()
+        if checkpoints.is_writing:
+            return
+        capture = machine.capture(self._bytes_since_checkpoint)
+        if capture is not None:
+            self._bytes_since_checkpoint = 0
+            checkpoints.write(self._applied, capture)
+
+    def _begin_with(self, partition: Partition) -> Checkpoint | None:
+        """The checkpoint from which the log goes on, as what was applied; None for a whole log."""
+        assert self._files is not None
+        start = partition.log_start_offset
+        found = self._files.newest(start)
+        if found is not None:
+            self._applied = found.place.offset
+            self._bytes_since_checkpoint = 0
+        elif start > 0:
+            raise ValueError(
+                f"the metadata log starts at {start}, and there is no whole checkpoint of what was"
+                " before. The other nodes have it: this one can begin anew with an empty data"
+                " directory, --join and --replace-node"
+            )
+        return found
 
     def earlier_records(self) -> list[bytes]:
         """Records of a data directory from before they had a log."""
@@ -202,6 +283,7 @@ class RaftMetadataLog:
                 Offset(self._applied), _READ_BYTES, up_to_offset=Offset(end_offset), min_one=True
             )
             run = b"".join(read.buffers)
+            self._bytes_since_checkpoint += len(run)
             for pos, _ in iter_batches(run):
                 for record in decode_records(run, pos):
                     if self._applied <= record.offset < end_offset:

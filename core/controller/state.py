@@ -48,6 +48,22 @@ class ControllerState:
         self.collisions: dict[str, str] = {}
         """Topic names by their name with dots made underscores, as metrics write them."""
 
+    def copy(self) -> ControllerState:
+        """One that does not change with this one."""
+        made = ControllerState()
+        made.become(self)
+        return made
+
+    def become(self, other: ControllerState) -> None:
+        """Hold what another one holds, in the same dicts: many parts of a node look at them."""
+        for name, value in vars(other).items():
+            mine = getattr(self, name)
+            if isinstance(mine, dict):
+                mine.clear()
+                mine.update(value)
+            else:
+                setattr(self, name, value)
+
     def topic(self, name: str) -> TopicInfo:
         """A topic by name. Raises: KafkaFault UNKNOWN_TOPIC_OR_PARTITION."""
         found = self.topics.get(name)

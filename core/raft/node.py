@@ -91,6 +91,11 @@ class RaftNode(Elections):
         lead = self._lead
         return self._has_news or (lead is not None and (lead.wants_append or bool(lead.reads)))
 
+    @property
+    def is_hard_state_stored(self) -> bool:
+        """Whether all that the hard state says is on disk: only then may a log forget entries."""
+        return not self._is_hard_state_new and self._stored_token == self._token
+
     def durable_indexes(self) -> list[LogIndex]:
         """For a leader: up to where each voter, itself first, is known to have the log on disk."""
         lead = self._lead

@@ -5,7 +5,8 @@
     read       u64 session, u32 segment, u64 position, u32 size
     done       i64 index
 
-The JSON has the fields of `Manifest` and of its plan; segments and epochs as lists of numbers.
+The JSON has the fields of `Manifest` and of its plan; segments and epochs as lists of numbers. In
+reads the attachment counts as the segment after the last.
 """
 
 from __future__ import annotations
@@ -70,6 +71,13 @@ class Piece(NamedTuple):
             raise ValueError(f"not a read of a copy: {fault}") from None
 
 
+class Attachment(NamedTuple):
+    """A file without which the copy of a log is of no use (copying.Attached)."""
+
+    name: str
+    size_bytes: int
+
+
 class Manifest(NamedTuple):
     """What there is to copy.
 
@@ -81,6 +89,7 @@ class Manifest(NamedTuple):
     session: int
     configuration: Configuration
     plan: CopyPlan
+    attachment: Attachment | None = None
 
     def encode(self) -> bytes:
         plan = self.plan
@@ -96,6 +105,7 @@ class Manifest(NamedTuple):
                 "epochs": plan.epochs,
                 "segments": plan.segments,
                 "producers_offset": plan.producers_offset,
+                "attachment": self.attachment,
             }
         ).encode()
         return _SIZE.pack(len(head)) + head + plan.producers
@@ -126,7 +136,8 @@ class Manifest(NamedTuple):
             )
             plan.check()
             configuration = Configuration.parse(bytes.fromhex(found["configuration"]))
-            return cls(_number(found["session"]), configuration, plan)
+            attachment = _attachment(found.get("attachment"))
+            return cls(_number(found["session"]), configuration, plan, attachment)
         except (ValueError, KeyError, TypeError, struct.error) as fault:
             raise ValueError(f"not the manifest of a copy: {fault}") from None
 
@@ -139,6 +150,14 @@ def _number(value: object) -> int:
 
 def _epoch(term: object, index: object, offset: object) -> EpochStart:
     return EpochStart(Term(_number(term)), LogIndex(_number(index)), Offset(_number(offset)))
+
+
+def _attachment(found: object) -> Attachment | None:
+    if found is None:
+        return None
+    if not isinstance(found, list) or len(found) != 2 or not isinstance(found[0], str):
+        raise ValueError(f"{found!r} is no attachment")
+    return Attachment(found[0], _number(found[1]))
 
 
 def _segment(*fields: object) -> CopiedSegment:

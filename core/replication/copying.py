@@ -31,6 +31,9 @@ Why this is safe:
    old hard state, or the new with the new. Term and vote are the same in both, or newer.
 5. LOG_START entries up to X have been applied by the leader, or count in the manifest's log start.
    None is open in the copy; those after X come with the entries after it.
+6. A log whose owner keeps elsewhere what was deleted (the controller's checkpoints) is copied with
+   that: the attachment is durable under its name before the swap. It tells of committed records
+   only, so that it does no harm beside the old log either.
 
 A copy that fails is removed, and the leader offers another one after a pause that grows to
 COPY_RETRY_MS_MAX. A stop leaves files that the next open of the log removes.
@@ -57,7 +60,14 @@ from sprawl.core.log.frames import FrameFault
 from sprawl.core.raft.checks import InvariantBroken
 from sprawl.core.raft.log_port import NO_INDEX
 from sprawl.core.raft.ready import Role
-from sprawl.core.replication.copy_manifest import Ask, Manifest, Piece, encode_done, parse_done
+from sprawl.core.replication.copy_manifest import (
+    Ask,
+    Attachment,
+    Manifest,
+    Piece,
+    encode_done,
+    parse_done,
+)
 from sprawl.core.replication.log_starts import GroupLog, store_key
 
 if TYPE_CHECKING:
@@ -69,6 +79,8 @@ if TYPE_CHECKING:
     from sprawl.core.partition.replication import RunBlocking
     from sprawl.core.replication.host import RaftGroup, RaftHost
     from sprawl.core.storage.port import Buffer, SegmentFile
+
+    _Planned = tuple[CopyPlan, tuple[SegmentFile, ...], Attachment | None]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -93,6 +105,43 @@ class Calls(Protocol):
 
     async def call(self, to: BrokerId, method: str, body: bytes, *, timeout_ms: int) -> bytes:
         """Raises: PeerUnreachable, PeerRefused."""
+        ...
+
+
+class Incoming(Protocol):
+    """An attachment on its way. Its methods block."""
+
+    def append(self, piece: bytes) -> None:
+        """Raises: OSError."""
+        ...
+
+    def finish(self) -> None:
+        """Check it, and make it durable under its name. Raises: ValueError, OSError."""
+        ...
+
+    def discard(self) -> None:
+        """Remove what is not finished."""
+        ...
+
+
+class Attached(Protocol):
+    """The file that goes with the copies of a log. Everything here blocks."""
+
+    def give(self, plan: CopyPlan) -> tuple[str, SegmentFile] | None:
+        """What goes with this plan; None when it needs nothing.
+
+        Raises:
+            OSError: it is not there.
+        """
+        ...
+
+    def take(self, plan: CopyPlan, name: str | None) -> Incoming | None:
+        """Begin to take what comes with a plan.
+
+        Raises:
+            ValueError: it is not what this plan needs.
+            OSError: the disk failed.
+        """
         ...
 
 
@@ -138,6 +187,8 @@ class Copies:
         run_blocking: RunBlocking,
         clock: Clock,
     ) -> None:
+        self.attached: dict[LogKey, Attached] = {}
+        """By log, for those that need more than their segments."""
         self._host = host
         self._calls = calls
         self._node_of = node_of
@@ -240,16 +291,18 @@ class Copies:
         node, log = group.node, group.log
         configuration, index = node.configuration, node.commit_index
         start = _group_log(group).committed_start(index)
-        job = partial(plan_copy, log, index, log_start_offset=0 if start is None else start)
+        job = partial(_plan, log, index, 0 if start is None else start, self.attached.get(ask.key))
         try:
             planned = await self._run_blocking(job)
         except (OSError, FrameFault, ValueError) as failure:
             raise _failed(log, failure) from failure
-        plan, files = cast("tuple[CopyPlan, tuple[SegmentFile, ...]]", planned)
-        sizes = tuple(each.size_bytes for each in plan.segments)
-        self._sessions[number] = _Session(ask, peer.node_id, log, sizes, files)
+        plan, files, attachment = cast("_Planned", planned)
+        sizes = [each.size_bytes for each in plan.segments]
+        if attachment is not None:
+            sizes.append(attachment.size_bytes)
+        self._sessions[number] = _Session(ask, peer.node_id, log, tuple(sizes), files)
         self._used_at[number] = asyncio.get_running_loop().time()
-        return Manifest(number, configuration, plan).encode()
+        return Manifest(number, configuration, plan, attachment).encode()
 
     async def give_piece(self, peer: PeerIdentity, body: memoryview) -> bytes:
         """Answer copy/read.
@@ -348,9 +401,11 @@ class Copies:
         try:
             await self._in_thread(staged.begin)
             for piece in _pieces(manifest):
-                await self._fetch(group, ask, leader, piece, staged)
+                found = await self._fetch(group, ask, leader, piece)
+                await self._in_thread(partial(staged.append, piece.segment, found))
             self._check_current(group, ask)
             await self._in_thread(partial(staged.finish, self._clock.now_ms()))
+            await self._fetch_attachment(group, ask, leader, manifest)
             while group.is_storing:
                 self._check_current(group, ask)
                 await asyncio.sleep(_STORING_LOOK_S)
@@ -362,15 +417,33 @@ class Copies:
                 staged.discard()
         return plan.index
 
-    async def _fetch(
-        self, group: RaftGroup, ask: Ask, leader: BrokerId, piece: Piece, staged: StagedCopy
+    async def _fetch_attachment(
+        self, group: RaftGroup, ask: Ask, leader: BrokerId, manifest: Manifest
     ) -> None:
+        attached, attachment = self.attached.get(ask.key), manifest.attachment
+        if attached is None:
+            return
+        name = None if attachment is None else attachment.name
+        job = partial(attached.take, manifest.plan, name)
+        incoming = cast("Incoming | None", await self._run_blocking(job))
+        if incoming is None or attachment is None:
+            return
+        try:
+            for piece in _pieces_of(manifest, len(manifest.plan.segments), attachment.size_bytes):
+                found = await self._fetch(group, ask, leader, piece)
+                await self._in_thread(partial(incoming.append, found))
+            self._check_current(group, ask)
+            await self._in_thread(incoming.finish)
+        finally:
+            incoming.discard()
+
+    async def _fetch(self, group: RaftGroup, ask: Ask, leader: BrokerId, piece: Piece) -> bytes:
         await self._reading.take(piece.size_bytes)
         found = await self._call(leader, READ, piece.encode())
         if len(found) != piece.size_bytes:
             raise ValueError(f"{len(found)} bytes for {piece}")
         self._check_current(group, ask)
-        await self._in_thread(partial(staged.append, piece.segment, found))
+        return found
 
     def _put_in_place(
         self, group: RaftGroup, key: LogKey, staged: StagedCopy, manifest: Manifest
@@ -431,11 +504,27 @@ class Copies:
             raise
 
 
+def _plan(
+    log: PartitionLog, index: LogIndex, log_start_offset: int, attached: Attached | None
+) -> _Planned:
+    """Runs in the thread pool."""
+    plan, files = plan_copy(log, index, log_start_offset=log_start_offset)
+    given = None if attached is None else attached.give(plan)
+    if given is None:
+        return plan, files, None
+    name, file = given
+    return plan, (*files, file), Attachment(name, file.size_bytes)
+
+
 def _pieces(manifest: Manifest) -> Iterator[Piece]:
     for at, segment in enumerate(manifest.plan.segments):
-        for position in range(0, segment.size_bytes, COPY_PIECE_BYTES):
-            size_bytes = min(COPY_PIECE_BYTES, segment.size_bytes - position)
-            yield Piece(manifest.session, at, position, size_bytes)
+        yield from _pieces_of(manifest, at, segment.size_bytes)
+
+
+def _pieces_of(manifest: Manifest, at: int, file_bytes: int) -> Iterator[Piece]:
+    for position in range(0, file_bytes, COPY_PIECE_BYTES):
+        size_bytes = min(COPY_PIECE_BYTES, file_bytes - position)
+        yield Piece(manifest.session, at, position, size_bytes)
 
 
 def _group_log(group: RaftGroup) -> GroupLog:

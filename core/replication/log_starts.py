@@ -1,9 +1,10 @@
 """A partition's log as its Raft group sees it: the same log, with the LOG_START entries noted.
 
-A log start moves on when its entry is committed, on every replica alike. So that nobody has to
-look for such entries in a log that is opened again, the ones that are not done yet stand in the
-key-value store, written before the entry is. A note is a hint: it counts when that entry stands in
-the log, so that one whose entry was never written, or was cut off, does no harm.
+A log start moves on when its entry is committed, on every replica alike, as soon as the replica has
+the entry on its disk. So that nobody has to look for such entries in a log that is opened again,
+the ones that are not done yet stand in the key-value store, written before the entry is. A note is
+a hint: it counts when that entry stands in the log, so that one whose entry was never written, or
+was cut off, does no harm.
 
     starts/<topic id><partition>    (index, offset) of each, ascending
 """
@@ -106,6 +107,11 @@ class GroupLog:
         return self.append_entry(
             EntryType.LOG_START, _OFFSET.pack(offset), term=term, now_ms=now_ms
         )
+
+    @property
+    def open_start(self) -> LogIndex | None:
+        """The first entry that is not done yet; None when there is none."""
+        return self._starts[0][0] if self._starts else None
 
     def committed_start(self, commit_index: int) -> Offset | None:
         """Where the log starts by the entries up to the commit index; None: no news.

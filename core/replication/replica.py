@@ -15,7 +15,8 @@ Rules:
 4. An append whose leader is deposed may or may not stay in the log. Its producer is told
    NOT_ENOUGH_REPLICAS_AFTER_APPEND, never a code that stands for "not written": it tries again, and
    the new leader knows duplicates. NOT_LEADER_OR_FOLLOWER is certain: nothing was appended.
-5. The log start moves by entries of the log, on all replicas at the same place of it.
+5. The log start moves by entries of the log, on all replicas at the same place of it, and on each
+   when the entry is committed and on its own disk.
 6. Where the replicas are wanted is the controller's to say; the leader brings it about, one step
    of the configuration at a time.
 """
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from sprawl.core.cluster.hints import LeaderHint
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import LogIndex
 from sprawl.core.partition.replication import ACKS_ALL
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.faults import ConfigurationRefused, ReadRefused, TransferRefused
@@ -36,7 +38,7 @@ from sprawl.core.raft.ready import Role
 
 if TYPE_CHECKING:
     from sprawl.core.clock import Clock
-    from sprawl.core.ids import LogIndex, LogKey, Offset, ReplicaId
+    from sprawl.core.ids import LogKey, Offset, ReplicaId
     from sprawl.core.partition.partition import Partition
     from sprawl.core.partition.replication import Commit
     from sprawl.core.raft.ready import Ready
@@ -248,6 +250,26 @@ class RaftReplica:
         if start is not None and start > self._partition.log_start_offset:
             self.advance_log_start(start)
 
+    def forget_below(self, offset: Offset) -> bool:
+        """Delete what lies below a committed offset, on this replica alone: its owner keeps in
+        another form what is said there, and gives it with copies.
+
+        Returns:
+            False when it cannot be done now: the disk does not have what follows, or a hard state
+            is on its way, without which a configuration that stands there would be lost.
+
+        Raises:
+            KafkaFault: KAFKA_STORAGE_ERROR; the log starts where it did.
+        """
+        partition = self._partition
+        log = partition.log
+        if self._failed is not None or not self._group.node.is_hard_state_stored:
+            return False
+        if min(log.synced_offset, partition.high_watermark) <= offset:
+            return False
+        log.set_log_start(offset, write_entry=False)
+        return True
+
     def close(self, fault: KafkaFault, *, forget: bool = False) -> None:
         self._failed = self._failed or fault
         if self._is_serving:
@@ -323,7 +345,9 @@ class RaftReplica:
             self._around.led(partition, is_leader=True)
 
     def raft_progressed(self) -> None:
-        self._complete_commits(self._group.node.commit_index)
+        commit_index = self._group.node.commit_index
+        self._move_start(commit_index)
+        self._complete_commits(commit_index)
 
     def raft_ticked(self) -> None:
         if self._is_serving:
@@ -347,18 +371,12 @@ class RaftReplica:
     def _commit(self, commit_index: LogIndex) -> None:
         partition = self._partition
         log = partition.log
+        self._move_start(commit_index)
         if commit_index == self._followed_index:
             self._complete_commits(commit_index)
             return
         if commit_index < log.first_index - 1:
             return
-        try:
-            start = self._log.committed_start(commit_index)
-            if start is not None:
-                log.set_log_start(start, write_entry=False)
-                self._log.start_moved(commit_index)
-        except KafkaFault as fault:
-            _log.error("%s: the log start stays at %d: %s", log.tp, log.log_start_offset, fault)
         try:
             partition.commit_to(log.end_offset_of(commit_index))
             self._followed_index = commit_index
@@ -369,11 +387,37 @@ class RaftReplica:
         self._around.committed(partition)
         self._complete_commits(commit_index)
 
+    def _move_start(self, commit_index: LogIndex) -> None:
+        """Follow committed LOG_START entries, once this replica has them, and so what stands before
+        them, on its own disk, and every configuration among that in its hard state.
+
+        The log start is synced at once: with a tail that a power loss takes it would lie beyond the
+        end of the log, whose next offset would go with the index of another record.
+        """
+        open_start = self._log.open_start
+        if open_start is None or not self._group.node.is_hard_state_stored:
+            return
+        log = self._partition.log
+        index = min(commit_index, log.synced_index)
+        if open_start > index:
+            return
+        try:
+            start = self._log.committed_start(index)
+            if start is not None:
+                log.set_log_start(start, write_entry=False)
+            self._log.start_moved(index)
+        except KafkaFault as fault:
+            _log.error("%s: the log start stays at %d: %s", log.tp, log.log_start_offset, fault)
+
     def _complete_commits(self, commit_index: LogIndex) -> None:
         commits = self._commits
         if not commits:
             return
         safe_index = min(commit_index, self._replicated_index())
+        open_start = self._log.open_start
+        if open_start is not None:
+            # Who asked for a log start is told when it is there.
+            safe_index = min(safe_index, LogIndex(open_start - 1))
         while commits and commits[0][0] <= safe_index:
             commit = commits.popleft()[1]
             if not commit.done():  # the one who waited may have gone

@@ -286,7 +286,9 @@ class World(Owners):
             self.disturb()
         if rng.random() < knobs.outages:
             self.lose_a_cut()
-        is_changing = any(h.node and h.node.is_leader and h.node.pending for h in self.hosts.values())
+        is_changing = any(
+            h.node and h.node.is_leader and h.node.pending for h in self.hosts.values()
+        )
         if rng.random() < (knobs.coups if is_changing else knobs.usurpers):
             self.usurp()
         elif rng.random() < knobs.usurpers:
