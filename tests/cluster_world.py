@@ -53,7 +53,9 @@ class ClusterWorld:
                 stack.push_async_callback(self.stop, number)
 
     async def start(self, number: int) -> None:
-        """Start a node, again or for the first time."""
+        """Start a node, again or for the first time; one more than there were, too."""
+        if number not in self._ports:
+            self._ports[number], self._peer_ports[number] = free_ports(2)
         port = self._peer_ports[number]
         settings: dict[str, Any] = {"peer_port": port, "node_id": number, **self._settings}
         settings["broker_rack"] = rack_of(number)

@@ -179,7 +179,7 @@ async def do(controller: Controller, at: int) -> None:
     elif at % 5 == 1:
         await controller.create_topic(TopicSpec(name=f"t{at}", configs={"retention.ms": "5"}))
     elif at % 5 == 2:
-        await controller.alter_configs(2, f"t{at - 1}", {"retention.ms": str(at)})
+        await controller.replace_configs(2, f"t{at - 1}", {"retention.ms": str(at)})
     elif at % 5 == 3:
         await controller._submit({"do": "producer ids"})
     elif at % 5 == 4:
@@ -187,7 +187,7 @@ async def do(controller: Controller, at: int) -> None:
     elif at % 10:
         await controller.delete_topic(controller.topics[f"t{at - 4}"])
     else:
-        await controller.alter_configs(4, "", {"log.retention.ms": str(at)})
+        await controller.replace_configs(4, "", {"log.retention.ms": str(at)})
 
 
 def facts(controller: Controller) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sprawl.core.cluster.address_book import AddressBook
+from sprawl.core.controller.checkpoints import CheckpointFiles
 from sprawl.core.controller.metadata_log import (
     METADATA_CONFIG,
     METADATA_TOPIC_ID,
@@ -55,6 +57,29 @@ class Alone:
     def confirm(self) -> asyncio.Future[LogIndex]:
         raise NotImplementedError
 
+    def forget_below(self, offset: Offset) -> bool:
+        raise NotImplementedError
+
+
+class Follower:
+    """What follows the records: nothing is so long that a checkpoint is due."""
+
+    def __init__(self) -> None:
+        self.applied: list[bytes] = []
+
+    def apply(self, records: Sequence[bytes]) -> None:
+        self.applied.extend(records)
+
+    def restore(self, records: Sequence[bytes]) -> None:
+        raise NotImplementedError
+
+    def capture(self, log_bytes: int) -> None:
+        """Nothing is due."""
+
+
+async def at_once(job: Callable[[], Any]) -> object:
+    return job()
+
 
 def metadata_partition(kv: MemoryKeyValueStore, alone: Alone) -> Partition:
     log = PartitionLog.open(
@@ -79,14 +104,10 @@ async def test_records_are_followed_though_the_disk_is_full() -> None:
     kv, alone = FullStore(), Alone()
     partition = metadata_partition(kv, alone)
     log = RaftMetadataLog(kv=kv, clock=Clock(), node_id=BrokerId(1), node_of=lambda _: BrokerId(1))
-    log.attach(partition, alone)
+    log.attach(partition, alone, CheckpointFiles(MemoryStore().directory("c")), at_once)
     assert list(log.read_all()) == []
-    applied: list[bytes] = []
-
-    def apply(records: Sequence[bytes]) -> None:
-        applied.extend(records)
-
-    log.follow(apply)
+    follower = Follower()
+    log.follow(follower)
     partition.append_internal(encode_batch([(1, None, b"first", [])]), now_ms=1)
     waiting = asyncio.ensure_future(log.wait_for(1))
     await asyncio.sleep(0)
@@ -94,12 +115,12 @@ async def test_records_are_followed_though_the_disk_is_full() -> None:
     partition.commit_to(partition.log_end_offset)
     log.committed()
     await waiting
-    assert applied == [b"first"]
+    assert follower.applied == [b"first"]
     kv.is_full = False
     partition.append_internal(encode_batch([(1, None, b"second", [])]), now_ms=1)
     partition.commit_to(partition.log_end_offset)
     log.committed()
-    assert applied == [b"first", b"second"]
+    assert follower.applied == [b"first", b"second"]
 
 
 def test_addresses_are_known_though_they_cannot_be_kept() -> None:
