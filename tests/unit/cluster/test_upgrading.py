@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cluster_world import ClusterWorld
@@ -18,10 +21,13 @@ from sprawl.client.clusters import read_status
 from sprawl.client.faults import Refused
 from sprawl.client.features import FeatureLevel, highest_level, raise_level, read_level
 from sprawl.core.controller import features
-from sprawl.core.controller.features import FEATURE, UNTOLD, Levels
+from sprawl.core.controller.features import FEATURE, SUPPORTED, UNTOLD, Levels
 from sprawl.core.controller.state import encode_record, node_record
 from sprawl.core.errors import ErrorCode
+from sprawl.core.storage.rocksdb import RocksKeyValueStore
 from sprawl.faults import StartFault
+from sprawl.node import Node
+from sprawl.platform import STORE
 
 OLD, NEW = Levels(1, 1), Levels(1, 2)
 
@@ -49,16 +55,17 @@ async def at_level(world: ClusterWorld, level: int) -> None:
     await world.until(lambda: all(each.level == level for each in states(world)))
 
 
-def kafka_features(bootstrap: str, update: int | None = None, **asked: Any) -> dict[str, Any]:
-    """What `kafka-features describe` shows of `sprawl.version`, after an update if one is asked."""
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-    try:
-        if update is not None:
-            assert admin.update_features({FEATURE: update}, **asked) == {FEATURE: "OK"}
+def described(bootstrap: str) -> dict[str, Any]:
+    """What `kafka-features describe` shows of `sprawl.version`."""
+    with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
         found: dict[str, Any] = admin.describe_features()[FEATURE]
-        return found
-    finally:
-        admin.close()
+    return found
+
+
+def updated(bootstrap: str, level: int, **asked: Any) -> dict[str, str]:
+    with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
+        answer: dict[str, str] = admin.update_features({FEATURE: level}, **asked)
+    return answer
 
 
 async def replace_program(world: ClusterWorld, number: int) -> None:
@@ -72,7 +79,7 @@ async def test_a_cluster_is_upgraded_node_by_node_and_then_raised(
 ) -> None:
     programs.use(OLD)
     async with ClusterWorld(3, tmp_path) as world:
-        assert await asyncio.to_thread(kafka_features, world.bootstrap) == {
+        assert await asyncio.to_thread(described, world.bootstrap) == {
             "supported": (1, 1),
             "finalized": (1, 1),
             "finalized_epoch": states(world)[0].level_epoch,
@@ -90,15 +97,16 @@ async def test_a_cluster_is_upgraded_node_by_node_and_then_raised(
             status = await read_status(client)
             assert (status.level, status.upgrade_to) == (1, 2)
         before = states(world)[0].level_epoch
-        ask = kafka_features
-        checked = await asyncio.to_thread(ask, world.bootstrap, 2, validate_only=True)
-        assert checked["finalized"] == (1, 1)
-        raised = await asyncio.to_thread(ask, world.bootstrap, 2)
+        update = partial(asyncio.to_thread, updated, world.bootstrap)
+        assert await update(2, validate_only=True) == {FEATURE: "OK"}
+        assert {each.level for each in states(world)} == {1}
+        assert await update(2) == {FEATURE: "OK"}
         await at_level(world, 2)
+        raised = await asyncio.to_thread(described, world.bootstrap)
         assert (raised["supported"], raised["finalized"]) == ((1, 2), (2, 2))
         assert raised["finalized_epoch"] > before
         with pytest.raises(InvalidUpdateVersionError, match="without setting the upgrade type"):
-            await asyncio.to_thread(ask, world.bootstrap, 1)
+            await update(1)
 
 
 async def test_a_program_that_does_not_know_the_level_cannot_take_part(
@@ -124,19 +132,38 @@ async def test_a_program_that_does_not_know_the_level_cannot_take_part(
         await world.start(2)
 
 
-async def test_a_node_tells_its_levels_again_when_a_controller_forgot_them(
+async def forget(world: ClusterWorld, number: int) -> int:
+    """Have the controller, as one from before levels would, forget a node's; where it leads."""
+    leader = int(world.broker(1).controller.leader)
+    controller = world.broker(leader).controller
+    forgotten = replace(controller.nodes[number], levels=UNTOLD)
+    await controller._log.append([encode_record(node_record(forgotten))])
+    return leader
+
+
+def are_known(world: ClusterWorld, number: int) -> bool:
+    return all(each.nodes[number].levels == SUPPORTED for each in states(world))
+
+
+async def test_a_node_tells_its_levels_again_when_the_controller_forgot_them(
     tmp_path: Path,
 ) -> None:
     async with ClusterWorld(3, tmp_path) as world:
-        known = states(world)[0].nodes[1].levels
         for number in (1, 2, 3):
-            leader = world.broker(1).controller.leader
-            controller = world.broker(leader).controller
-            forgotten = replace(controller.nodes[number], levels=UNTOLD)
-            await controller._log.append([encode_record(node_record(forgotten))])
-            await world.until(
-                lambda number=number: all(e.nodes[number].levels == known for e in states(world))
-            )
+            await forget(world, number)
+            await world.until(partial(are_known, world, number))
+        # The controller that forgot still led when the node looked: it tells the next one.
+        number, next_leader = {1, 2, 3} - {int(world.broker(1).controller.leader)}
+        registration: Any = world.nodes[number]._running._cluster.registration
+        announced, registration._announced = registration._announced, None
+        leader = await forget(world, number)
+        await world.until(lambda: all(e.nodes[number].levels == UNTOLD for e in states(world)))
+        registration._announced = announced
+        replica: Any = world.nodes[leader]._running._cluster._metadata_replica
+        to = states(world)[0].nodes[next_leader].replica_id
+        await world.until(lambda: replica.hand_over(to))
+        await world.until(lambda: world.broker(number).controller.leader == next_leader)
+        await world.until(partial(are_known, world, number))
 
 
 async def test_the_highest_level_that_every_node_knows_is_found(
@@ -155,3 +182,17 @@ async def test_the_highest_level_that_every_node_knows_is_found(
             assert await highest_level(client, now) == 3
             await raise_level(client, 3)
             assert await highest_level(client, FeatureLevel(3, Levels(1, 4))) is None
+
+
+async def test_records_from_before_the_log_are_taken_over_and_found_no_new_cluster(
+    tmp_path: Path,
+) -> None:
+    topic = {"version": 1, "id": str(UUID(int=7)), "name": "t", "partitions": 2, "configs": {}}
+    kv = RocksKeyValueStore(tmp_path / STORE)
+    kv.put(b"controller/record/0", encode_record({"type": "topic", **topic}), sync=True)
+    kv.close()
+    for _ in range(2):
+        async with Node(data_dir=tmp_path) as node:
+            state = node._running.broker.controller.state
+            assert state.topics["t"].partition_count == 2
+            assert state.level == 1
