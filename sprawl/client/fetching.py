@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sprawl.client.cluster import RETRY_WAIT_S, Cluster, TopicView
-from sprawl.client.faults import Refused, raise_for
+from sprawl.client.faults import Refused, Unreachable, raise_for
+from sprawl.client.nearest import NearReplicas
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.records.batch import iter_batches
 from sprawl.core.records.record import Record, decode_records
@@ -104,6 +105,7 @@ class Reader:
         positions: next offset to read, by partition; `poll` moves them.
         max_wait_ms: how long a broker may hold a fetch that has nothing to give.
         max_bytes: of one fetch response.
+        near: where to read from; may outlive this reader.
     """
 
     def __init__(
@@ -114,15 +116,17 @@ class Reader:
         *,
         max_wait_ms: int = 500,
         max_bytes: int = 8_388_608,
+        near: NearReplicas | None = None,
     ) -> None:
         self._cluster = cluster
         self._topic = topic
         self._max_wait_ms = max_wait_ms
         self._max_bytes = max_bytes
+        self._near = near or NearReplicas()
         self.positions = dict(positions)
 
     async def poll(self, *, wanted: Mapping[int, int] | None = None) -> list[Fetched]:
-        """One fetch from every leader concerned.
+        """One fetch from every node concerned.
 
         Args:
             wanted: end offset by partition; a partition whose position has reached it is left
@@ -130,24 +134,25 @@ class Reader:
 
         Returns: records in offset order for each partition; empty when none came in time.
         """
-        by_leader: dict[int, list[FetchPartition]] = {}
+        by_node: dict[int, list[FetchPartition]] = {}
         for view in self._topic.partitions:
             position = self.positions.get(view.partition)
             if position is None or (wanted is not None and position >= wanted[view.partition]):
                 continue
-            by_leader.setdefault(view.leader, []).append(
+            by_node.setdefault(self._near.source(view), []).append(
                 FetchPartition(
                     partition=view.partition,
+                    current_leader_epoch=view.leader_epoch,
                     fetch_offset=position,
                     partition_max_bytes=self._max_bytes,
                 )
             )
         answers = await asyncio.gather(
-            *(self._fetch(leader, partitions) for leader, partitions in by_leader.items())
+            *(self._fetch(node, partitions) for node, partitions in by_node.items())
         )
         records: list[Fetched] = []
-        moved = False
-        for answer in answers:
+        moved = None in answers
+        for answer in filter(None, answers):
             for topic in answer.responses:
                 for partition in topic.partitions:
                     moved |= self._moved(partition)
@@ -157,20 +162,31 @@ class Reader:
             self._topic = await self._cluster.topic(self._topic.name)
         return records
 
-    async def _fetch(self, leader: int, partitions: list[FetchPartition]) -> FetchResponse:
-        connection = await self._cluster.node(leader)
+    async def _fetch(self, node: int, partitions: list[FetchPartition]) -> FetchResponse | None:
+        """None: a replica that was advised is not there."""
         request = FetchRequest(
             max_wait_ms=self._max_wait_ms,
             min_bytes=1,
             max_bytes=self._max_bytes,
             topics=[FetchTopic(topic=self._topic.name, partitions=partitions)],
+            rack_id=self._near.rack,
         )
-        answer = await connection.request(FETCH, request, FetchResponse)
+        try:
+            connection = await self._cluster.node(node)
+            answer = await connection.request(FETCH, request, FetchResponse)
+        except Unreachable:
+            advised = [each for each in partitions if self._near.forget(each.partition)]
+            if not advised:
+                raise
+            return None
         raise_for(answer.error_code, f"topic {self._topic.name}")
         return answer
 
     def _moved(self, answer: PartitionData) -> bool:
-        if answer.error_code in _MOVED:
+        if answer.preferred_read_replica >= 0:
+            self._near.advised(answer.partition_index, answer.preferred_read_replica)
+        was_near = answer.error_code != 0 and self._near.forget(answer.partition_index)
+        if answer.error_code in _MOVED or was_near:
             return True
         raise_for(
             answer.error_code,

@@ -18,6 +18,7 @@ from sprawl.client.cluster import Cluster, TopicView
 from sprawl.client.faults import Refused
 from sprawl.client.fetching import Fetched, Reader
 from sprawl.client.membership import Member
+from sprawl.client.nearest import NearReplicas
 from sprawl.client.producing import NewRecord, Producer
 from sprawl.core.errors import ErrorCode
 from sprawl.core.records.record import encode_batch
@@ -274,12 +275,24 @@ class IdempotentProducer(PlainProducer):
 
 
 class AssignedConsumer(Client):
-    """Reads fixed partitions of one topic from their beginnings, for ever."""
+    """Reads fixed partitions of one topic from their beginnings, for ever.
+
+    Args:
+        rack: where it stands; empty: it reads from leaders.
+    """
 
     def __init__(
-        self, *args: Any, topic: str, partitions: Sequence[int], max_wait_ms: int = 300, **rest: Any
+        self,
+        *args: Any,
+        topic: str,
+        partitions: Sequence[int],
+        max_wait_ms: int = 300,
+        rack: str = "",
+        **rest: Any,
     ) -> None:
         super().__init__(*args, **rest)
+        self.near = NearReplicas(rack)
+        self._reader: Reader | None = None
         self.topic = topic
         self.partitions = list(partitions)
         self.positions: dict[int, int] = {}
@@ -297,6 +310,7 @@ class AssignedConsumer(Client):
         value = (self.topic, partition, offset)
         self.history.add(self.number, "invoke", "seek", value)
         self.positions[partition] = offset
+        self._reader = None
         self.history.add(self.number, "ok", "seek", value)
 
     async def _step(self) -> None:
@@ -306,18 +320,20 @@ class AssignedConsumer(Client):
 
     async def _poll(self, view: TopicView) -> bool:
         """One poll; was it answered?"""
-        reader = Reader(
+        reader = self._reader = self._reader or Reader(
             self.cluster,
             view,
             self.positions,
             max_wait_ms=self._max_wait_ms,
             max_bytes=POLL_BYTES_MAX,
+            near=self.near,
         )
         self.history.add(self.number, "invoke", "poll", ())
         try:
             fetched = await reader.poll()
         except CommandFault as fault:
             self._went_wrong(fault)
+            self._reader = None
             self.history.add(self.number, "fail", "poll", ())
             if isinstance(fault, Refused) and fault.code is ErrorCode.OFFSET_OUT_OF_RANGE:
                 self._start_over()

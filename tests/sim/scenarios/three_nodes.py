@@ -22,6 +22,8 @@ from sim.shortener import Shortened, Shortener
 from sim.workload import LogText, Workload
 from sim.world import World
 
+from sprawl.core.config.broker_keys import RACK_AWARE
+
 NODES = (1, 2, 3)
 PEER_PORT = 9093
 GROUP = "readers"
@@ -51,6 +53,7 @@ class ThreeNodes(Scenario):
         "the disk was full",
         "a sync failed",
         "a replica stood aside",
+        "a consumer was sent to a follower",
     )
 
     def __init__(self, world: World) -> None:
@@ -79,6 +82,8 @@ class ThreeNodes(Scenario):
         knobs["chaos_s"] = rng.choice((2.5, 7.0, 18.0))
         knobs["faults"] = sorted(rng.sample(self.faults.names, rng.randint(1, 5)))
         knobs["shortens"] = rng.choice((False, True))
+        # Where the consumer stands that reads from the replica in its rack.
+        knobs["rack"] = rng.choice(("", "rack-1", "rack-2", "rack-3"))
 
     # --- the story ------------------------------------------------------------------------------
 
@@ -108,6 +113,8 @@ class ThreeNodes(Scenario):
             "min.insync.replicas": self.knobs["min.insync.replicas"],
             "offsets.topic.num.partitions": 2,
             "offsets.topic.segment.bytes": 1_048_576,
+            "broker.rack": f"rack-{number}",
+            "replica.selector.class": RACK_AWARE if self.knobs["rack"] else "",
         }
         if number != 1:
             settings["join"] = f"{self.nodes[1].host}:{PEER_PORT}"
@@ -132,7 +139,8 @@ class ThreeNodes(Scenario):
             about = {"told": self.shortened, "size_bytes": knobs["size_bytes"]}
             self.faults.producers.append(workload.start(Shortener, **about, pause_s=pause_s))
         everything = range(partitions)
-        workload.start(AssignedConsumer, topic=TOPIC, partitions=everything, pause_s=pause_s)
+        reads = {"topic": TOPIC, "partitions": everything, "rack": knobs["rack"]}
+        workload.start(AssignedConsumer, **reads, pause_s=pause_s)
         for _ in range(2):
             workload.start(GroupConsumer, topic=TOPIC, group=GROUP, pause_s=pause_s)
 
@@ -224,6 +232,9 @@ class ThreeNodes(Scenario):
         for client in self.workload.clients.values():
             if isinstance(client, IdempotentProducer):
                 world.sometimes("a batch was answered at a later attempt", when=client.resent > 0)
+            if isinstance(client, AssignedConsumer):
+                sent_on = client.near.advice_count > 0
+                world.sometimes("a consumer was sent to a follower", when=sent_on)
             if isinstance(client, GroupConsumer):
                 world.sometimes("a group was joined again", when=client.joins > 1)
         terms = [
