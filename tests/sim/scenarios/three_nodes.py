@@ -27,9 +27,9 @@ from sim.workload import LogText, Workload
 from sim.world import World
 
 from sprawl.assembly import Assembly
+from sprawl.core.controller.controller import Controller
 from sprawl.core.partition.partition import Partition
 
-NODES = (1, 2, 3)
 PEER_PORT = 9093
 GROUP = "readers"
 TOPIC = "replicated"
@@ -64,7 +64,7 @@ class ThreeNodes(Scenario):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.rng = world.rng("scenario")
-        self.nodes = {number: world.node(number) for number in NODES}
+        self.nodes = {number: world.node(number) for number in self._numbers()}
         self.workload = Workload(world, ",".join(n.address for n in self.nodes.values()))
         self.history = self.workload.history
         self.shortened = Shortened(SHORTENED)
@@ -72,6 +72,10 @@ class ThreeNodes(Scenario):
         self._choose_knobs()
 
     # --- what the seed chooses ------------------------------------------------------------------
+
+    def _numbers(self) -> tuple[int, ...]:
+        """The nodes."""
+        return (1, 2, 3)
 
     def _choose_knobs(self) -> None:
         rng = self.rng
@@ -195,7 +199,7 @@ class ThreeNodes(Scenario):
 
     async def _check_changed_topics(self) -> None:
         """Every node knows the same topics, which had one story, and all of them can be used."""
-        controllers = [self._assembly(number).broker.controller for number in self.nodes]
+        controllers = [self._controller(number) for number in self.nodes]
         await self._until(
             lambda: all(each.topics == controllers[0].topics for each in controllers),
             "the nodes know different topics",
@@ -255,14 +259,19 @@ class ThreeNodes(Scenario):
         return len(ends) == 1 and None not in ends
 
     def _replicas(self, name: str, index: int) -> list[Partition | None]:
-        """As each node has it."""
-        return [self._replica(number, name, index) for number in self.nodes]
+        """As each node has it that should."""
+        controller = self._controller(1)
+        wanted = controller.topics[name].replicas[index]
+        return [self._replica(n, name, index) for n in controller.state.brokers_of(wanted)]
 
     def _replica(self, number: int, name: str, index: int) -> Partition | None:
         for topic in self._assembly(number).broker.partitions.topics():
             if topic.name == name and index < len(topic.partitions):
                 return topic.partitions[index]
         return None
+
+    def _controller(self, number: int) -> Controller:
+        return self._assembly(number).broker.controller
 
     def _assembly(self, number: int) -> Assembly:
         assembly = self.nodes[number].assembly
