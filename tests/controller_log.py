@@ -14,7 +14,8 @@ class MemoryMetadataLog:
     """Implements the controller's MetadataLog; `records` outlive it, for another one to follow.
 
     `leader` may be set to another node, `is_full` to let every append fail, `is_holding` to have
-    what is appended wait for `release` until it is committed.
+    what is appended wait for `release` until it is committed, `is_deposed` to let the leader learn
+    from its next append that it leads no more.
     """
 
     def __init__(self, records: list[bytes], node_id: int = 1) -> None:
@@ -22,6 +23,7 @@ class MemoryMetadataLog:
         self.leader: BrokerId | None = BrokerId(node_id)
         self.is_full = False
         self.is_holding = False
+        self.is_deposed = False
         self._held: list[tuple[Sequence[bytes], asyncio.Future[None]]] = []
         self._machine: StateMachine | None = None
 
@@ -36,6 +38,8 @@ class MemoryMetadataLog:
         self._machine = machine
 
     async def append(self, records: Sequence[bytes]) -> None:
+        if self.is_deposed:
+            raise KafkaFault(ErrorCode.NOT_CONTROLLER)
         if self.is_full:
             raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR)
         if self.is_holding:

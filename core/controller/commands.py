@@ -85,6 +85,8 @@ def _create_topic(command: Command, by: Circumstances) -> Record:
 def _delete_topic(command: Command, by: Circumstances) -> Record:
     if not by.config.delete_topic_enable:
         raise KafkaFault(ErrorCode.TOPIC_DELETION_DISABLED)
+    if command["id"] is None:
+        return planning.plan_removal(by.state.topic(command["name"]))
     topic = by.state.by_id.get(UUID(command["id"]))
     if topic is None:
         raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_ID)

@@ -283,9 +283,18 @@ class Controller:
             made = probe.topics[spec.name]
         return made
 
-    async def delete_topic(self, topic: TopicInfo) -> None:
-        """Delete a topic. Raises: KafkaFault TOPIC_DELETION_DISABLED, UNKNOWN_TOPIC_ID."""
-        await self._submit({"do": "delete topic", "id": str(topic.id)})
+    async def delete_topic(
+        self, *, name: str | None = None, topic_id: UUID | None = None
+    ) -> tuple[str, UUID]:
+        """Delete a topic by its name or its id.
+
+        Returns: both.
+        Raises: KafkaFault TOPIC_DELETION_DISABLED, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID.
+        """
+        found = None if topic_id is None else str(topic_id)
+        answer = await self._submit({"do": "delete topic", "name": name, "id": found})
+        assert answer.record is not None
+        return answer.record["name"], UUID(answer.record["id"])
 
     async def create_partitions(
         self,
@@ -484,10 +493,18 @@ class Controller:
                 levels=self.levels,
                 end_offset=self._log.end_offset,
             )
-            records = plan(command, by)
-            if not command.get("validate_only"):
-                # Nothing to write: whoever asked still has to hear from a controller that leads.
-                await self._log.append([encode_record(each) for each in records])
+            records: Sequence[Record] = ()
+            refusal = None
+            try:
+                records = plan(command, by)
+            except KafkaFault as fault:
+                refusal = fault
+            # Also with nothing to write: whoever asked has to hear from a controller that leads.
+            # One that was deposed and has not heard of it would refuse by what was true before.
+            written = () if command.get("validate_only") else records
+            await self._log.append([encode_record(each) for each in written])
+            if refusal is not None:
+                raise refusal
             offset = self._log.end_offset
         return Answer(records[-1] if records else None, offset)
 

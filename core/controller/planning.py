@@ -136,7 +136,7 @@ def plan_partitions(
 
 def plan_removal(topic: TopicInfo) -> Record:
     """The record that deletes a topic."""
-    return {"type": "remove", "version": VERSION, "id": str(topic.id)}
+    return {"type": "remove", "version": VERSION, "id": str(topic.id), "name": topic.name}
 
 
 def plan_move(

@@ -27,8 +27,6 @@ from sprawl.gateway.codec._generated.k20_delete_topics import (
 from sprawl.gateway.dispatch import HandlerSpec
 
 if TYPE_CHECKING:
-    from sprawl.core.controller.controller import Controller
-    from sprawl.core.controller.topics import TopicInfo
     from sprawl.gateway.dispatch import RequestContext
 
 
@@ -44,10 +42,16 @@ async def handle(ctx: RequestContext, request: DeleteTopicsRequest) -> DeleteTop
 
 
 async def _delete(ctx: RequestContext, asked: DeleteTopicState) -> DeletableTopicResult:
-    controller = ctx.broker.controller
     try:
-        topic = _find(controller, asked)
-        await controller.delete_topic(topic)
+        if asked.topic_id == ZERO_UUID and asked.name is None:
+            raise KafkaFault(ErrorCode.INVALID_REQUEST, "Neither topic name nor id was specified.")
+        if asked.topic_id != ZERO_UUID and asked.name is not None:
+            raise KafkaFault(
+                ErrorCode.INVALID_REQUEST, "A topic can be named by name or by id, not by both."
+            )
+        name, topic_id = await ctx.broker.controller.delete_topic(
+            name=asked.name, topic_id=None if asked.topic_id == ZERO_UUID else asked.topic_id
+        )
     except KafkaFault as fault:
         code = fault.code
         if code is ErrorCode.TOPIC_DELETION_DISABLED and ctx.api_version < 3:
@@ -56,26 +60,8 @@ async def _delete(ctx: RequestContext, asked: DeleteTopicState) -> DeletableTopi
             name=asked.name, topic_id=asked.topic_id, error_code=code, error_message=fault.message
         )
     return DeletableTopicResult(
-        name=topic.name, topic_id=topic.id, error_code=ErrorCode.NONE, error_message=None
+        name=name, topic_id=topic_id, error_code=ErrorCode.NONE, error_message=None
     )
-
-
-def _find(controller: Controller, asked: DeleteTopicState) -> TopicInfo:
-    if asked.topic_id != ZERO_UUID:
-        if asked.name is not None:
-            raise KafkaFault(
-                ErrorCode.INVALID_REQUEST, "A topic can be named by name or by id, not by both."
-            )
-        by_id = controller.by_id.get(asked.topic_id)
-        if by_id is None:
-            raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_ID)
-        return by_id
-    if asked.name is None:
-        raise KafkaFault(ErrorCode.INVALID_REQUEST, "Neither topic name nor id was specified.")
-    by_name = controller.topics.get(asked.name)
-    if by_name is None:
-        raise KafkaFault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-    return by_name
 
 
 HANDLER = HandlerSpec(20, 1, 6, handle)

@@ -19,11 +19,14 @@ A process whose operation ended with `info` may go on; an operation that never e
     seek         (topic, partition, offset)              the same
     commit       ((topic, partition, offset), ...)       the same
     committed    ((topic, partition, None), ...)         ((topic, partition, offset or None), ...)
+    topic        (name, what, argument, None)            (name, what, argument, answer)
     crash        None (kind info): the process forgets its position and its assignment
 
 `fail` and `info` carry the value of the invoke; where there is a reason it stands in the run's log,
 not here. A `send` with acks=0 ends with `info`. Every text is sent once by one `send` and by no
 other; a text that the client library itself sent several times is still one `send`.
+
+What `topic` does and answers is said by checkers/models.py, `TopicLife`.
 
 A process that subscribes is told its partitions by its group; each time it gets other ones, an
 `assign` event (kind ok, no invoke) says which it polls from then on.

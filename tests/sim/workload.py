@@ -10,12 +10,13 @@ from sim.clients import Client
 from sim.history import History
 from sim.loop import SimTask
 from sim.processes import Process
-from sim.world import World
+from sim.world import WALL_MS, World
 
 from sprawl.client.cluster import Cluster
 from sprawl.client.faults import Refused
 from sprawl.client.fetching import EARLIEST, LATEST, Reader, list_offsets
 from sprawl.client.groups import committed_offsets
+from sprawl.client.producing import NewRecord, Producer
 from sprawl.client.topics import create_topic
 from sprawl.core.errors import ErrorCode
 from sprawl.faults import CommandFault
@@ -136,6 +137,16 @@ class Workload:
                     raise
 
         await self.insist(create, limit_s=limit_s)
+
+    async def write(self, topic: str, partition: int, text: str, *, limit_s: float = 120.0) -> None:
+        """Append a record with acks=all, however often it takes."""
+
+        async def send(cluster: Cluster) -> None:
+            view = await cluster.topic(topic)
+            record = NewRecord(timestamp_ms=WALL_MS, key=None, value=text.encode())
+            await Producer(cluster, view, acks=-1, partition=partition).send([record])
+
+        await self.insist(send, limit_s=limit_s)
 
     async def read_all(self, topics: Mapping[str, int], *, limit_s: float = 120.0) -> LogText:
         """Read every partition from its start to its end, as a client that was never there."""

@@ -1,10 +1,11 @@
-"""What single objects do: a register, a set of topics, a map of configs, ids given out once."""
+"""What single objects do: a register, a set of topics, one topic, a map of configs, unique ids."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import cast
 
 from tests.sim.checkers.linearizable import Operation, Outcome, Verdict
@@ -82,6 +83,77 @@ class TopicSet:
     def useful(self, operations: Sequence[Operation]) -> list[Operation]:
         """See Model."""
         return _all_but_unknown(operations, "create", "delete")
+
+
+class Absent(Enum):
+    """There is no topic: None would say that an operation does not fit."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as the controller knows it."""
+
+    partitions: int
+    configs: Items = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TopicLife:
+    """All that is done to one topic name:
+
+    create(partitions) and delete() -> did it; grow(total) -> did it; set((name, value)) -> did it;
+    describe() -> TopicState, or None where there is no topic.
+
+    `did it` is False for TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS (it has as many, or more) and
+    UNKNOWN_TOPIC_OR_PARTITION: definite answers that say what the state was. A grow that finds no
+    topic answers None, to tell the two apart.
+    """
+
+    initial: TopicState | Absent = ABSENT
+
+    def step(self, state: TopicState | Absent, operation: Operation) -> TopicState | Absent | None:
+        """See Model."""
+        answer, after = self._outcome(state, operation)
+        return after if operation.returned is None or operation.result == answer else None
+
+    def _outcome(
+        self, state: TopicState | Absent, operation: Operation
+    ) -> tuple[object, TopicState | Absent]:
+        """What the operation answers in this state, and the state after it."""
+        match operation.name, state:
+            case "describe", TopicState():
+                return state, state
+            case "describe", _:
+                return None, state
+            case "create", TopicState():
+                return False, state
+            case "create", _:
+                return True, TopicState(cast("int", operation.argument))
+            case "delete", TopicState():
+                return True, ABSENT
+            case "grow", TopicState(partitions, configs):
+                total = cast("int", operation.argument)
+                if total <= partitions:
+                    return False, state
+                return True, TopicState(total, configs)
+            case "grow", _:
+                return None, state
+            case "set", TopicState(partitions, configs):
+                name, value = cast("tuple[str, Hashable]", operation.argument)
+                return True, TopicState(partitions, _items(dict(configs) | {name: value}))
+            case (("delete" | "set"), _):
+                return False, state
+            case other, _:
+                raise AssertionError(other)
+
+    def useful(self, operations: Sequence[Operation]) -> list[Operation]:
+        """See Model."""
+        return _all_but_unknown(operations, "create", "delete", "grow", "set")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,19 @@
 
 chaos     nodes are killed and lose power (also in the middle of a handler), stand still, are slow,
           stop in good order; disks are slow, full, fail to sync; links between nodes and with
-          clients are cut, one way too, slow and reset; clients crash
+          clients are cut, one way too, slow and reset; clients crash; topics come, change and go
 heal      everything works again; within bounded virtual time every client succeeds
 verdict   nothing acknowledged is lost or stands twice, every replica that leads says the same, and
           no consumer sees anything out of order. No loss of power is an excuse: acks=all waits for
-          the disks of a majority
+          the disks of a majority. What the controller was asked had one order, and all nodes know
+          what came of it
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from sim.clients import AssignedConsumer, GroupConsumer, IdempotentProducer, PlainProducer
@@ -19,12 +22,15 @@ from sim.scenario import Scenario
 from sim.scenarios import verdict
 from sim.scenarios.cluster_faults import ClusterFaults
 from sim.shortener import Shortened, Shortener
+from sim.topic_admin import NAMES, TopicAdmin, TopicState, check_topics, was_deleted
 from sim.workload import LogText, Workload
 from sim.world import World
 
+from sprawl.assembly import Assembly
 from sprawl.core.config.broker_keys import RACK_AWARE
+from sprawl.core.controller.controller import Controller
+from sprawl.core.partition.partition import Partition
 
-NODES = (1, 2, 3)
 PEER_PORT = 9093
 GROUP = "readers"
 TOPIC = "replicated"
@@ -54,12 +60,13 @@ class ThreeNodes(Scenario):
         "a sync failed",
         "a replica stood aside",
         "a consumer was sent to a follower",
+        "topics came and went",
     )
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.rng = world.rng("scenario")
-        self.nodes = {number: world.node(number) for number in NODES}
+        self.nodes = {number: world.node(number) for number in self._numbers()}
         self.workload = Workload(world, ",".join(n.address for n in self.nodes.values()))
         self.history = self.workload.history
         self.shortened = Shortened(SHORTENED)
@@ -67,6 +74,10 @@ class ThreeNodes(Scenario):
         self._choose_knobs()
 
     # --- what the seed chooses ------------------------------------------------------------------
+
+    def _numbers(self) -> tuple[int, ...]:
+        """The nodes."""
+        return (1, 2, 3)
 
     def _choose_knobs(self) -> None:
         rng = self.rng
@@ -84,6 +95,7 @@ class ThreeNodes(Scenario):
         knobs["shortens"] = rng.choice((False, True))
         # Where the consumer stands that reads from the replica in its rack.
         knobs["rack"] = rng.choice(("", "rack-1", "rack-2", "rack-3"))
+        knobs["topics_change"] = rng.choice((False, False, True))
 
     # --- the story ------------------------------------------------------------------------------
 
@@ -138,6 +150,9 @@ class ThreeNodes(Scenario):
             await workload.create_topic(SHORTENED, 1, {"segment.ms": "100", "retention.ms": "-1"})
             about = {"told": self.shortened, "size_bytes": knobs["size_bytes"]}
             self.faults.producers.append(workload.start(Shortener, **about, pause_s=pause_s))
+        if knobs["topics_change"]:
+            for _ in range(2):
+                workload.start(TopicAdmin, pause_s=pause_s)
         everything = range(partitions)
         reads = {"topic": TOPIC, "partitions": everything, "rack": knobs["rack"]}
         workload.start(AssignedConsumer, **reads, pause_s=pause_s)
@@ -167,7 +182,10 @@ class ThreeNodes(Scenario):
         logs = await workload.read_all(self.topics)
         if self.knobs["shortens"]:
             await self._check_shortened()
-        await self._replicas_agree()
+        places = list(logs)
+        if self.knobs["shortens"]:
+            places.append((SHORTENED, 0))
+        await self._replicas_agree(places)
         await workload.stop(list(workload.clients), limit_s=LIVELY_S)
         committed = await workload.read_committed(GROUP, list(logs))
         self._judge(logs)
@@ -181,51 +199,91 @@ class ThreeNodes(Scenario):
         self._judge(again)
         if self.knobs["shortens"]:
             await self._check_shortened()
-        for number in NODES:
+        if self.knobs["topics_change"]:
+            await self._check_changed_topics()
+        for number in self.nodes:
             await self.world.stop_node(number)
+
+    async def _check_changed_topics(self) -> None:
+        """Every node knows the same topics, which had one story, and all of them can be used."""
+        controllers = [self._controller(number) for number in self.nodes]
+        await self._until(
+            lambda: all(each.topics == controllers[0].topics for each in controllers),
+            "the nodes know different topics",
+        )
+        known = {
+            name: controllers[0].topics[name] for name in NAMES if name in controllers[0].topics
+        }
+        final = {
+            name: TopicState(each.partition_count, tuple(sorted(each.configs.items())))
+            for name, each in known.items()
+        }
+        check_topics(self.history, final)
+        self.world.sometimes("topics came and went", when=was_deleted(self.history))
+        counts = {name: state.partitions for name, state in final.items()}
+        for name, count in counts.items():
+            for partition in range(count):
+                await self.workload.write(name, partition, "still here")
+        read = await self.workload.read_all(counts)
+        assert all(records[-1][1] == "still here" for records in read.values()), read
+        await self._replicas_agree(list(read))
 
     async def _check_shortened(self) -> None:
         read = await self.workload.read_all({SHORTENED: 1})
         self.shortened.check(dict(read[SHORTENED, 0]))
 
     async def _restart_all(self) -> None:
-        for number in NODES:
+        for number in self.nodes:
             await self.world.stop_node(number)
-        starting = [asyncio.ensure_future(self.world.start_node(each)) for each in NODES]
+        starting = [asyncio.ensure_future(self.world.start_node(each)) for each in self.nodes]
         for each in starting:
             await each
 
-    async def _replicas_agree(self) -> None:
+    async def _replicas_agree(self, places: Sequence[tuple[str, int]]) -> None:
         """All replicas come to the same end, and hold the same bytes there."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + LIVELY_S
-        places = [(TOPIC, index) for index in range(self.topics[TOPIC])]
-        if self.knobs["shortens"]:
-            places.append((SHORTENED, 0))
         for place in places:
-            while True:
-                replicas = [self._replica(number, *place) for number in NODES]
-                ends = {
-                    None if each is None else (each.high_watermark, each.log_end_offset)
-                    for each in replicas
-                }
-                if len(ends) == 1 and None not in ends:
-                    break
-                assert loop.time() < deadline, f"{place} ends at {ends}"
-                await asyncio.sleep(0.5)
-            logs = [each.log for each in replicas if each is not None]
+            await self._until(
+                partial(self._end_alike, *place), f"the replicas of {place} end at different places"
+            )
+            logs = [replica.log for replica in self._replicas(*place) if replica is not None]
             first_index = max(log.first_index for log in logs)
             for at in range(first_index, logs[0].last_index + 1):
                 entries = [bytes(log.entries(at, at + 1, 1)[0].frame) for log in logs]
                 assert len(set(entries)) == 1, f"entry {at} of {place} differs"
 
-    def _replica(self, number: int, name: str, index: int):  # type: ignore[no-untyped-def]
-        assembly = self.nodes[number].assembly
-        assert assembly is not None
-        for topic in assembly.broker.partitions.topics():
+    async def _until(self, is_so: Callable[[], bool], otherwise: str) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LIVELY_S
+        while not is_so():
+            assert loop.time() < deadline, otherwise
+            await asyncio.sleep(0.5)
+
+    def _end_alike(self, name: str, index: int) -> bool:
+        ends = {
+            None if each is None else (each.high_watermark, each.log_end_offset)
+            for each in self._replicas(name, index)
+        }
+        return len(ends) == 1 and None not in ends
+
+    def _replicas(self, name: str, index: int) -> list[Partition | None]:
+        """As each node has it that should."""
+        controller = self._controller(1)
+        wanted = controller.topics[name].replicas[index]
+        return [self._replica(n, name, index) for n in controller.state.brokers_of(wanted)]
+
+    def _replica(self, number: int, name: str, index: int) -> Partition | None:
+        for topic in self._assembly(number).broker.partitions.topics():
             if topic.name == name and index < len(topic.partitions):
                 return topic.partitions[index]
         return None
+
+    def _controller(self, number: int) -> Controller:
+        return self._assembly(number).broker.controller
+
+    def _assembly(self, number: int) -> Assembly:
+        assembly = self.nodes[number].assembly
+        assert assembly is not None
+        return assembly
 
     def _count_rare_states(self) -> None:
         world = self.world
@@ -239,7 +297,7 @@ class ThreeNodes(Scenario):
                 world.sometimes("a group was joined again", when=client.joins > 1)
         terms = [
             replica.term
-            for number in NODES
+            for number in self.nodes
             for index in range(self.topics[TOPIC])
             if (replica := self._replica(number, TOPIC, index)) is not None
         ]

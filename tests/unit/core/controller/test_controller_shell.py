@@ -99,7 +99,7 @@ async def test_followers_hear_of_every_change_in_order() -> None:
     topic = await controller.create_topic(TopicSpec(name="t", partition_count=2))
     await controller.create_partitions("t", 4, None, validate_only=False)
     await controller.replace_configs(2, "t", {"retention.ms": "7"})
-    await controller.delete_topic(topic)
+    await controller.delete_topic(topic_id=topic.id)
     assert follower.told == [
         "t has 2",
         "t has 4",
@@ -112,8 +112,8 @@ async def test_a_restart_finds_everything_again() -> None:
     log = MemoryMetadataLog([])
     controller = controller_over(log, Follower())
     kept = await controller.create_topic(TopicSpec(name="kept", configs={"retention.ms": "7"}))
-    gone = await controller.create_topic(TopicSpec(name="gone"))
-    await controller.delete_topic(gone)
+    await controller.create_topic(TopicSpec(name="gone"))
+    await controller.delete_topic(name="gone")
     again = controller_over(MemoryMetadataLog(log.records), Follower(), seed=2)
     assert list(again.topics) == ["kept"]
     assert again.topics["kept"] == kept
@@ -260,6 +260,43 @@ async def test_config_changes_are_judged_where_they_are_decided() -> None:
     await controller.alter_configs(TOPIC, "t", [good], below={}, validate_only=True)
     await controller.replace_configs(TOPIC, "t", {"retention.ms": "7"}, validate_only=True)
     assert controller.topics["t"].configs == {}
+
+
+async def test_a_topic_is_deleted_by_name_though_the_node_asked_does_not_know_it_yet() -> None:
+    records: list[bytes] = []
+    leader = controller_over(MemoryMetadataLog(records), Follower())
+    other = controller_over(
+        MemoryMetadataLog(records, node_id=1), Follower(), node_id=2, remote=Nobody(leader)
+    )
+    made = await leader.create_topic(TopicSpec(name="t"))
+    assert "t" not in other.topics
+    assert await other.delete_topic(name="t") == ("t", made.id)
+    assert "t" not in leader.topics
+    with pytest.raises(KafkaFault) as raised:
+        await leader.delete_topic(name="t")
+    assert raised.value.code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    with pytest.raises(KafkaFault) as raised:
+        await leader.delete_topic(topic_id=made.id)
+    assert raised.value.code is ErrorCode.UNKNOWN_TOPIC_ID
+
+
+async def test_who_leads_no_more_refuses_nothing_by_what_it_knew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shell, "COMMAND_TIMEOUT_S", 0.0)
+    log = MemoryMetadataLog([])
+    controller = controller_over(log, Follower())
+    await controller.create_topic(TopicSpec(name="t"))
+    log.is_deposed = True  # it has not heard of it
+    for command in (
+        controller.create_topic(TopicSpec(name="t")),
+        controller.create_topic(TopicSpec(name="u"), validate_only=True),
+        controller.delete_topic(name="nope"),
+        controller.create_partitions("t", 1, None, validate_only=False),
+    ):
+        with pytest.raises(KafkaFault) as raised:
+            await command
+        assert raised.value.code is ErrorCode.NOT_CONTROLLER
 
 
 async def test_a_node_that_does_not_lead_sends_its_commands_to_the_one_that_does() -> None:

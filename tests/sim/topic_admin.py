@@ -1,0 +1,174 @@
+"""Topics that come, change and go, and the judgement that the controller did one thing at a time.
+
+Each client does one operation on one of a few names and writes it down; afterwards every name must
+have one order of its operations that a single controller could have shown, up to what the nodes
+know of it in the end.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sim.clients import CLIENT_TIMEOUT_MS, Client
+from sim.history import History
+
+from sprawl.client.cluster import Cluster, ClusterView
+from sprawl.client.faults import Refused
+from sprawl.client.topics import (
+    ResourceType,
+    add_partitions,
+    alter_configs,
+    create_topic,
+    delete_topics,
+)
+from sprawl.core.errors import ErrorCode
+from sprawl.faults import CommandFault
+from tests.sim.checkers.linearizable import Operation, Verdict, check_by_key
+from tests.sim.checkers.models import TopicLife, TopicState
+
+NAMES = ("coming", "going", "changing")
+PARTITIONS_MAX = 4
+CONFIGS = ("retention.ms", "segment.ms")
+
+_ANSWERS = {
+    ErrorCode.TOPIC_ALREADY_EXISTS: False,
+    ErrorCode.INVALID_PARTITIONS: False,
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: False,
+}
+"""Refusals that say what the state was."""
+_NOTHING_DONE = frozenset({ErrorCode.NOT_CONTROLLER})
+
+
+class AnyNode(Cluster):
+    """Asks whichever node it is connected to: every one takes commands, not only the leader that
+    Metadata names."""
+
+    async def metadata(
+        self, topics: Sequence[str] | None = None, *, create: bool = False
+    ) -> ClusterView:
+        return replace(await super().metadata(topics, create=create), controller_id=-1)
+
+
+class TopicAdmin(Client):
+    """Creates, grows, configures and deletes topics of a few names."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._values = 0
+
+    def _new_cluster(self) -> Cluster:
+        nodes = self._bootstrap.split(",")
+        self.rng.shuffle(nodes)
+        name = f"sim-{self.number}"
+        return AnyNode(",".join(nodes), client_id=name, timeout_ms=CLIENT_TIMEOUT_MS)
+
+    async def _step(self) -> None:
+        name = self.rng.choice(NAMES)
+        match self.rng.choice(("create", "create", "delete", "grow", "set", "set")):
+            case "create":
+                count = self.rng.randint(1, PARTITIONS_MAX - 1)
+                await self._do(name, "create", count)
+            case "delete":
+                await self._do(name, "delete", None)
+            case "grow":
+                await self._do(name, "grow", self.rng.randint(2, PARTITIONS_MAX))
+            case _:
+                self._values += 1
+                value = str(100_000_000 + 1_000 * self._values + self.number)
+                await self._do(name, "set", (self.rng.choice(CONFIGS), value))
+
+    async def _do(self, name: str, what: str, argument: Any) -> None:
+        self.history.add(self.number, "invoke", "topic", (name, what, argument, None))
+        answer: bool | None = True
+        try:
+            await self._ask(name, what, argument)
+        except CommandFault as fault:
+            self._went_wrong(fault)
+            code = fault.code if isinstance(fault, Refused) else None
+            if code not in _ANSWERS:
+                kind = "fail" if code in _NOTHING_DONE else "info"
+                self.history.add(self.number, kind, "topic", (name, what, argument, None))
+                return
+            answer = _ANSWERS[code]
+            if what == "grow" and code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+                answer = None
+        self.history.add(self.number, "ok", "topic", (name, what, argument, answer))
+        self._succeeded()
+
+    async def _ask(self, name: str, what: str, argument: Any) -> None:
+        if what == "create":
+            await create_topic(self.cluster, name, partitions=argument)
+        elif what == "delete":
+            await delete_topics(self.cluster, [name])
+        elif what == "grow":
+            await add_partitions(self.cluster, name, total=argument)
+        else:
+            config, value = argument
+            await alter_configs(self.cluster, ResourceType.TOPIC, name, set_values={config: value})
+
+
+def check_topics(history: History, final: Mapping[str, TopicState]) -> None:
+    """Is there an order for each name?
+
+    Args:
+        final: what every node knows in the end.
+
+    Raises:
+        AssertionError: there is none, or none was found.
+    """
+    by_name = operations(history)
+    end = len(history)
+    for name in NAMES:
+        state = final.get(name)
+        by_name[name].append(Operation(name="describe", result=state, called=end, returned=end + 1))
+    for name, outcome in check_by_key(TopicLife(), by_name).items():
+        assert outcome.verdict is Verdict.LINEARIZABLE, f"topic {name}: {outcome.explain()}"
+
+
+def was_deleted(history: History) -> bool:
+    """Whether a topic was deleted."""
+    return any(
+        each.name == "delete" and each.result is True
+        for found in operations(history).values()
+        for each in found
+    )
+
+
+def operations(history: History) -> dict[Any, list[Operation]]:
+    """What was done to each name; what certainly was not done is left out."""
+    open_ones: dict[int, tuple[int, tuple[Any, ...]]] = {}
+    found: dict[Any, list[Operation]] = defaultdict(list)
+
+    def put(process: int, returned: int | None, result: object) -> None:
+        called, (name, what, argument, _) = open_ones.pop(process)
+        found[name].append(
+            Operation(
+                name=what,
+                argument=argument,
+                result=result,
+                called=called,
+                returned=returned,
+                process=process,
+            )
+        )
+
+    for event in history:
+        if event.op == "crash" and event.process in open_ones:
+            put(event.process, None, None)
+        if event.op != "topic":
+            continue
+        assert isinstance(event.value, tuple)
+        if event.kind == "invoke":
+            open_ones[event.process] = (event.index, event.value)
+        elif event.kind == "ok":
+            put(event.process, event.index, event.value[3])
+        elif event.kind == "info":
+            put(event.process, None, None)
+        else:
+            del open_ones[event.process]
+    for process in list(open_ones):
+        put(process, None, None)
+    return found
