@@ -16,6 +16,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
+from sim.administrator import Administered, Administrator
 from sim.clients import AssignedConsumer, GroupConsumer, IdempotentProducer, PlainProducer
 from sim.network import LinkQuality
 from sim.scenario import Scenario
@@ -31,6 +32,7 @@ PEER_PORT = 9093
 GROUP = "readers"
 TOPIC = "replicated"
 SHORTENED = "shortened"
+CHECKPOINT_BYTES = "metadata.log.max.record.bytes.between.snapshots"
 LIVELY_S = 240.0
 """Virtual time in which every client must succeed once the world is healed."""
 
@@ -52,6 +54,8 @@ class ThreeNodes(Scenario):
         "a group was joined again",
         "an operation ended without an answer",
         "a log was copied",
+        "a metadata checkpoint was written",
+        "a metadata checkpoint was copied",
     )
 
     def __init__(self, world: World) -> None:
@@ -62,6 +66,7 @@ class ThreeNodes(Scenario):
         self.workload = Workload(world, ",".join(n.address for n in self.nodes.values()))
         self.history = self.workload.history
         self.shortened = Shortened(SHORTENED)
+        self.administered = Administered()
         self._busy: set[int] = set()
         self._choose_knobs()
 
@@ -82,6 +87,7 @@ class ThreeNodes(Scenario):
         knobs["chaos_s"] = rng.choice((5.0, 15.0, 30.0))
         knobs["faults"] = sorted(rng.sample([f.__name__ for f in faults], rng.randint(1, 5)))
         knobs["shortens"] = rng.choice((False, True))
+        knobs["checkpoint_bytes"] = rng.choice((700, 4_000, 20_971_520))
 
     def _node_faults(self) -> list[Callable[[int], Awaitable[None]]]:
         return [
@@ -132,6 +138,7 @@ class ThreeNodes(Scenario):
             "min.insync.replicas": self.knobs["min.insync.replicas"],
             "offsets.topic.num.partitions": 2,
             "offsets.topic.segment.bytes": 1_048_576,
+            CHECKPOINT_BYTES: self.knobs["checkpoint_bytes"],
         }
         if number != 1:
             settings["join"] = f"{self.nodes[1].host}:{PEER_PORT}"
@@ -155,6 +162,9 @@ class ThreeNodes(Scenario):
             await workload.create_topic(SHORTENED, 1, {"segment.ms": "100", "retention.ms": "-1"})
             about = {"told": self.shortened, "size_bytes": knobs["size_bytes"]}
             self.producers.append(workload.start(Shortener, **about, pause_s=pause_s))
+        if knobs["checkpoint_bytes"] != 20_971_520:
+            told = self.administered
+            self.producers.append(workload.start(Administrator, told=told, pause_s=2 * pause_s))
         everything = range(partitions)
         workload.start(AssignedConsumer, topic=TOPIC, partitions=everything, pause_s=pause_s)
         for _ in range(2):
@@ -366,6 +376,7 @@ class ThreeNodes(Scenario):
         if self.knobs["shortens"]:
             await self._check_shortened()
         await self._replicas_agree()
+        await self._controllers_agree()
         await workload.stop(list(workload.clients), limit_s=LIVELY_S)
         committed = await workload.read_committed(GROUP, list(logs))
         self._judge(logs)
@@ -379,12 +390,23 @@ class ThreeNodes(Scenario):
         self._judge(again)
         if self.knobs["shortens"]:
             await self._check_shortened()
+        await self._controllers_agree()
         for number in NODES:
             await self.world.stop_node(number)
 
     async def _check_shortened(self) -> None:
         read = await self.workload.read_all({SHORTENED: 1})
         self.shortened.check(dict(read[SHORTENED, 0]))
+
+    async def _controllers_agree(self) -> None:
+        """Every controller comes to the same end, and to what was promised."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LIVELY_S
+        controllers = [node.assembly.broker.controller for node in self.nodes.values()]  # type: ignore[union-attr]
+        while len({each.end_offset for each in controllers}) > 1:
+            assert loop.time() < deadline, f"stuck at {[each.end_offset for each in controllers]}"
+            await asyncio.sleep(0.5)
+        self.administered.check(controllers)
 
     async def _restart_all(self) -> None:
         for number in NODES:
@@ -442,6 +464,11 @@ class ThreeNodes(Scenario):
         unknown = any(event.kind == "info" for event in self.history.of_op("send"))
         copied = any(node.disk.copies for node in self.nodes.values())
         world.sometimes("a log was copied", when=copied)
+        disks = [node.disk for node in self.nodes.values()]
+        written = any(each.checkpoints_written for each in disks)
+        world.sometimes("a metadata checkpoint was written", when=written)
+        came = any(each.checkpoints_copied for each in disks)
+        world.sometimes("a metadata checkpoint was copied", when=came)
         world.sometimes("an operation ended without an answer", when=unknown)
 
     def _judge(self, logs: LogText) -> None:
