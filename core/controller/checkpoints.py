@@ -18,7 +18,7 @@ import json
 import logging
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sprawl.core.records.crc import crc32c
 
@@ -76,6 +76,10 @@ class Checkpoint(NamedTuple):
     size_bytes: int
 
 
+class CheckpointDamaged(ValueError):
+    """A file is not whole, or is not what was written."""
+
+
 def encode_checkpoint(place: Place, records: Sequence[bytes]) -> bytes:
     """The bytes of a file.
 
@@ -83,37 +87,45 @@ def encode_checkpoint(place: Place, records: Sequence[bytes]) -> bytes:
         records: without line breaks, as JSON is.
     """
     body = b"".join(record + b"\n" for record in records)
-    head = {
-        "checkpoint": _VERSION,
-        "offset": place.offset,
-        "term": place.term,
-        "records": len(records),
-        "bytes": len(body),
-        "crc32c": crc32c(body),
-    }
-    return json.dumps(head, separators=(",", ":")).encode() + b"\n" + body
+    return _head(place, len(records), body) + body
 
 
 def parse_checkpoint(place: Place, data: Buffer) -> Checkpoint:
     """Read `encode_checkpoint`'s bytes.
 
     Raises:
-        ValueError: they are not whole, or not what the file's name says.
+        CheckpointDamaged: they are not whole, or not what the file's name says.
+        ValueError: another version wrote them.
     """
-    first, _, body = bytes(data).partition(b"\n")
-    head: Any = json.loads(first.decode())
+    head, line_break, body = bytes(data).partition(b"\n")
     records = body.split(b"\n")[:-1]
-    expected = {
+    if head + line_break == _head(place, len(records), body):
+        return Checkpoint(place, records, len(data))
+    version = _version(head)
+    if version not in (None, _VERSION):
+        raise ValueError(f"{place.name} is of version {version!r}, known here is {_VERSION}")
+    raise CheckpointDamaged(f"its head is {head[:200]!r}")
+
+
+def _head(place: Place, record_count: int, body: bytes) -> bytes:
+    head = {
         "checkpoint": _VERSION,
         "offset": place.offset,
         "term": place.term,
-        "records": len(records),
+        "records": record_count,
         "bytes": len(body),
         "crc32c": crc32c(body),
     }
-    if head != expected:
-        raise ValueError(f"its head is {head}, not {expected}")
-    return Checkpoint(place, records, len(data))
+    return json.dumps(head, separators=(",", ":")).encode() + b"\n"
+
+
+def _version(head: bytes) -> object:
+    """None when that cannot be told."""
+    try:
+        found = json.loads(head.decode())
+    except ValueError:
+        return None
+    return found.get("checkpoint") if isinstance(found, dict) else None
 
 
 class CheckpointFiles:
@@ -173,7 +185,7 @@ class CheckpointFiles:
         return self._directory.open(place.name)
 
     def read(self, place: Place) -> Checkpoint:
-        """Raises: OSError, ValueError: it is damaged."""
+        """Raises: OSError, and as parse_checkpoint."""
         file = self.open(place)
         try:
             return parse_checkpoint(place, file.read(0, file.size_bytes))
@@ -189,6 +201,7 @@ class CheckpointFiles:
 
         Raises:
             OSError: one cannot be read now.
+            ValueError: another version wrote it.
         """
         for place in reversed(self.places()):
             if place.offset < start_offset:
@@ -197,7 +210,7 @@ class CheckpointFiles:
                 continue
             try:
                 return self.read(place)
-            except ValueError as fault:
+            except CheckpointDamaged as fault:
                 _log.error("%s is damaged, an older one has to do: %s", place.name, fault)
                 self.open(place).discard(0)
         return None

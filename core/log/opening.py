@@ -78,7 +78,10 @@ def open_log(
         OSError: the files cannot be read or written.
     """
     finish_copy(directory, state)
-    marks = state.marks() or Marks()
+    stored_marks = state.marks()
+    # A store that knows the log knows its start: the one that the log tells of may not be decided.
+    is_known = stored_marks is not None or state.recovery_point() is not None
+    marks = stored_marks or Marks()
     for _ in range(2):
         recovery = Recovery(
             str(tp),
@@ -100,7 +103,7 @@ def open_log(
     epochs = recovery.epochs
     if clean_shutdown and (found.cut_bytes or found.damage):
         _log.error("%s: the log was stopped in good order, and yet it is not whole", tp)
-    marks = _marks(marks, found, is_known=state.marks() is not None)
+    marks = _marks(marks, found, is_known=is_known)
     if found.end_offset < marks.log_start_offset:
         # The tail that was lost lay below what had been deleted already.
         for segment in found.segments:

@@ -111,6 +111,7 @@ class RaftReplica:
         "_partition",
         "_reads",
         "_sequence",
+        "_start_commits",
         "_told_in_sync",
     )
 
@@ -133,6 +134,8 @@ class RaftReplica:
         self._clock = clock
         self._around = around
         self._commits: deque[tuple[LogIndex, Commit]] = deque()
+        # Of LOG_START entries: who asked is told when the log starts there.
+        self._start_commits: deque[tuple[LogIndex, Commit]] = deque()
         # The commit index that the partition has followed: most turns bring no later one.
         self._followed_index: LogIndex | None = None
         self._reads: dict[int, asyncio.Future[LogIndex]] = {}
@@ -240,7 +243,9 @@ class RaftReplica:
         node.check_can_append(0)
         index = self._log.append_start(offset, term=node.term, now_ms=self._clock.now_ms())
         self._propose()
-        return self._wait(index)
+        commit: Commit = asyncio.get_running_loop().create_future()
+        self._start_commits.append((index, commit))
+        return commit
 
     def retain(self, now_ms: int, up_to_offset: Offset) -> None:
         """A leader moves the log start for all; what lies below it goes by that everywhere."""
@@ -394,12 +399,9 @@ class RaftReplica:
         The log start is synced at once: with a tail that a power loss takes it would lie beyond the
         end of the log, whose next offset would go with the index of another record.
         """
-        open_start = self._log.open_start
-        if open_start is None or not self._group.node.is_hard_state_stored:
-            return
-        log = self._partition.log
+        log, open_start = self._partition.log, self._log.open_start
         index = min(commit_index, log.synced_index)
-        if open_start > index:
+        if open_start is None or index < open_start or not self._group.node.is_hard_state_stored:
             return
         try:
             start = self._log.committed_start(index)
@@ -410,18 +412,15 @@ class RaftReplica:
             _log.error("%s: the log start stays at %d: %s", log.tp, log.log_start_offset, fault)
 
     def _complete_commits(self, commit_index: LogIndex) -> None:
-        commits = self._commits
-        if not commits:
+        commits, starts = self._commits, self._start_commits
+        if not commits and not starts:
             return
         safe_index = min(commit_index, self._replicated_index())
+        _complete(commits, safe_index)
         open_start = self._log.open_start
         if open_start is not None:
-            # Who asked for a log start is told when it is there.
             safe_index = min(safe_index, LogIndex(open_start - 1))
-        while commits and commits[0][0] <= safe_index:
-            commit = commits.popleft()[1]
-            if not commit.done():  # the one who waited may have gone
-                commit.set_result(None)
+        _complete(starts, safe_index)
 
     def _replicated_index(self) -> LogIndex:
         """Up to where `min.insync.replicas` have the log on their disks."""
@@ -430,7 +429,8 @@ class RaftReplica:
         return durable[min(count, len(durable)) - 1]
 
     def _fail_all(self, fault: KafkaFault) -> None:
-        commits, self._commits = self._commits, deque()
+        commits = [*self._commits, *self._start_commits]
+        self._commits, self._start_commits = deque(), deque()
         uncertain = fault
         if fault.code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.KAFKA_STORAGE_ERROR):
             uncertain = KafkaFault(
@@ -493,6 +493,13 @@ class RaftReplica:
         elif now_ms - self._balanced_at_ms >= BALANCE_MS:
             self._balanced_at_ms = None
             self.hand_over(preferred)
+
+
+def _complete(commits: deque[tuple[LogIndex, Commit]], up_to: LogIndex) -> None:
+    while commits and commits[0][0] <= up_to:
+        commit = commits.popleft()[1]
+        if not commit.done():  # the one who waited may have gone
+            commit.set_result(None)
 
 
 def _fail(confirmed: asyncio.Future[LogIndex] | None, fault: KafkaFault) -> None:

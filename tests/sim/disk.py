@@ -24,6 +24,7 @@ from crash_storage import CrashDirectory, CrashFile, CrashKeyValueStore
 from sim.processes import PROCESS, Killed
 
 from sprawl.core.broker import Volume
+from sprawl.core.controller.checkpoints import COPIED_SUFFIX, PART_SUFFIX
 from sprawl.core.controller.identity import (
     Identity,
     IdentityFault,
@@ -77,7 +78,7 @@ class SimFile(CrashFile):
 
     def rename(self, name: str) -> None:
         self._directory.disk.change("rename", self._directory.name, self.name, name)
-        self._directory.disk.copies += self.name.endswith(COPY_SUFFIX)
+        self._directory.disk.count_rename(self.name)
         super().rename(name)
 
     def discard(self, delay_ms: int) -> None:
@@ -182,6 +183,8 @@ class SimDisk:
         self.syncs = 0
         self.copies = 0
         """Files of copied logs that took their place."""
+        self.checkpoints_written = 0
+        self.checkpoints_copied = 0
         self.synced_files: dict[str, None] = {}
         self._directories: dict[str, SimDirectory] = {}
         self._loop = loop
@@ -231,6 +234,12 @@ class SimDisk:
         place = f"{directory.name}/{name}@{position}"
         self._note("flip", place)
         return place
+
+    def count_rename(self, name: str) -> None:
+        """A file gets another name than this one: it is whole, or in its place."""
+        self.copies += name.endswith(COPY_SUFFIX)
+        self.checkpoints_written += name.endswith(PART_SUFFIX)
+        self.checkpoints_copied += name.endswith(COPIED_SUFFIX)
 
     # --- what files ask -------------------------------------------------------------------------
 

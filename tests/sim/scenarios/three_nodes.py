@@ -35,6 +35,7 @@ PEER_PORT = 9093
 GROUP = "readers"
 TOPIC = "replicated"
 SHORTENED = "shortened"
+CHECKPOINT_BYTES = "metadata.log.max.record.bytes.between.snapshots"
 LIVELY_S = 240.0
 """Virtual time in which every client must succeed once the world is healed."""
 
@@ -61,6 +62,8 @@ class ThreeNodes(Scenario):
         "a replica stood aside",
         "a consumer was sent to a follower",
         "topics came and went",
+        "a metadata checkpoint was written",
+        "a metadata checkpoint was copied",
     )
 
     def __init__(self, world: World) -> None:
@@ -96,6 +99,7 @@ class ThreeNodes(Scenario):
         # Where the consumer stands that reads from the replica in its rack.
         knobs["rack"] = rng.choice(("", "rack-1", "rack-2", "rack-3"))
         knobs["topics_change"] = rng.choice((False, False, True))
+        knobs["checkpoint_bytes"] = rng.choice((700, 4_000, 20_971_520))
 
     # --- the story ------------------------------------------------------------------------------
 
@@ -127,6 +131,7 @@ class ThreeNodes(Scenario):
             "offsets.topic.segment.bytes": 1_048_576,
             "broker.rack": f"rack-{number}",
             "replica.selector.class": RACK_AWARE if self.knobs["rack"] else "",
+            CHECKPOINT_BYTES: self.knobs["checkpoint_bytes"],
         }
         if number != 1:
             settings["join"] = f"{self.nodes[1].host}:{PEER_PORT}"
@@ -186,6 +191,7 @@ class ThreeNodes(Scenario):
         if self.knobs["shortens"]:
             places.append((SHORTENED, 0))
         await self._replicas_agree(places)
+        await self._controllers_agree()
         await workload.stop(list(workload.clients), limit_s=LIVELY_S)
         committed = await workload.read_committed(GROUP, list(logs))
         self._judge(logs)
@@ -199,6 +205,7 @@ class ThreeNodes(Scenario):
         self._judge(again)
         if self.knobs["shortens"]:
             await self._check_shortened()
+        await self._controllers_agree()
         if self.knobs["topics_change"]:
             await self._check_changed_topics()
         for number in self.nodes:
@@ -206,14 +213,8 @@ class ThreeNodes(Scenario):
 
     async def _check_changed_topics(self) -> None:
         """Every node knows the same topics, which had one story, and all of them can be used."""
-        controllers = [self._controller(number) for number in self.nodes]
-        await self._until(
-            lambda: all(each.topics == controllers[0].topics for each in controllers),
-            "the nodes know different topics",
-        )
-        known = {
-            name: controllers[0].topics[name] for name in NAMES if name in controllers[0].topics
-        }
+        topics = self._controller(1).topics
+        known = {name: topics[name] for name in NAMES if name in topics}
         final = {
             name: TopicState(each.partition_count, tuple(sorted(each.configs.items())))
             for name, each in known.items()
@@ -231,6 +232,16 @@ class ThreeNodes(Scenario):
     async def _check_shortened(self) -> None:
         read = await self.workload.read_all({SHORTENED: 1})
         self.shortened.check(dict(read[SHORTENED, 0]))
+
+    async def _controllers_agree(self) -> None:
+        """Every node's controller comes to the same end and knows the same there."""
+        controllers = [self._controller(number) for number in self.nodes]
+        await self._until(
+            lambda: len({each.end_offset for each in controllers}) == 1,
+            "the controllers end at different places",
+        )
+        states = [vars(each.state) for each in controllers]
+        assert all(each == states[0] for each in states), "the controllers know different things"
 
     async def _restart_all(self) -> None:
         for number in self.nodes:
@@ -305,6 +316,11 @@ class ThreeNodes(Scenario):
         unknown = any(event.kind == "info" for event in self.history.of_op("send"))
         copied = any(node.disk.copies for node in self.nodes.values())
         world.sometimes("a log was copied", when=copied)
+        disks = [node.disk for node in self.nodes.values()]
+        written = any(each.checkpoints_written for each in disks)
+        world.sometimes("a metadata checkpoint was written", when=written)
+        came = any(each.checkpoints_copied for each in disks)
+        world.sometimes("a metadata checkpoint was copied", when=came)
         world.sometimes("an operation ended without an answer", when=unknown)
 
     def _judge(self, logs: LogText) -> None:

@@ -11,7 +11,8 @@ from crash_storage import Choose
 
 from sprawl.core.clock import SystemClock
 from sprawl.core.cluster.hints import LeaderHint
-from sprawl.core.ids import LogIndex, LogKey, ReplicaId, Term
+from sprawl.core.ids import LogIndex, LogKey, Offset, ReplicaId, Term
+from sprawl.core.log.frames import EntryType
 from sprawl.core.partition.partition import Partition
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.log_port import NO_TERM
@@ -50,6 +51,10 @@ class Following:
     def __init__(self) -> None:
         self.disk = Replica()
         self.disk.open()
+        self.restart()
+
+    def restart(self) -> None:
+        """A process over what the disk has."""
         self.jobs: list[tuple[Callable[[], object], asyncio.Future[object]]] = []
         self.host = RaftHost(
             replica_id=OWN,
@@ -155,3 +160,55 @@ async def test_the_start_moves_with_the_flush_that_makes_it_safe() -> None:
     assert following.disk.log.log_start_offset == 8
     assert following.disk.records() == source.records()[8:]
     assert following.disk.log.last_index == source.log.last_index
+
+
+async def test_a_configuration_is_in_the_hard_state_before_its_entry_is_deleted() -> None:
+    source = Replica()
+    source.open()
+    source.append("k", "0", term=TERM)
+    source.log.append_entry(EntryType.CONFIG, Configuration.of([1, 2, 3], [4]).encode(), term=TERM)
+    for at in range(20):  # so that segments may go
+        source.append("k", f"{at}", term=TERM)
+    start_index = GroupLog(source.log, KEY, source.kv).append_start(15, term=TERM, now_ms=1_000)
+    source.log.flush()
+    following = Following()
+    for _ in range(3):  # nothing is taken after a configuration until it is stored
+        await following.hear(source, commit_index=0)
+        await following.work()
+    assert following.disk.log.synced_index == source.log.last_index
+    await following.hear(source, commit_index=start_index)
+    following.lose_power(lambda low, high: low)
+    following.restart()
+    await following.hear(source, commit_index=start_index)
+    await following.work()
+    assert following.replica.configuration.learners == (4,)
+    assert following.partition.log_start_offset in (0, 15)
+
+
+async def test_what_is_kept_elsewhere_goes_when_the_disk_has_what_follows() -> None:
+    source, start_index = leading()
+    following = Following()
+    await following.hear(source, commit_index=start_index - 1)
+    assert following.partition.high_watermark == 10
+    assert not following.replica.forget_below(Offset(6)), "nothing is on the disk"
+    await following.work()
+    assert not following.replica.forget_below(Offset(10)), "nothing follows"
+    assert following.replica.forget_below(Offset(6))
+    following.lose_power(lambda low, high: low)
+    assert following.disk.log.log_start_offset == 6
+    assert following.disk.log.last_index == source.log.last_index
+    assert following.disk.records() == source.records()[6:]
+
+
+async def test_a_start_that_is_not_decided_is_not_followed_by_a_restart() -> None:
+    source, start_index = leading()
+    following = Following()
+    await following.hear(source, commit_index=0)
+    await following.work()
+    following.lose_power(lambda low, high: low)
+    assert following.disk.log.last_index == source.log.last_index
+    assert following.disk.log.log_start_offset == 0
+    following.restart()
+    await following.hear(source, commit_index=start_index)
+    await following.work()
+    assert following.partition.log_start_offset == 8
