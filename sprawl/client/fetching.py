@@ -41,6 +41,7 @@ _MOVED = frozenset(
         ErrorCode.FENCED_LEADER_EPOCH,
         ErrorCode.UNKNOWN_LEADER_EPOCH,
         ErrorCode.OFFSET_NOT_AVAILABLE,
+        ErrorCode.KAFKA_STORAGE_ERROR,
     }
 )
 
@@ -133,6 +134,9 @@ class Reader:
                 out. None reads all without end.
 
         Returns: records in offset order for each partition; empty when none came in time.
+
+        Raises:
+            Refused: by one partition; the positions of all are where they were.
         """
         by_node: dict[int, list[FetchPartition]] = {}
         for view in self._topic.partitions:
@@ -151,12 +155,14 @@ class Reader:
             *(self._fetch(node, partitions) for node, partitions in by_node.items())
         )
         records: list[Fetched] = []
+        positions = dict(self.positions)
         moved = None in answers
         for answer in filter(None, answers):
             for topic in answer.responses:
                 for partition in topic.partitions:
                     moved |= self._moved(partition)
-                    records.extend(self._take(partition))
+                    records.extend(self._take(partition, positions))
+        self.positions = positions
         if moved:
             await asyncio.sleep(RETRY_WAIT_S)
             self._topic = await self._cluster.topic(self._topic.name)
@@ -195,9 +201,9 @@ class Reader:
         )
         return False
 
-    def _take(self, answer: PartitionData) -> list[Fetched]:
+    def _take(self, answer: PartitionData, positions: dict[int, int]) -> list[Fetched]:
         taken: list[Fetched] = []
-        position = self.positions[answer.partition_index]
+        position = positions[answer.partition_index]
         buffer = answer.records
         if not buffer:
             return taken
@@ -211,7 +217,7 @@ class Reader:
         except KafkaFault as fault:
             what = f"topic {self._topic.name}-{answer.partition_index} at offset {position}"
             raise Refused(fault.code, what, fault.message) from fault
-        self.positions[answer.partition_index] = position
+        positions[answer.partition_index] = position
         return taken
 
 

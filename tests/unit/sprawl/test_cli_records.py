@@ -178,6 +178,25 @@ async def poll(answer: FetchResponse, position: int) -> tuple[list[tuple[int, by
     return [(f.record.offset, f.record.value) for f in found], reader.positions[0]
 
 
+async def test_what_one_partition_refuses_takes_no_records_of_another() -> None:
+    good = PartitionData(partition_index=0, records=batch(0, b"a"))
+    bad = PartitionData(partition_index=1, error_code=ErrorCode.OFFSET_OUT_OF_RANGE)
+    answers = [[good, bad], [good]]
+
+    def answer(header: RequestHeader, body: Struct) -> FetchResponse:
+        partitions = answers.pop(0)
+        return FetchResponse(responses=[FetchableTopicResponse(topic="t", partitions=partitions)])
+
+    topic = Topic(partitions=2)
+    async with broker_with({1: answer}, topic) as broker:
+        topic.port = broker.port
+        async with Cluster(broker.address) as cluster:
+            reader = Reader(cluster, await cluster.topic("t"), {0: 0, 1: 5})
+            with pytest.raises(Refused, match="t-1"):
+                await reader.poll()
+            assert [each.record.value for each in await reader.poll()] == [b"a"]
+
+
 async def test_records_before_the_position_are_left_out() -> None:
     answer = fetched(batch(0, b"a", b"b") + batch(2, b"c"))
     assert await poll(answer, 1) == ([(1, b"b"), (2, b"c")], 3)
