@@ -188,7 +188,8 @@ class Copies:
         clock: Clock,
     ) -> None:
         self.attached: dict[LogKey, Attached] = {}
-        """By log, for those that need more than their segments."""
+        """By log, for those that need more than their segments. They are small, a whole node waits
+        for them, and so they do not wait for other copies."""
         self._host = host
         self._calls = calls
         self._node_of = node_of
@@ -285,7 +286,7 @@ class Copies:
             raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         self._end_sessions(ask.key, ask.follower)
         self._end_idle_sessions()
-        if len(self._sessions) >= COPIES_SERVED_MAX:
+        if len(self._sessions) >= COPIES_SERVED_MAX and ask.key not in self.attached:
             raise KafkaFault(ErrorCode.THROTTLING_QUOTA_EXCEEDED, "Too many copies are served.")
         self._last_session = number = self._last_session + 1
         node, log = group.node, group.log
@@ -365,7 +366,8 @@ class Copies:
             or self._node_of(ask.leader) != peer.node_id
         ):
             raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        if ask.key in self._running or len(self._running) >= COPIES_MAX:
+        is_full = len(self._running) >= COPIES_MAX and ask.key not in self.attached
+        if ask.key in self._running or is_full:
             raise KafkaFault(ErrorCode.THROTTLING_QUOTA_EXCEEDED, "Other copies are under way.")
         self._running.add(ask.key)
         try:

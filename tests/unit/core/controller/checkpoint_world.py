@@ -172,6 +172,10 @@ class MetadataNode:
         self.kv.crash(choose)
 
 
+async def configure(controller: Controller, kind: int, name: str, configs: dict[str, str]) -> None:
+    await controller._submit({"do": "configure", "kind": kind, "name": name, "configs": configs})
+
+
 async def do(controller: Controller, at: int) -> None:
     """The command with this number: topics come, change and go, some stay."""
     if at == 0:
@@ -179,7 +183,7 @@ async def do(controller: Controller, at: int) -> None:
     elif at % 5 == 1:
         await controller.create_topic(TopicSpec(name=f"t{at}", configs={"retention.ms": "5"}))
     elif at % 5 == 2:
-        await controller.alter_configs(2, f"t{at - 1}", {"retention.ms": str(at)})
+        await configure(controller, 2, f"t{at - 1}", {"retention.ms": str(at)})
     elif at % 5 == 3:
         await controller._submit({"do": "producer ids"})
     elif at % 5 == 4:
@@ -187,7 +191,7 @@ async def do(controller: Controller, at: int) -> None:
     elif at % 10:
         await controller.delete_topic(controller.topics[f"t{at - 4}"])
     else:
-        await controller.alter_configs(4, "", {"log.retention.ms": str(at)})
+        await configure(controller, 4, "", {"log.retention.ms": str(at)})
 
 
 def facts(controller: Controller) -> dict[str, Any]:
