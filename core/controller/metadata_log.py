@@ -14,6 +14,7 @@ applied is remembered without a sync: what a node applies again after a crash is
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from sprawl.core.partition.partition import Partition
     from sprawl.core.partition.replication import RunBlocking
     from sprawl.core.storage.port import KeyValueStore
+
+_log = logging.getLogger(__name__)
 
 METADATA_TOPIC_ID: Final = TopicId(UUID(int=1))
 """Kafka's id of __cluster_metadata."""
@@ -205,7 +208,10 @@ class RaftMetadataLog:
             if self._applied < partition.log_start_offset:
                 self._jump(partition, machine)
             machine.apply(list(self._read(partition, partition.high_watermark)))
-            self._kv.put(_APPLIED, _OFFSET.pack(self._applied))
+            try:
+                self._kv.put(_APPLIED, _OFFSET.pack(self._applied))
+            except OSError as failure:
+                _log.warning("the next start may follow some records again: %s", failure)
             self._tell_waiting()
         self._shorten(machine)
 
@@ -253,8 +259,8 @@ class RaftMetadataLog:
         elif start > 0:
             raise ValueError(
                 f"the metadata log starts at {start}, and there is no whole checkpoint of what was"
-                " before. Other nodes of a cluster have it: this one can begin anew with an empty data"
-                " directory, --join and --replace-node"
+                " before. Other nodes of a cluster have it: this one can begin anew, with an empty"
+                " data directory, --join and --replace-node"
             )
         return found
 
