@@ -45,7 +45,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from sprawl.core.cluster.peers import PeerRefused, PeerUnreachable
 from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from sprawl.core.log.copies import CopyPlan
     from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.partition.replication import RunBlocking
+    from sprawl.core.replication.copy_ports import Attached, Calls, Incoming
     from sprawl.core.replication.host import RaftGroup, RaftHost
     from sprawl.core.storage.port import Buffer, SegmentFile
 
@@ -98,51 +99,6 @@ COPY_RETRY_MS_MIN: Final = 500
 COPY_RETRY_MS_MAX: Final = 60_000
 """A log that cannot be copied now is asked for again; each try may have cost gigabytes."""
 _STORING_LOOK_S: Final = 0.005
-
-
-class Calls(Protocol):
-    """The way to other nodes: the transport."""
-
-    async def call(self, to: BrokerId, method: str, body: bytes, *, timeout_ms: int) -> bytes:
-        """Raises: PeerUnreachable, PeerRefused."""
-        ...
-
-
-class Incoming(Protocol):
-    """An attachment on its way. Its methods block."""
-
-    def append(self, piece: bytes) -> None:
-        """Raises: OSError."""
-        ...
-
-    def finish(self) -> None:
-        """Check it, and make it durable under its name. Raises: ValueError, OSError."""
-        ...
-
-    def discard(self) -> None:
-        """Remove what is not finished."""
-        ...
-
-
-class Attached(Protocol):
-    """The file that goes with the copies of a log. Everything here blocks."""
-
-    def give(self, plan: CopyPlan) -> tuple[str, SegmentFile] | None:
-        """What goes with this plan; None when it needs nothing.
-
-        Raises:
-            OSError: it is not there.
-        """
-        ...
-
-    def take(self, plan: CopyPlan, name: str | None) -> Incoming | None:
-        """Begin to take what comes with a plan.
-
-        Raises:
-            ValueError: it is not what this plan needs.
-            OSError: the disk failed.
-        """
-        ...
 
 
 class Throttle:
