@@ -128,6 +128,18 @@ def gauges(facts: ClusterFacts, cluster: Cluster, own: int) -> Iterator[Gauge]:
         )
     yield "sprawl_raft_groups", "Raft groups on this node", facts.raft_groups
     yield "sprawl_raft_groups_awake", "Raft groups that do not hibernate", facts.raft_awake
+    checkpoint = cluster.log.checkpoint
+    yield (
+        "sprawl_metadata_log_start_offset",
+        "The first record of the metadata log that this node keeps",
+        cluster.log.start_offset,
+    )
+    yield (
+        "sprawl_metadata_checkpoint_offset",
+        "Up to where the newest checkpoint of the metadata stands for the log; 0 without one",
+        checkpoint.offset,
+    )
+    yield "sprawl_metadata_checkpoint_bytes", "Size of that checkpoint", checkpoint.size_bytes
     counters = cluster.counters
     if counters is not None:
         for field in fields(counters):

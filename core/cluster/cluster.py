@@ -41,7 +41,7 @@ from sprawl.core.controller.metadata_log import (
 )
 from sprawl.core.controller.nodes import FIRST_REPLICA
 from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
-from sprawl.core.ids import ZERO_UUID, BrokerId, LogKey, ReplicaId, Term
+from sprawl.core.ids import ZERO_UUID, BrokerId, LogKey, Offset, ReplicaId, Term
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.partition.partition import Partition
 from sprawl.core.raft.configuration import Configuration
@@ -280,7 +280,8 @@ class Cluster:
         return Quorum(
             leader_id=-1 if node is None else node,
             leader_epoch=metadata.leader_epoch,
-            high_watermark=metadata.high_watermark,
+            # What a restart knows to be committed it has applied; Raft hears of it again later.
+            high_watermark=max(metadata.high_watermark, Offset(self.log.end_offset)),
             voters=[self._quorum_member(each) for each in configuration.voters],
             observers=[self._quorum_member(each) for each in configuration.learners],
         )

@@ -262,8 +262,8 @@ class RaftMetadataLog:
         elif start > 0:
             raise ValueError(
                 f"the metadata log starts at {start}, and there is no whole checkpoint of what was"
-                " before. The other nodes have it: this one can begin anew with an empty data"
-                " directory, --join and --replace-node"
+                " before. Other nodes of a cluster have it: this one can begin anew, with an empty"
+                " data directory, --join and --replace-node"
             )
         return found
 

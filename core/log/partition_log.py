@@ -349,10 +349,13 @@ class PartitionLog(ReadableLog):
         """Bring everything appended so far to disk. Blocks: shells call it in a thread.
 
         Raises:
-            OSError: the disk failed. What was not synced may be lost, so that the log takes no more
-                appends until it is opened again.
+            OSError: the disk failed, now or before. What was not synced may be lost, though another
+                sync would not say so: until the log is opened again it takes no more appends, and
+                claims nothing more.
         """
         with self._flushing:
+            if self.failure is not None:
+                raise OSError(self.failure)
             return changes.flush(self)
 
     # --- making it shorter ----------------------------------------------------------------------

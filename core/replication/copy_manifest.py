@@ -72,7 +72,7 @@ class Piece(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A file without which the copy of a log is of no use (copying.Attached)."""
+    """A file without which the copy of a log is of no use (copy_ports.Attached)."""
 
     name: str
     size_bytes: int

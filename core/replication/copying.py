@@ -45,7 +45,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from sprawl.core.cluster.peers import PeerRefused, PeerUnreachable
 from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from sprawl.core.log.copies import CopyPlan
     from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.partition.replication import RunBlocking
+    from sprawl.core.replication.copy_ports import Attached, Calls, Incoming
     from sprawl.core.replication.host import RaftGroup, RaftHost
     from sprawl.core.storage.port import Buffer, SegmentFile
 
@@ -98,51 +99,6 @@ COPY_RETRY_MS_MIN: Final = 500
 COPY_RETRY_MS_MAX: Final = 60_000
 """A log that cannot be copied now is asked for again; each try may have cost gigabytes."""
 _STORING_LOOK_S: Final = 0.005
-
-
-class Calls(Protocol):
-    """The way to other nodes: the transport."""
-
-    async def call(self, to: BrokerId, method: str, body: bytes, *, timeout_ms: int) -> bytes:
-        """Raises: PeerUnreachable, PeerRefused."""
-        ...
-
-
-class Incoming(Protocol):
-    """An attachment on its way. Its methods block."""
-
-    def append(self, piece: bytes) -> None:
-        """Raises: OSError."""
-        ...
-
-    def finish(self) -> None:
-        """Check it, and make it durable under its name. Raises: ValueError, OSError."""
-        ...
-
-    def discard(self) -> None:
-        """Remove what is not finished."""
-        ...
-
-
-class Attached(Protocol):
-    """The file that goes with the copies of a log. Everything here blocks."""
-
-    def give(self, plan: CopyPlan) -> tuple[str, SegmentFile] | None:
-        """What goes with this plan; None when it needs nothing.
-
-        Raises:
-            OSError: it is not there.
-        """
-        ...
-
-    def take(self, plan: CopyPlan, name: str | None) -> Incoming | None:
-        """Begin to take what comes with a plan.
-
-        Raises:
-            ValueError: it is not what this plan needs.
-            OSError: the disk failed.
-        """
-        ...
 
 
 class Throttle:
@@ -188,7 +144,8 @@ class Copies:
         clock: Clock,
     ) -> None:
         self.attached: dict[LogKey, Attached] = {}
-        """By log, for those that need more than their segments."""
+        """By log, for those that need more than their segments. They are small, a whole node waits
+        for them, and so they do not wait for other copies."""
         self._host = host
         self._calls = calls
         self._node_of = node_of
@@ -285,7 +242,7 @@ class Copies:
             raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         self._end_sessions(ask.key, ask.follower)
         self._end_idle_sessions()
-        if len(self._sessions) >= COPIES_SERVED_MAX:
+        if len(self._sessions) >= COPIES_SERVED_MAX and ask.key not in self.attached:
             raise KafkaFault(ErrorCode.THROTTLING_QUOTA_EXCEEDED, "Too many copies are served.")
         self._last_session = number = self._last_session + 1
         node, log = group.node, group.log
@@ -365,7 +322,8 @@ class Copies:
             or self._node_of(ask.leader) != peer.node_id
         ):
             raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        if ask.key in self._running or len(self._running) >= COPIES_MAX:
+        is_full = len(self._running) >= COPIES_MAX and ask.key not in self.attached
+        if ask.key in self._running or is_full:
             raise KafkaFault(ErrorCode.THROTTLING_QUOTA_EXCEEDED, "Other copies are under way.")
         self._running.add(ask.key)
         try:

@@ -12,7 +12,8 @@ from test_copying import KEY, STATE_KEY, CopyPair
 
 from sprawl.core.controller.checkpoint_copies import AttachedCheckpoints
 from sprawl.core.controller.checkpoints import COPIED_SUFFIX, CheckpointFiles, Place
-from sprawl.core.ids import ReplicaId
+from sprawl.core.ids import LogKey, ReplicaId
+from sprawl.core.limits import COPIES_MAX
 from sprawl.core.replication import copying
 
 RECORDS = [b'{"a":%d}' % at for at in range(40)]
@@ -65,6 +66,13 @@ async def test_the_checkpoint_comes_with_the_log() -> None:
     assert follower.facts() == source.facts()
     assert checkpoint(follower) == (START + 2, RECORDS[: START + 2])
     assert not leftovers(follower)
+
+
+async def test_it_does_not_wait_for_the_copies_of_partitions() -> None:
+    pair = pair_of(shortened(START), lagging())
+    pair.copies[2]._running = {LogKey(KEY.topic_id, number) for number in range(7, 7 + COPIES_MAX)}
+    await pair.offer()
+    assert pair.sent[0][1]
 
 
 async def test_a_whole_log_needs_none() -> None:

@@ -185,7 +185,7 @@ async def do(controller: Controller, at: int) -> None:
     elif at % 5 == 4:
         await controller.create_partitions(f"t{at - 3}", 2, None, validate_only=False)
     elif at % 10:
-        await controller.delete_topic(controller.topics[f"t{at - 4}"])
+        await controller.delete_topic(name=f"t{at - 4}")
     else:
         await controller.replace_configs(4, "", {"log.retention.ms": str(at)})
 
