@@ -38,6 +38,12 @@ def _key(name: str, kind: ConfigType, default: str | None, doc: str, **more: Any
     return ConfigKey(name=name, type=kind, default=default, doc=doc, **more)
 
 
+def _known_selector(value: ConfigValue) -> str | None:
+    if value in ("", RACK_AWARE):
+        return None
+    return f"No classes are loaded; built in is {RACK_AWARE}, and empty stands for leaders only"
+
+
 def _topic_default(topic_name: str, name: str, **more: Any) -> ConfigKey:
     """The broker config that gives a topic config its default."""
     topic = TOPIC_CONFIGS[topic_name]
@@ -115,7 +121,7 @@ _IDENTITY = (
         "",
         f"`{RACK_AWARE}` sends consumers that say their rack (client.rack) on to a replica in it."
         " Empty: all read from leaders.",
-        check=one_of("", RACK_AWARE),
+        check=_known_selector,
     ),
     _key(
         "process.roles",

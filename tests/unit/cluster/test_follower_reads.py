@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -79,6 +80,14 @@ class KafkaPythonReader:
 
 # kafka-python drops sockets that it did not get to connect: see `reading`.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _no_records(caplog: pytest.LogCaptureFixture) -> None:
+    """Log records that are kept would keep the sockets too."""
+    caplog.set_level(logging.CRITICAL, logger="kafka")
+
+
 Reader = Callable[[str, str], ConfluentReader | KafkaPythonReader]
 READERS = pytest.mark.parametrize("reader", [ConfluentReader, KafkaPythonReader])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sprawl.core.config.broker import BrokerConfig
+from sprawl.core.config.broker_keys import RACK_AWARE
 from sprawl.core.config.definition import ConfigFault, ConfigSource, Synonym
 
 
@@ -32,11 +33,20 @@ def test_an_unknown_name_is_refused() -> None:
         ("default.replication.factor", "0"),
         ("min.insync.replicas", "0"),
         ("offsets.topic.num.partitions", str(2**31)),
+        ("replica.selector.class", "org.example.MySelector"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused(name: str, text: str) -> None:
     with pytest.raises(ConfigFault, match=f"Invalid value {text} for configuration {name}"):
         BrokerConfig.from_overrides({name: text})
+
+
+def test_the_replica_selector_that_is_built_in() -> None:
+    name = "replica.selector.class"
+    assert BrokerConfig.from_overrides({}).value(name) == ""
+    assert BrokerConfig.from_overrides({name: RACK_AWARE}).value(name) == RACK_AWARE
+    with pytest.raises(ConfigFault, match=f"built in is {RACK_AWARE}"):
+        BrokerConfig.from_overrides({name: "org.example.MySelector"})
 
 
 def test_the_strongest_layer_wins() -> None:
