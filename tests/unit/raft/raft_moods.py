@@ -109,17 +109,16 @@ def one_slow_disk(rng: Random, knobs: Knobs) -> Knobs:
         sizes=(3, 3, 4, 5),
         disks=(1.0, slow, 1.0, 1.0, 1.0),
         stores=rng.choice(((1.0,), (1.0, slow, 1.0, 1.0, 1.0))),
-        crashes=rng.choice((0.0, 0.004)),
-        usurpers=0.01,
-        partitions=0.0,
-        writes=1.0,
         reports=0.4,
+        crashes=rng.choice((0.0, 0.004)),
+        partitions=0.0,
+        usurpers=0.01,
+        writes=1.0,
     )
 
 
 def overwritten_tails(rng: Random, knobs: Knobs) -> Knobs:
-    """Leaders come and go before what they write is on a majority, so that ends of logs are cut off
-    and come back: figure 8 of the paper, again and again, over slow disks."""
+    """Leaders come and go before what they write is on a majority: ends of logs are cut off."""
     return replace(
         knobs,
         sizes=(3, 3, 3, 5),
@@ -132,28 +131,60 @@ def overwritten_tails(rng: Random, knobs: Knobs) -> Knobs:
         lost=0.0,
         changes=0.0,
         writes=1.0,
+    )
+
+
+def figure_8(rng: Random, knobs: Knobs) -> Knobs:
+    """Figure 8 of the paper again and again: hardly anything is committed, and what was cut off
+    comes back, over disks so slow that flushes and their reports outlive it."""
+    return replace(
+        knobs,
+        sizes=(5,),
+        usurpers=rng.choice((0.05, 0.1)),
+        disks=(0.1,),
+        reports=rng.choice((0.4, 0.1)),
+        crashes=0.0,
+        partitions=0.0,
+        unrest=0.0,
+        lost=0.0,
+        changes=0.0,
+        writes=1.0,
         settings=replace(knobs.settings, append_bytes_max=rng.choice((1, 80))),
     )
 
 
 def much_change(rng: Random, knobs: Knobs) -> Knobs:
-    """Configurations are proposed all the time, by leaders that are deposed before they are
-    committed, and power fails where they were cut off."""
+    """Configurations are proposed all the time; some of their leaders do not last."""
     return replace(
         knobs,
         sizes=(1, 2, 3, 3, 4),
         changes=rng.choice((0.05, 0.1)),
-        crashes=0.0,
-        outages=rng.choice((0.0, 0.1)),
-        usurpers=rng.choice((0.0, 0.01)),
-        coups=rng.choice((0.01, 0.1)),
-        disks=rng.choice(((1.0,), (0.3,))),
+        crashes=rng.choice((0.0, 0.002)),
+        coups=rng.choice((0.0, 0.01)),
         stores=rng.choice(((1.0,), (0.3,))),
-        writes=1.0,
+        writes=rng.choice((1.0, 0.3)),
         reports=0.4,
+        partitions=0.0,
+        unrest=0.002,
+        lost=0.0,
+    )
+
+
+def lost_changes(rng: Random, knobs: Knobs) -> Knobs:
+    """Leaders are deposed while a change is under way, and power fails where it was cut off."""
+    return replace(
+        knobs,
+        sizes=(1, 2, 3, 3, 4),
+        changes=0.1,
+        coups=rng.choice((0.1, 0.3)),
+        outages=0.2,
+        disks=(0.3,),
+        reports=0.4,
+        crashes=0.0,
         partitions=0.0,
         unrest=0.0,
         lost=0.0,
+        writes=1.0,
     )
 
 
@@ -187,14 +218,37 @@ def handing_over(rng: Random, knobs: Knobs) -> Knobs:
     )
 
 
+def idle(rng: Random, knobs: Knobs) -> Knobs:
+    """There is little to do: the group hibernates, and wakes when somebody dies or writes."""
+    return replace(
+        knobs,
+        sizes=(2, 3, 3, 4),
+        writes=0.02,
+        reads=0.02,
+        reports=0.4,
+        steers=0.02,
+        crashes=rng.choice((0.0, 0.001)),
+        partitions=0.001,
+        changes=0.0,
+        unrest=0.0,
+        lost=0.0,
+        delayed=0.0,
+        clocks=(1.0,),
+        settings=replace(knobs.settings, election_ticks=5, hibernate_after_ticks=3),
+    )
+
+
 MOODS: tuple[Mood, ...] = (
     even,
-    slow_disks,
     overwritten_tails,
     much_change,
-    one_slow_disk,
     deposed_leaders,
+    lost_changes,
+    figure_8,
+    slow_disks,
     handing_over,
+    one_slow_disk,
+    idle,
 )
 
 
