@@ -340,8 +340,7 @@ class AssignedConsumer(Client):
             else:
                 await asyncio.sleep(0.2)
             return False
-        # A copy: a poll that fails may have taken some of its records.
-        self.positions = dict(reader.positions)
+        self.positions = reader.positions
         self.history.add(self.number, "ok", "poll", self._polled(fetched))
         self._succeeded()
         return True
