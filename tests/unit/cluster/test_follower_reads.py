@@ -17,6 +17,8 @@ import pytest
 from cluster_world import ClusterWorld, rack_of
 
 from sprawl.client.cluster import Cluster
+from sprawl.client.fetching import Reader
+from sprawl.client.nearest import NearReplicas
 from sprawl.core.config.broker_keys import RACK_AWARE
 from sprawl.core.errors import ErrorCode
 from sprawl.core.partition.partition import Partition
@@ -88,12 +90,12 @@ def _no_records(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, logger="kafka")
 
 
-Reader = Callable[[str, str], ConfluentReader | KafkaPythonReader]
+MakeReader = Callable[[str, str], ConfluentReader | KafkaPythonReader]
 READERS = pytest.mark.parametrize("reader", [ConfluentReader, KafkaPythonReader])
 
 
 @asynccontextmanager
-async def reading(reader: Reader, bootstrap: str, rack: str) -> AsyncIterator[list[str]]:
+async def reading(reader: MakeReader, bootstrap: str, rack: str) -> AsyncIterator[list[str]]:
     """What a consumer reads, in a thread of its own, while the block runs."""
     read: list[str] = []
     is_over = threading.Event()
@@ -147,7 +149,7 @@ def values(start: int, end: int) -> list[str]:
 
 
 @READERS
-async def test_a_consumer_reads_from_the_replica_in_its_rack(reader: Reader) -> None:
+async def test_a_consumer_reads_from_the_replica_in_its_rack(reader: MakeReader) -> None:
     async with ClusterWorld(3, **NEAREST) as world:
         await world.topic(TOPIC)
         await append(world, *values(0, 50))
@@ -169,7 +171,7 @@ async def test_a_consumer_reads_from_the_replica_in_its_rack(reader: Reader) -> 
 @READERS
 @pytest.mark.parametrize("rack", ["", "elsewhere"])
 async def test_without_a_replica_in_its_rack_it_reads_from_the_leader(
-    reader: Reader, rack: str
+    reader: MakeReader, rack: str
 ) -> None:
     async with ClusterWorld(3, **NEAREST) as world:
         await world.topic(TOPIC)
@@ -182,7 +184,7 @@ async def test_without_a_replica_in_its_rack_it_reads_from_the_leader(
 
 @READERS
 async def test_it_goes_back_to_the_leader_when_its_replica_is_gone(
-    reader: Reader, tmp_path: Path
+    reader: MakeReader, tmp_path: Path
 ) -> None:
     async with ClusterWorld(3, tmp_path, **NEAREST) as world:
         await world.topic(TOPIC)
@@ -207,7 +209,9 @@ async def test_it_goes_back_to_the_leader_when_its_replica_is_gone(
 
 
 @READERS
-async def test_it_reads_on_when_the_leader_is_another_one(reader: Reader, tmp_path: Path) -> None:
+async def test_it_reads_on_when_the_leader_is_another_one(
+    reader: MakeReader, tmp_path: Path
+) -> None:
     async with ClusterWorld(3, tmp_path, **NEAREST) as world:
         await world.topic(TOPIC)
         await append(world, *values(0, 10))
@@ -268,6 +272,34 @@ async def test_a_follower_that_loses_its_leader_lets_nobody_wait(tmp_path: Path)
                 while (answer := await fetch(client, near, 0, max_wait_ms=0)).error_code == 0:
                     await asyncio.sleep(0.05)
             assert answer.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+
+
+async def test_our_own_reader_goes_there_and_back(tmp_path: Path) -> None:
+    async with ClusterWorld(3, tmp_path, **NEAREST) as world:
+        await world.topic(TOPIC)
+        await append(world, *values(0, 10))
+        await in_sync(world)
+        near = follower(world)
+        leader = world.leader(TOPIC)
+        assert leader is not None
+        async with Cluster(world.nodes[leader].bootstrap) as client:
+            places = NearReplicas(rack_of(near))
+            reader = Reader(client, await client.topic(TOPIC), {0: 0}, near=places)
+            read: list[str] = []
+
+            async def read_to(count: int) -> None:
+                async with asyncio.timeout(30):
+                    while len(read) < count:
+                        found = await reader.poll()
+                        read.extend((each.record.value or b"").decode() for each in found)
+
+            await read_to(10)
+            assert places.advice_count == 1
+            assert world.metrics(near).fetch_follower_bytes > 0
+            await world.stop(near)
+            await append(world, *values(10, 20))
+            await read_to(20)
+            assert read == values(0, 20)
 
 
 async def test_a_replica_that_is_gone_is_no_choice(tmp_path: Path) -> None:
