@@ -48,6 +48,7 @@ class Host:
     boots: int = 0
     heard_boots: dict[ReplicaId, int] = field(default_factory=dict)
 
+
 class Owners:
     """All replicas of a group with their disks, and what is under way between them.
 
