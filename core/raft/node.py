@@ -47,7 +47,7 @@ class RaftNode(Elections):
         settings: shared by all groups.
         rng: draws election timeouts.
         can_lead: False keeps it from campaigning; it votes and follows as ever. May be set later.
-        commit_index: what the owner remembers to be committed, if anything.
+        commit_index: what the owner knows to be committed of this very log, if anything.
     """
 
     __slots__ = ()

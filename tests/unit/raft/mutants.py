@@ -1,6 +1,6 @@
 """The replica with one mistake each: every one is known from some system, or from a draft of ours.
 
-The random worlds have to find each of them; test_raft_mutants.py says within how many seeds.
+The random worlds have to find each of them; test_raft_mutants.py says within how many.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ The checkers see every disk, every message that leaves a node, and every entry t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from raft_log import MemoryLog
@@ -87,7 +87,7 @@ class Checkers:
 
     # --- a replica after an event ---------------------------------------------------------------
 
-    def observe(self, replica: Observed, replicas: dict[ReplicaId, Observed]) -> None:
+    def observe(self, replica: Observed, replicas: Mapping[ReplicaId, Observed]) -> None:
         node = replica.node
         assert node is not None
         before = self.seen.get(replica.id, (0, Role.FOLLOWER, 0, 0))
@@ -132,7 +132,7 @@ class Checkers:
         self,
         replica: Observed,
         before: tuple[int, Role, int, int],
-        replicas: dict[ReplicaId, Observed],
+        replicas: Mapping[ReplicaId, Observed],
     ) -> None:
         node = replica.node
         assert node is not None
@@ -155,7 +155,7 @@ class Checkers:
             self._observe_decision(replica, commit_index, replicas)
 
     def _observe_decision(
-        self, replica: Observed, before: int, replicas: dict[ReplicaId, Observed]
+        self, replica: Observed, before: int, replicas: Mapping[ReplicaId, Observed]
     ) -> None:
         """A leader commits what nobody did before it."""
         node = replica.node
@@ -247,7 +247,7 @@ class Checkers:
         self,
         replica: Observed,
         messages: Sequence[Message],
-        replicas: dict[ReplicaId, Observed],
+        replicas: Mapping[ReplicaId, Observed],
     ) -> None:
         """Who is told to campaign can win: it has what this leader has."""
         node = replica.node
@@ -307,7 +307,7 @@ class Checkers:
 
     # --- hibernation ----------------------------------------------------------------------------
 
-    def hibernated(self, replica: Observed, replicas: dict[ReplicaId, Observed]) -> None:
+    def hibernated(self, replica: Observed, replicas: Mapping[ReplicaId, Observed]) -> None:
         """I13: when a leader hibernates, every member has the same log on disk, all committed."""
         node = replica.node
         assert node is not None

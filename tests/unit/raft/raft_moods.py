@@ -159,13 +159,14 @@ def much_change(rng: Random, knobs: Knobs) -> Knobs:
         knobs,
         sizes=(1, 2, 3, 3, 4),
         changes=rng.choice((0.05, 0.1)),
-        crashes=rng.choice((0.0, 0.002)),
-        coups=rng.choice((0.0, 0.01)),
+        crashes=rng.choice((0.004, 0.01)),
+        usurpers=rng.choice((0.005, 0.02)),
+        coups=rng.choice((0.005, 0.02)),
+        disks=rng.choice(((1.0,), (0.3,))),
         stores=rng.choice(((1.0,), (0.3,))),
         writes=rng.choice((1.0, 0.3)),
         reports=0.4,
         partitions=0.0,
-        unrest=0.002,
         lost=0.0,
     )
 

@@ -286,9 +286,8 @@ class World(Owners):
             self.disturb()
         if rng.random() < knobs.outages:
             self.lose_a_cut()
-        is_changing = any(
-            h.node and h.node.is_leader and h.node.pending for h in self.hosts.values()
-        )
+        nodes = [host.node for host in self.hosts.values() if host.node is not None]
+        is_changing = any(node.is_leader and node.pending for node in nodes)
         if rng.random() < (knobs.coups if is_changing else knobs.usurpers):
             self.usurp()
         elif rng.random() < knobs.usurpers:
