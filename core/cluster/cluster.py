@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,6 +47,7 @@ from sprawl.core.raft.settings import RaftSettings
 from sprawl.core.raft.wire import WireFault
 from sprawl.core.replication.copying import Copies
 from sprawl.core.replication.host import RaftHost
+from sprawl.core.replication.leaving import OUT, Leaving
 from sprawl.core.replication.log_starts import GroupLog
 from sprawl.core.replication.replica import RaftReplica, Target
 
@@ -109,6 +110,8 @@ class Cluster:
         self.is_removed = False
         """Whether others said that this node does not belong to the cluster any more."""
         self.on_led: Callable[[Partition, bool], None] = lambda partition, is_leader: None
+        self.leaving: Callable[[], Iterable[tuple[LogKey, Configuration]]] = tuple
+        self.on_let_go: Callable[[LogKey], None] = lambda key: None
         self._store = store
         self._kv = kv
         self._clock = clock
@@ -212,6 +215,12 @@ class Cluster:
             )
             self._copies.serve(self._transport.serve)
         self.elections.begin(self._host, self._transport)
+        leaving = Leaving(
+            host=self._host, calls=self._transport, hints=self.hints, node_of=self.book.node_of
+        )
+        if self._transport is not None:
+            self._transport.serve(OUT, leaving.answer)
+        self._start(leaving.watch(self))
         log = PartitionLog.open(
             tp=METADATA_TP,
             topic_id=METADATA_TOPIC_ID,
@@ -337,6 +346,12 @@ class Cluster:
     def ran_before(self, key: LogKey) -> bool:
         """Whether a partition had a Raft group here."""
         return self._raft.hard_state(key) is not None
+
+    def forget(self, keys: Iterable[LogKey]) -> None:
+        """Topics were deleted: nothing is kept of their groups."""
+        for key in keys:
+            self._raft.remove(key, forget=True)
+            self.hints.forget([key])
 
     def replicate(self, partition: Partition, key: LogKey, placement: Placement) -> Replication:
         """Make a partition one of several replicas."""

@@ -77,6 +77,7 @@ class RaftState:
         "is_hibernating",
         "leader",
         "log",
+        "lost",
         "matched_index",
         "pending",
         "replica_id",
@@ -108,6 +109,7 @@ class RaftState:
         self.voted_for = hard_state.voted_for
         self.configuration = hard_state.configuration
         self.configuration_index = hard_state.configuration_index
+        self.lost = hard_state.lost
         self.role = Role.FOLLOWER
         self.leader: ReplicaId | None = None
         self.term_leader: ReplicaId | None = None
@@ -146,6 +148,8 @@ class RaftState:
         self.pending: tuple[tuple[LogIndex, Configuration], ...] = self._find_pending(hard_state)
         if tuple(index for index, _ in self.pending) != hard_state.pending_configuration_indexes:
             self._hard_state_changed()
+        for index, configuration in self.pending:
+            self._maybe_found(index, self._term_at(index), configuration)
         self._told: tuple[Role, Term, ReplicaId | None] | None = None
         self._timeout_ticks = self._draw_timeout()
 
@@ -164,6 +168,16 @@ class RaftState:
             lo = LogIndex(entries[-1].index + 1)
         return tuple(found)
 
+    def _maybe_found(
+        self, index: LogIndex, term: Term | None, configuration: Configuration
+    ) -> None:
+        """The log names this replica's part at a place: see HardState.lost."""
+        if self.lost is None or term is None or self.replica_id not in configuration.members:
+            return
+        if (term, index) > self.lost:
+            self.lost = None
+            self._hard_state_changed()
+
     # --- facts ----------------------------------------------------------------------------------
 
     @property
@@ -181,6 +195,7 @@ class RaftState:
             self.configuration,
             self.configuration_index,
             tuple(sorted(set(indexes))),
+            self.lost,
         )
 
     @property
@@ -193,6 +208,21 @@ class RaftState:
     def is_voter(self) -> bool:
         """Whether this replica's vote counts in its own configuration."""
         return self.configuration.is_voter(self.replica_id)
+
+    @property
+    def last_configuration(self) -> tuple[LogIndex, Configuration]:
+        """The last one in the log, committed or not, and its place."""
+        if self.pending:
+            return self.pending[-1]
+        return self.configuration_index, self.configuration
+
+    @property
+    def is_out(self) -> bool:
+        """Whether this replica belongs to the group no more, or not yet, by all it has heard: it is
+        in no configuration that is in force here or may come into force."""
+        me = self.replica_id
+        known = (self.configuration, *(each for _, each in self.pending))
+        return not any(me in each.members for each in known)
 
     def _term_at(self, index: int) -> Term | None:
         return NO_TERM if index == NO_INDEX else self.log.term_at(index)
