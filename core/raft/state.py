@@ -210,19 +210,12 @@ class RaftState:
         return self.configuration.is_voter(self.replica_id)
 
     @property
-    def last_configuration(self) -> tuple[LogIndex, Configuration]:
-        """The last one in the log, committed or not, and its place."""
-        if self.pending:
-            return self.pending[-1]
-        return self.configuration_index, self.configuration
-
-    @property
-    def is_out(self) -> bool:
-        """Whether this replica belongs to the group no more, or not yet, by all it has heard: it is
-        in no configuration that is in force here or may come into force."""
-        me = self.replica_id
-        known = (self.configuration, *(each for _, each in self.pending))
-        return not any(me in each.members for each in known)
+    def membership_index(self) -> LogIndex | None:
+        """Where the last configuration stands that has this replica in it, of the one in force here
+        and those that may come into force; None when none has."""
+        known = ((self.configuration_index, self.configuration), *self.pending)
+        places = [index for index, each in known if self.replica_id in each.members]
+        return places[-1] if places else None
 
     def _term_at(self, index: int) -> Term | None:
         return NO_TERM if index == NO_INDEX else self.log.term_at(index)

@@ -10,8 +10,8 @@ Rules:
    move that was cancelled, or got another target, may be over in the log: a replica that is
    deleted then takes acknowledged records along.
 2. A replica is out when it is in no configuration that its own log has in force or waiting; or when
-   a leader that has just proved that it leads says so, of a later configuration than any of the
-   replica's own. What it acknowledged counts for nothing that is decided after that.
+   a leader that has just proved that it leads says so, of a later configuration than any in that
+   log that names the replica. What it acknowledged counts for nothing that is decided after that.
 3. The leader has to be asked because nobody sends a replica that is out what it missed.
 4. Term and vote are kept, and where the log ended: see core/raft/hard_state.py for what becomes of
    a replica that comes back.
@@ -29,11 +29,12 @@ from uuid import UUID
 from sprawl.core.cluster.peers import PeerRefused, PeerUnreachable
 from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
 from sprawl.core.ids import LogKey, ReplicaId, TopicId
+from sprawl.core.raft.log_port import NO_TERM
 
 if TYPE_CHECKING:
     from sprawl.core.cluster.hints import LeaderHints
     from sprawl.core.cluster.peers import PeerIdentity
-    from sprawl.core.ids import BrokerId, LogIndex, Term
+    from sprawl.core.ids import BrokerId, LogIndex
     from sprawl.core.raft.configuration import Configuration
     from sprawl.core.replication.host import RaftGroup, RaftHost
     from sprawl.core.replication.replica import RaftReplica
@@ -106,7 +107,7 @@ class Leaving:
         group = self._host.group(key)
         if group is None or group.node.is_leader:
             return False
-        if group.node.is_out:
+        if group.node.membership_index is None:
             return True
         hint = self._hints.get(key)
         node = None if hint is None else self._node_of(hint.leader)
@@ -120,7 +121,10 @@ class Leaving:
         except (PeerRefused, PeerUnreachable):
             return False
         is_out, term, index = _ANSWER.unpack(answer)
-        return is_out and self._host.group(key) is group and (term, index) > _place(group)
+        if not is_out or self._host.group(key) is not group:
+            return False
+        own_index = group.node.membership_index
+        return own_index is None or (term, index) > (_term_at(group, own_index), own_index)
 
     async def answer(self, peer: PeerIdentity, body: memoryview) -> bytes:
         """Answer replica/out: is that replica out, and by a configuration at which place?
@@ -139,15 +143,15 @@ class Leaving:
         group = self._host.group(LogKey(TopicId(UUID(bytes=topic_id)), partition))
         if group is None or not group.node.is_serving:
             raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        term, index = _place(group)
-        is_out = replica not in group.node.configuration.members
+        node = group.node
+        index = node.configuration_index
+        term = _term_at(group, index)
+        is_out = replica not in node.configuration.members and not node.pending
         # Only then: what a leader knows that was deposed may be out of date.
         await cast("RaftReplica", group.owner).confirm()
-        return _ANSWER.pack(is_out and not group.node.pending, term, index)
+        return _ANSWER.pack(is_out, term, index)
 
 
-def _place(group: RaftGroup) -> tuple[Term | int, LogIndex]:
-    """Term and index of a replica's last configuration."""
-    index, _ = group.node.last_configuration
+def _term_at(group: RaftGroup, index: LogIndex) -> int:
     term = group.log.term_at(index)
-    return (-1 if term is None else term), index
+    return NO_TERM if term is None else term
