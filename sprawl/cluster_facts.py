@@ -59,7 +59,10 @@ def look(broker: Broker, cluster: Cluster) -> ClusterFacts:
         if info is None:
             continue
         for index in topic.here():
-            if topic.placements[index].role is not Role.REPLICATED:
+            role = topic.placements[index].role
+            if role is Role.LEAVING:
+                continue
+            if role is Role.ALONE:
                 led += 1
                 continue
             found = view.partition(info, index)

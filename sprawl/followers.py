@@ -30,11 +30,17 @@ class Followers:
     def follow(self, broker: Broker, server: Server) -> None:
         """Act on these parts from now on."""
         self._parts = (broker, server)
+        self._cluster.leaving = broker.partitions.leaving
+        self._cluster.on_let_go = broker.partitions.let_go
 
     def topic_added(self, topic: TopicInfo) -> None:
         broker, _ = self._followed()
         cluster = self._cluster
-        placements = placements_of(topic, cluster.replica_id, cluster.ran_before)
+
+        def has_group(key: LogKey) -> bool:
+            return cluster.ran_before(key) and not broker.partitions.has_let_go(key)
+
+        placements = placements_of(topic, cluster.replica_id, has_group)
         config = broker.controller.log_config(topic)
         broker.partitions.add_topic(topic.name, topic.id, config, placements)
         if topic.name == OFFSETS_TOPIC:
@@ -71,7 +77,7 @@ class Followers:
                 for index in topic.partitions:
                     broker.groups.resign(index)
             broker.partitions.remove_topic(topic.id)
-            self._cluster.hints.forget(LogKey(topic.id, index) for index in topic.partitions)
+            self._cluster.forget(LogKey(topic.id, index) for index in topic.partitions)
         broker.groups.topics_deleted([topic.name for topic in topics])
 
     def broker_configured(self, dynamic_default: Mapping[str, str], own: Mapping[str, str]) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sprawl.core.cluster.address_book import AddressBook
@@ -49,6 +49,7 @@ from sprawl.core.raft.settings import RaftSettings
 from sprawl.core.raft.wire import WireFault
 from sprawl.core.replication.copying import Copies
 from sprawl.core.replication.host import RaftHost
+from sprawl.core.replication.leaving import OUT, Leaving
 from sprawl.core.replication.log_starts import GroupLog
 from sprawl.core.replication.replica import RaftReplica, Target
 
@@ -110,6 +111,8 @@ class Cluster:
         self.log = RaftMetadataLog(kv=kv, clock=clock, node_id=node_id, node_of=self.book.node_of)
         self.on_led: Callable[[Partition, bool], None] = lambda partition, is_leader: None
         """Told which partitions this node begins and ends to serve."""
+        self.leaving: Callable[[], Iterable[tuple[LogKey, Configuration]]] = tuple
+        self.on_let_go: Callable[[LogKey], None] = lambda key: None
         self._store = store
         self._kv = kv
         self._clock = clock
@@ -175,6 +178,12 @@ class Cluster:
         checkpoints = CheckpointFiles(directory)
         if self._copies is not None:
             self._copies.attached[_METADATA_KEY] = AttachedCheckpoints(checkpoints)
+        leaving = Leaving(
+            host=self._host, calls=self._transport, hints=self.hints, node_of=self.book.node_of
+        )
+        if self._transport is not None:
+            self._transport.serve(OUT, leaving.answer)
+        self._start(leaving.watch(self))
         log = PartitionLog.open(
             tp=METADATA_TP,
             topic_id=METADATA_TOPIC_ID,
@@ -296,6 +305,12 @@ class Cluster:
     def ran_before(self, key: LogKey) -> bool:
         """Whether a partition had a Raft group here."""
         return self._raft.hard_state(key) is not None
+
+    def forget(self, keys: Iterable[LogKey]) -> None:
+        """Topics were deleted: nothing is kept of their groups."""
+        for key in keys:
+            self._raft.remove(key, forget=True)
+            self.hints.forget([key])
 
     def replicate(self, partition: Partition, key: LogKey, placement: Placement) -> Replication:
         """Make a partition one of several replicas."""

@@ -18,8 +18,15 @@ class Role(enum.Enum):
     """This is its only replica: what its log took is committed."""
     REPLICATED = enum.auto()
     """By a Raft group, also of one voter if it had more, or will."""
+    LEAVING = enum.auto()
+    """By a Raft group, and wanted only on other nodes: it goes once the group has let it go."""
     ELSEWHERE = enum.auto()
     """Only on other nodes."""
+
+    @property
+    def has_group(self) -> bool:
+        """Whether a Raft group runs here."""
+        return self in (Role.REPLICATED, Role.LEAVING)
 
 
 class Placement(NamedTuple):
@@ -47,7 +54,7 @@ def placements_of(
 
     Args:
         own: this node's replica id.
-        ran_before: whether a partition had a Raft group here; it keeps it.
+        ran_before: whether a partition had a Raft group here, which has not let it go: it keeps it.
     """
     return [_placement(topic, index, own, ran_before) for index in topic.partitions]
 
@@ -57,11 +64,12 @@ def _placement(
 ) -> Placement:
     replicas = topic.replicas[index]
     target = topic.moving.get(index, ())
+    founding = Configuration.of(topic.founding[index])
     if own not in replicas and own not in target:
+        if ran_before(LogKey(topic.id, index)):
+            return Placement(Role.LEAVING, founding, is_preferred=False)
         return ELSEWHERE
     is_alone = replicas == (own,) and not target
     if is_alone and not ran_before(LogKey(topic.id, index)):
         return ALONE
-    return Placement(
-        Role.REPLICATED, Configuration.of(topic.founding[index]), topic.wanted(index)[0] == own
-    )
+    return Placement(Role.REPLICATED, founding, topic.wanted(index)[0] == own)

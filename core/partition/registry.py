@@ -39,9 +39,10 @@ from sprawl.core.log.index import IndexCache
 from sprawl.core.log.opening import owner_of
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.log.state import LogState
+from sprawl.core.partition.departures import Departures
 from sprawl.core.partition.housekeeping import Housekeeping
 from sprawl.core.partition.partition import Partition
-from sprawl.core.partition.placement import Placement, Role
+from sprawl.core.partition.placement import ELSEWHERE, Placement, Role
 from sprawl.core.partition.replication import Replication, SingleReplica
 from sprawl.core.partition.settings import PartitionSettings
 from sprawl.core.partition.terms import Terms
@@ -49,6 +50,7 @@ from sprawl.core.partition.terms import Terms
 if TYPE_CHECKING:
     from sprawl.core.clock import Clock
     from sprawl.core.log.config import LogConfig
+    from sprawl.core.raft.configuration import Configuration
     from sprawl.core.storage.port import KeyValueStore, LogStore
 
 _log = logging.getLogger(__name__)
@@ -84,8 +86,12 @@ class HostedTopic:
         """The partitions that have a replica on this node."""
         return (n for n, each in enumerate(self.placements) if each.role is not Role.ELSEWHERE)
 
+    def elsewhere(self) -> Iterator[int]:
+        """The others."""
+        return (n for n, each in enumerate(self.placements) if each.role is Role.ELSEWHERE)
+
     def is_replicated(self, index: int) -> bool:
-        return self.placements[index].role is Role.REPLICATED
+        return self.placements[index].role.has_group
 
 
 class Usage(NamedTuple):
@@ -134,6 +140,8 @@ class Partitions:
         self._was_clean = kv.get(_STATE) in (None, _CLEAN)
         self._replicate = replicate
         self._opening: set[LogKey] = set()
+        self._departures = Departures(kv)
+        self._departing: set[LogKey] = set()
         self._is_started = False
         self._is_closed = False
 
@@ -147,6 +155,7 @@ class Partitions:
         self._kv.put(_STATE, _OPEN, sync=True)
         self._report_strays()
         await self._open_first()
+        self._finish_departures()
         self._is_started = True
         self.housekeeping.start()
 
@@ -239,30 +248,80 @@ class Partitions:
         topic.partitions.extend([None] * (len(placements) - len(topic.partitions)))
         before, topic.placements = topic.placements, placements
         for index, (old, new) in enumerate(zip(before, placements, strict=False)):
-            if old.role is not new.role:
-                self._change_role(topic, index, new)
+            if old.role is Role.ALONE and new.role is not Role.ALONE:
+                self._end_solitude(topic, index)
         if self._is_started:
             for index in topic.here():
                 if topic.is_replicated(index) and topic.partitions[index] is None:
                     self._open_soon(topic, index)
 
-    def _change_role(self, topic: HostedTopic, index: int, new: Placement) -> None:
-        """A partition is held in another way from now on: it is closed, and opened again so."""
+    def _end_solitude(self, topic: HostedTopic, index: int) -> None:
+        """A partition that was alone gets a group: it is closed, and opened again with one."""
         partition, topic.partitions[index] = topic.partitions[index], None
-        if new.role is Role.ELSEWHERE:
-            gone = KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, "The replica has moved away.")
-            if partition is not None:
-                partition.close(gone, forget=True)
-            self._terms.forget([LogKey(topic.topic_id, index)])
-            self._pool.submit(self._delete_one, topic, index, partition)
-        elif partition is not None:
+        if partition is not None:
             partition.close(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, "It is replicated now."))
             partition.log.close()
+
+    # --- leaving --------------------------------------------------------------------------------
+
+    def leaving(self) -> Iterator[tuple[LogKey, Configuration]]:
+        """Replicas that are wanted elsewhere, and what their groups were founded with."""
+        for topic in self.topics():
+            for index, placement in enumerate(topic.placements):
+                if placement.role is Role.LEAVING and placement.founding is not None:
+                    yield LogKey(topic.topic_id, index), placement.founding
+
+    def has_let_go(self, key: LogKey) -> bool:
+        """Whether a group here ended for good, because its replica left it."""
+        return key in self._departures
+
+    def let_go(self, key: LogKey) -> None:
+        """A replica is out of its group, which needs it no more: delete its data."""
+        topic = self._topics.get(key.topic_id)
+        if topic is None:
+            return
+        index = key.partition
+        partition, topic.partitions[index] = topic.partitions[index], None
+        if partition is not None:
+            gone = KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, "The replica has moved away.")
+            partition.close(gone)
+        if topic.placements[index].role is Role.LEAVING:
+            placements = list(topic.placements)
+            placements[index] = ELSEWHERE
+            topic.placements = placements
+        self._departures.add(key)
+        self._departing.add(key)
+        job = self.run_blocking(partial(self._delete_replica, topic, index, partition))
+        job.add_done_callback(partial(self._departed, topic, index))
+
+    def _delete_replica(self, topic: HostedTopic, index: int, opened: Partition | None) -> None:
+        self._departures.mark(LogKey(topic.topic_id, index))
+        self._terms.forget([LogKey(topic.topic_id, index)])
+        self._delete_one(topic, index, opened)
+
+    def _finish_departures(self) -> None:
+        """Delete what a stop of the node left of replicas that were let go."""
+        there = set(self._store.names())
+        for topic in self.topics():
+            for index in topic.elsewhere():
+                is_gone = LogKey(topic.topic_id, index) in self._departures
+                if is_gone and f"{topic.name}-{index}" in there:
+                    self._pool.submit(self._delete_one, topic, index, None)
+
+    def _departed(self, topic: HostedTopic, index: int, job: asyncio.Future[None]) -> None:
+        key = LogKey(topic.topic_id, index)
+        self._departing.discard(key)
+        failure = None if job.cancelled() else job.exception()
+        if failure is not None:
+            _log.error("%s-%d: its data is still here: %s", topic.name, index, failure)
+        is_known = self._topics.get(topic.topic_id) is topic
+        if is_known and not self._is_closed and topic.is_replicated(index):
+            self._open_soon(topic, index)  # it came back meanwhile
 
     def _open_soon(self, topic: HostedTopic, index: int) -> None:
         """Open a replica's log in the thread pool, and let it take part then."""
         key = LogKey(topic.topic_id, index)
-        if key in self._opening:
+        if key in self._opening or key in self._departing:
             return
         self._opening.add(key)
         job = self.run_blocking(partial(self._open_log_of, topic, index))
@@ -300,7 +359,9 @@ class Partitions:
         for partition in topic.partitions:
             if partition is not None:
                 partition.close(fault, forget=True)
-        self._terms.forget(LogKey(topic_id, index) for index in range(len(topic.partitions)))
+        keys = [LogKey(topic.topic_id, index) for index in range(len(topic.partitions))]
+        self._terms.forget(keys)
+        self._departures.forget(keys)
         under_way = {name: each for name, each in self._deletions.items() if not each.done()}
         self._deletions = under_way | {topic.name: self._pool.submit(self._delete, topic)}
 
@@ -418,6 +479,10 @@ class Partitions:
 
     def _open_log_of(self, topic: HostedTopic, index: int) -> PartitionLog:
         tp = TopicPartition(topic.name, PartitionId(index))
+        key = LogKey(topic.topic_id, index)
+        if key in self._departures:
+            self._delete_one(topic, index, None)
+            self._departures.clear(key)
         return PartitionLog.open(
             tp=tp,
             topic_id=topic.topic_id,
@@ -432,7 +497,7 @@ class Partitions:
     def _serve(self, topic: HostedTopic, index: int, log: PartitionLog) -> Partition:
         key = LogKey(topic.topic_id, index)
         placement = topic.placements[index]
-        if placement.role is Role.REPLICATED:
+        if placement.role.has_group:
             partition = self._serve_replica(topic, key, placement, log)
         else:
             self._terms.raise_to(key, log.last_term)

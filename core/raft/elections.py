@@ -16,7 +16,8 @@ Rules:
 3. Who heard the leader less than an election timeout ago, or hibernates, does not vote
    (dissertation, section 4.2.3), unless the leader itself sent the candidate.
 4. Any replica answers a candidate, also a learner that does not know yet that it votes. The
-   candidate counts those that vote in its own configuration.
+   candidate counts those that vote in its own configuration. One whose log was deleted votes for
+   nobody until it is a member again by its own log (hard_state.py).
 5. Who talks about an election tells what it knows to be committed. Without that a voter whose
    configuration is committed, and that missed it, may need the vote of one that left the group and
    is ahead of it, while the others need its own: nobody could ever win.
@@ -43,7 +44,9 @@ class Elections(Steering):
     @property
     def may_campaign(self) -> bool:
         """Whether this replica may become leader."""
-        return self.can_lead and self.is_voter and self.role is not Role.LEADER
+        return (
+            self.can_lead and self.is_voter and self.lost is None and self.role is not Role.LEADER
+        )
 
     def _election_timeout(self) -> None:
         """Nobody was heard for too long."""
@@ -154,6 +157,7 @@ class Elections(Steering):
             and self.voted_for in (None, message.sender)
             and self.leader is None
         )
+        is_open = is_open and self.lost is None
         is_granted = is_open and self._is_up_to_date(message.last_index, message.last_term)
         term = message.term if is_granted else self.term
         self._answer_pre_vote(message.sender, term, is_granted)
@@ -166,6 +170,7 @@ class Elections(Steering):
         is_open = self.voted_for == message.sender or (
             self.voted_for is None and self.leader is None
         )
+        is_open = is_open and self.lost is None
         is_granted = is_open and self._is_up_to_date(message.last_index, message.last_term)
         if is_granted:
             self._elapsed_ticks = 0

@@ -125,6 +125,7 @@ class Following(Membership):
         self._has_news = True
         if configuration is not None and end > self.configuration_index:
             self._add_pending(end, configuration)
+            self._maybe_found(end, entries[-1].term, configuration)
             self._hard_state_changed()
             self._hold_token = self._next_token()
         return True
@@ -284,6 +285,7 @@ class Following(Membership):
         self.configuration = configuration
         self.configuration_index = index
         self.configuration_term = term
+        self._maybe_found(index, term, configuration)
         self._is_configuration_new = True
         self._hard_state_changed()
         self.durable_index = self.log.synced_index

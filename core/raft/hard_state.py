@@ -1,5 +1,10 @@
 """What a replica must never forget: its term, its vote, and the configuration it counts by.
 
+A replica that left its group keeps them when its log is deleted, and where that log ended (`lost`):
+should it come back, it starts with an empty log, and what it acknowledged before is not in it. It
+votes again once its log names it a member at a later place, because all that ever counted on the
+lost log is committed before that. A leader makes no voter of it before it acknowledged that place.
+
 As bytes, for the key-value store:
 
     0   u8   version
@@ -7,8 +12,11 @@ As bytes, for the key-value store:
     5   i64  voted_for, -1 for nobody
     13  i64  configuration_index
     21  i32  configuration_term
-    25  u16  number of pending_configuration_indexes, then each as i64
+    25  i32  term of `lost`, -1 for none; i64 its index
+    37  u16  number of pending_configuration_indexes, then each as i64
         ...  the configuration (configuration.py)
+
+Version 1 has neither configuration_term nor `lost`.
 """
 
 from __future__ import annotations
@@ -20,8 +28,9 @@ from sprawl.core.ids import LogIndex, ReplicaId, Term
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.log_port import NO_INDEX, NO_TERM
 
-_HEAD: Final = struct.Struct(">BiqqiH")
+_HEAD: Final = struct.Struct(">BiqqiiqH")
 _VERSION: Final = 2
+_HEAD_1: Final = struct.Struct(">BiqqH")
 _NOBODY: Final = -1
 
 
@@ -37,6 +46,8 @@ class HardState(NamedTuple):
             founding one, and while a snapshot is put into the place of a log without it.
         pending_configuration_indexes: a CONFIG entry that is not known to be committed may stand
             at the smallest of these, or after it; nowhere else but in the last place of the log.
+        lost: term and index of the last entry of the log this replica had before; None for one that
+            has all it ever acknowledged.
     """
 
     term: Term
@@ -45,6 +56,7 @@ class HardState(NamedTuple):
     configuration_index: LogIndex = NO_INDEX
     configuration_term: Term = NO_TERM
     pending_configuration_indexes: tuple[LogIndex, ...] = ()
+    lost: tuple[Term, LogIndex] | None = None
 
     @classmethod
     def founding(cls, configuration: Configuration) -> Self:
@@ -56,7 +68,8 @@ class HardState(NamedTuple):
         voted_for = _NOBODY if self.voted_for is None else self.voted_for
         pending = self.pending_configuration_indexes
         place = (self.configuration_index, self.configuration_term)
-        head = _HEAD.pack(_VERSION, self.term, voted_for, *place, len(pending))
+        lost = (NO_TERM, NO_INDEX) if self.lost is None else self.lost
+        head = _HEAD.pack(_VERSION, self.term, voted_for, *place, *lost, len(pending))
         return head + struct.pack(f">{len(pending)}q", *pending) + self.configuration.encode()
 
     @classmethod
@@ -66,18 +79,27 @@ class HardState(NamedTuple):
         Raises:
             ValueError: they are not that, or not of a version known here.
         """
+        index_term = lost_term = int(NO_TERM)
+        lost_index = int(NO_INDEX)
         try:
-            version, term, voted_for, index, index_term, count = _HEAD.unpack_from(data)
-            if version != _VERSION:
-                raise ValueError(f"a hard state of version {version}")
-            pending = struct.unpack_from(f">{count}q", data, _HEAD.size)
+            if data[:1] == b"\x01":
+                _, term, voted_for, index, count = _HEAD_1.unpack_from(data)
+                at = _HEAD_1.size
+            else:
+                head = _HEAD.unpack_from(data)
+                version, term, voted_for, index, index_term, lost_term, lost_index, count = head
+                if version != _VERSION:
+                    raise ValueError(f"a hard state of version {version}")
+                at = _HEAD.size
+            pending = struct.unpack_from(f">{count}q", data, at)
         except struct.error as fault:
             raise ValueError(f"not a hard state: {fault}") from None
         return cls(
             Term(term),
             None if voted_for == _NOBODY else ReplicaId(voted_for),
-            Configuration.parse(data[_HEAD.size + 8 * count :]),
+            Configuration.parse(data[at + 8 * count :]),
             LogIndex(index),
             Term(index_term),
             tuple(map(LogIndex, pending)),
+            None if lost_term == NO_TERM else (Term(lost_term), LogIndex(lost_index)),
         )

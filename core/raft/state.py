@@ -79,6 +79,7 @@ class RaftState:
         "is_hibernating",
         "leader",
         "log",
+        "lost",
         "matched_index",
         "pending",
         "replica_id",
@@ -111,6 +112,7 @@ class RaftState:
         self.configuration = hard_state.configuration
         self.configuration_index = hard_state.configuration_index
         self.configuration_term = hard_state.configuration_term
+        self.lost = hard_state.lost
         self.role = Role.FOLLOWER
         self.leader: ReplicaId | None = None
         self.term_leader: ReplicaId | None = None
@@ -149,6 +151,8 @@ class RaftState:
         self.pending: tuple[tuple[LogIndex, Configuration], ...] = self._find_pending(hard_state)
         if tuple(index for index, _ in self.pending) != hard_state.pending_configuration_indexes:
             self._hard_state_changed()
+        for index, configuration in self.pending:
+            self._maybe_found(index, self._term_at(index), configuration)
         self._told: tuple[Role, Term, ReplicaId | None] | None = None
         self._timeout_ticks = self._draw_timeout()
 
@@ -179,6 +183,16 @@ class RaftState:
             lo = LogIndex(entries[-1].index + 1)
         return tuple(found)
 
+    def _maybe_found(
+        self, index: LogIndex, term: Term | None, configuration: Configuration
+    ) -> None:
+        """The log names this replica's part at a place: see HardState.lost."""
+        if self.lost is None or term is None or self.replica_id not in configuration.members:
+            return
+        if (term, index) > self.lost:
+            self.lost = None
+            self._hard_state_changed()
+
     # --- facts ----------------------------------------------------------------------------------
 
     @property
@@ -197,6 +211,7 @@ class RaftState:
             self.configuration_index,
             self.configuration_term,
             tuple(sorted(set(indexes))),
+            self.lost,
         )
 
     @property
@@ -209,6 +224,14 @@ class RaftState:
     def is_voter(self) -> bool:
         """Whether this replica's vote counts in its own configuration."""
         return self.configuration.is_voter(self.replica_id)
+
+    @property
+    def membership_index(self) -> LogIndex | None:
+        """Where the last configuration stands that has this replica in it, of the one in force here
+        and those that may come into force; None when none has."""
+        known = ((self.configuration_index, self.configuration), *self.pending)
+        places = [index for index, each in known if self.replica_id in each.members]
+        return places[-1] if places else None
 
     def _term_at(self, index: int) -> Term | None:
         return NO_TERM if index == NO_INDEX else self.log.term_at(index)

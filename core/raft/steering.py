@@ -69,8 +69,12 @@ class Steering(Leading):
         if progress is None:
             return False
         lag = self.log.last_index - progress.match
-        return progress.state is ProgressState.REPLICATE and (
-            lag <= self.settings.catch_up_entries_max
+        # One that was a member before votes once it has the entry that makes it one again
+        # (hard_state.py).
+        return (
+            progress.state is ProgressState.REPLICATE
+            and progress.match >= self.configuration_index
+            and lag <= self.settings.catch_up_entries_max
         )
 
     def _propose(self, lead: Leadership, configuration: Configuration) -> None:

@@ -235,7 +235,8 @@ class Copies:
             or group.is_over
             or self._node_of(ask.follower) != peer.node_id
             or ask.leader != self._host.replica_id
-            or not group.node.is_serving
+            # A leader that does not serve yet may need this very follower for it.
+            or not group.node.is_leader
             or group.node.term != ask.term
             or ask.follower not in group.node.configuration.members
         ):

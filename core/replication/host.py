@@ -34,6 +34,7 @@ from sprawl.core.raft.hard_state import HardState
 from sprawl.core.raft.messages import Append
 from sprawl.core.raft.node import RaftNode
 from sprawl.core.raft.wire import encode_buffers, parse
+from sprawl.core.replication.log_starts import store_key as start_key
 
 if TYPE_CHECKING:
     from random import Random
@@ -238,6 +239,31 @@ class RaftHost:
         self._to_flush.pop(key, None)
         if forget:
             self._kv.delete(_store_key(key))
+
+    async def let_go(self, key: LogKey, founding: Configuration) -> bool:
+        """Run a group no more whose replica here left it, and keep what must outlive its log; its
+        data may be deleted then. False: not now.
+
+        Args:
+            founding: the configuration that every replica counts from, should it come back.
+
+        Raises:
+            OSError: it cannot be kept. The group is over here until the next start.
+        """
+        group = self._groups.get(key)
+        if group is None or group.is_storing:
+            return False
+        self.remove(key, forget=False)
+        node, log = group.node, group.log
+        end = (log.last_term, log.last_index)
+        lost = end if node.lost is None else max(end, node.lost)
+        state = HardState(node.term, node.voted_for, founding, lost=lost)
+        puts = [(_store_key(key), state.encode())]
+        deletes = [start_key(key)]
+        await self._run_blocking(
+            partial(self._kv.write_batch, puts=puts, deletes=deletes, sync=True)
+        )
+        return True
 
     def next_context(self) -> int:
         """A number that no read of this node had before."""

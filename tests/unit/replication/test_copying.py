@@ -230,8 +230,16 @@ async def test_another_leader_overtakes_a_copy(pair: CopyPair, at: int) -> None:
 
 
 async def test_a_leader_that_was_deposed_gives_no_manifest(pair: CopyPair) -> None:
-    pair.leading.is_serving = False
+    pair.leading.is_leader = False
     await assert_given_up(pair)
+
+
+async def test_a_leader_that_does_not_serve_yet_gives_what_is_committed(pair: CopyPair) -> None:
+    """To serve it may need the very follower that needs a copy."""
+    pair.leading.is_serving = False
+    end = pair.source.log.last_index
+    await pair.offer()
+    assert pair.sent == [(2, True, end)]
 
 
 async def test_a_deleted_topic_ends_its_copy(pair: CopyPair) -> None:
