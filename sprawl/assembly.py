@@ -11,12 +11,10 @@ so that what they were promised is finished before the data is closed.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sprawl import __version__, cluster_facts
@@ -50,7 +48,7 @@ from sprawl.gateway.metrics import GatewayMetrics
 from sprawl.gateway.server import Server
 from sprawl.peering import join, listen_to_peers, must_join, unwanted
 from sprawl.platform import SystemPlatform
-from sprawl.ports import holder_of
+from sprawl.start_faults import cannot_bind, joined, unusable
 
 if TYPE_CHECKING:
     from sprawl.config import Settings
@@ -116,7 +114,7 @@ class Assembly:
     @property
     def listeners(self) -> dict[str, str]:
         """Advertised `host:port` by listener name."""
-        return {name: _joined(*endpoint) for name, endpoint in self._endpoints.items()}
+        return {name: joined(*endpoint) for name, endpoint in self._endpoints.items()}
 
     @property
     def bootstrap(self) -> str:
@@ -201,7 +199,7 @@ class Assembly:
             await self._announce(cluster, self._describe(broker, identity, cluster))
             await partitions.start()
         except (KafkaFault, OSError) as error:
-            raise _unusable(settings.data, error) from error
+            raise unusable(settings.data, error) from error
         # Only now: closing partitions that were never recovered would mark them as sound.
         running.push_async_callback(partitions.close)
         running.push_async_callback(cluster.silence)
@@ -223,7 +221,7 @@ class Assembly:
         except IdentityFault as fault:
             raise StartFault(str(fault), next_step="sprawl --data OTHER --port 0") from fault
         except OSError as error:
-            raise _unusable(self._settings.data, error) from error
+            raise unusable(self._settings.data, error) from error
 
     async def _start_http(self, running: AsyncExitStack) -> None:
         port = self._settings.http_port
@@ -240,16 +238,16 @@ class Assembly:
         try:
             bound = await http.listen(host, port)
         except OSError as error:
-            raise _cannot_bind("http port", host, port, error) from error
+            raise cannot_bind("http port", host, port, error) from error
         running.push_async_callback(http.stop)
         shown = "localhost" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 compared
-        self.http_address = f"http://{_joined(shown, bound)}"
+        self.http_address = f"http://{joined(shown, bound)}"
 
     def _open_storage(self) -> tuple[LogStore, KeyValueStore]:
         try:
             return self._data.open()
         except OSError as error:
-            raise _unusable(self._settings.data, error) from error
+            raise unusable(self._settings.data, error) from error
 
     def _assemble(
         self,
@@ -447,37 +445,4 @@ def _bind(server: Server, listener: Listener) -> int:
     try:
         return server.bind(listener)
     except OSError as error:
-        raise _cannot_bind("port", listener.host, listener.port, error) from error
-
-
-def _cannot_bind(flag: str, host: str, port: int, error: OSError) -> StartFault:
-    """Says who has the port, and how to go on."""
-    if error.errno == errno.EADDRINUSE:
-        holder = holder_of(port)
-        by = f" by {holder}" if holder else ""
-        option = f"--{flag.replace(' ', '-')} 0"
-        return StartFault(
-            f"{flag} {port} is in use{by}",
-            next_step=f"stop it, or take a free one: sprawl {option}",
-        )
-    if error.errno == errno.EACCES:
-        return StartFault(
-            f"{flag} {port} may not be opened by this user",
-            next_step=f"choose one above 1023: sprawl --{flag.replace(' ', '-')} {port + 9000}",
-        )
-    return StartFault(
-        f"cannot listen on {_joined(host, port)}: {error.strerror or error}",
-        next_step="sprawl --host localhost",
-    )
-
-
-def _unusable(data: Path, error: OSError | KafkaFault) -> StartFault:
-    cause = error.strerror if isinstance(error, OSError) else None
-    return StartFault(
-        f"the data directory {data} cannot be used: {cause or error}",
-        next_step="check its owner and space, or choose another: sprawl --data DIR",
-    )
-
-
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise cannot_bind("port", listener.host, listener.port, error) from error

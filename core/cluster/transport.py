@@ -1,7 +1,7 @@
 """The traffic of a node with the other nodes of its cluster, on a listener of its own.
 
     Transport -- one PeerLink a node -- one PeerConnection in use -- PeerSession (pure)
-              -- visits: connections to bare addresses, for calls before and while joining
+              -- PeerDialer: makes connections; visits, to bare addresses
 
 Everything happens on the running event loop, by its clock and by the given random numbers, so that
 a simulated loop replays it. README.md has the rules.
@@ -25,6 +25,7 @@ from sprawl.core.cluster.handshake import (
 )
 from sprawl.core.cluster.peer_calls import Method
 from sprawl.core.cluster.peer_connection import PeerConnection
+from sprawl.core.cluster.peer_dialer import PeerDialer
 from sprawl.core.cluster.peer_frames import (
     METHOD_BYTES_MAX,
     ONE_WAY_HEAD_BYTES,
@@ -108,11 +109,11 @@ class Transport:
         self._connections: dict[PeerConnection, None] = {}
         self._strangers: dict[PeerConnection, None] = {}
         self._links: dict[BrokerId, PeerLink] = {}
-        self._visits: dict[PeerAddress, asyncio.Task[Outcome]] = {}
         self._receivers: dict[int, Callable[[PeerIdentity, memoryview], None]] = {}
         self._methods: dict[str, Method] = {}
         self._watchers: list[tuple[Callable[[BrokerId], None], Callable[[BrokerId], None]]] = []
         self._log = PeerLog()
+        self._dialer = PeerDialer(self, self._log, tls)
         self._deserted: asyncio.Future[None] | None = None
 
     # --- set-up -------------------------------------------------------------------------------
@@ -190,7 +191,7 @@ class Transport:
         for connection in list(self._connections):
             if connection.is_visit and connection.is_dialer:
                 connection.retire()
-        self._visits.clear()
+        self._dialer.forget_visits()
 
     # --- use ----------------------------------------------------------------------------------
 
@@ -231,7 +232,7 @@ class Transport:
         try:
             async with asyncio.timeout_at(ends_at):
                 if isinstance(to, PeerAddress):
-                    connection = await self._visit(to)
+                    connection = await self._dialer.visit(to, self._hello)
                 else:
                     connection = await self._link(to).connection()
                 left_ms = max(1, int((ends_at - loop.time()) * 1_000))
@@ -272,8 +273,7 @@ class Transport:
             server.close()
         for link in self._links.values():
             link.close("this node stops")
-        for visit in list(self._visits.values()):
-            visit.cancel()
+        self._dialer.close()
         for connection in list(self._connections):
             connection.close(Goodbye.CLOSING, "the node stops")
         served = list(self.tasks)
@@ -306,7 +306,7 @@ class Transport:
         """Make the connection of a link."""
         expected = self._expected_directory(node) or ZERO_UUID
         hello = replace(self._hello, to_node_id=node, to_directory_id=expected, dial=number)
-        return await self._dial(node, address, hello)
+        return await self._dialer.dial(node, address, hello)
 
     def link_is_up(self, node: BrokerId) -> None:
         """Tell those who watch."""
@@ -408,7 +408,7 @@ class Transport:
         """Nothing can be sent any more."""
         if connection.is_visit:
             if isinstance(connection.target, PeerAddress):
-                self._visits.pop(connection.target, None)
+                self._dialer.visit_ended(connection.target)
         else:
             self._link(connection.peer.node_id).lose(connection, reason)
 
@@ -473,68 +473,3 @@ class Transport:
             return
         self.counters.tls_failures += 1
         self._log.tls_failed()
-
-    async def _visit(self, address: PeerAddress) -> PeerConnection:
-        """A connection to a bare address, made when needed.
-
-        Raises: PeerUnreachable.
-        """
-        if self._is_closing:
-            raise PeerUnreachable(address, "this node stops", was_sent=False)
-        visit = self._visits.get(address)
-        if visit is None:
-            visit = asyncio.get_running_loop().create_task(
-                self._dial_visit(address), name=f"dial {address}"
-            )
-            self._visits[address] = visit
-        await asyncio.wait([visit])
-        outcome: Outcome = "this node stops" if visit.cancelled() else visit.result()
-        if isinstance(outcome, PeerConnection):
-            return outcome
-        text = outcome.text if isinstance(outcome, Refused) else outcome
-        raise PeerUnreachable(address, text, was_sent=False)
-
-    async def _dial_visit(self, address: PeerAddress) -> Outcome:
-        outcome = await self._dial(address, address, replace(self._hello, is_visit=True))
-        if not isinstance(outcome, PeerConnection):
-            self._visits.pop(address, None)
-            self.dial_failed(address, address, outcome)
-        return outcome
-
-    async def _dial(
-        self, target: BrokerId | PeerAddress, address: PeerAddress, hello: Hello
-    ) -> Outcome:
-        connection = PeerConnection(self, hello, is_dialer=True, target=target)
-        loop = asyncio.get_running_loop()
-        limit_s = self.settings.dial_ms_max / 1_000
-        outcome: Outcome | None
-        try:
-            async with asyncio.timeout(limit_s):
-                if self._tls is None:
-                    await loop.create_connection(lambda: connection, address.host, address.port)
-                else:
-                    await loop.create_connection(
-                        lambda: connection,
-                        address.host,
-                        address.port,
-                        ssl=self._tls.dialing(),
-                        server_hostname=address.host,
-                        ssl_handshake_timeout=limit_s,
-                    )
-                outcome = await connection.settled
-        except TimeoutError:
-            outcome = f"no answer within {self.settings.dial_ms_max} ms"
-        except (OSError, ValueError) as failure:  # ValueError: a host name that cannot be one
-            outcome = str(failure) or type(failure).__name__
-        finally:
-            if connection.is_made and not (connection.is_open or connection.is_over):
-                connection.abort("given up")
-        if outcome is None:
-            return connection
-        if isinstance(outcome, str) and self._tls is not None and connection.is_made:
-            # Asyncio's own loop closes without the alert that would say so.
-            outcome += "; perhaps it does not accept this node's certificate"
-        if isinstance(outcome, Refused) and not connection.is_refused_by_us:
-            self.counters.refused_by_peer += 1
-            self._log.refused(connection, outcome)
-        return outcome

@@ -46,8 +46,9 @@ from sprawl.core.groups.model import (
     SyncRequest,
     SyncResult,
 )
+from sprawl.core.groups.offsets_log import OffsetsLog
 from sprawl.core.groups.placement import partition_for
-from sprawl.core.groups.shell import Answer, GroupCoordinator, OffsetsLog
+from sprawl.core.groups.shell import Answer, GroupCoordinator
 
 if TYPE_CHECKING:
     from random import Random

@@ -30,13 +30,12 @@ from collections.abc import (
     Coroutine,
     Generator,
     Iterable,
-    Iterator,
     Sequence,
 )
 from functools import partial
 from random import Random
 from types import coroutine
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from sprawl.core.clock import Clock
 from sprawl.core.errors import ErrorCode, KafkaFault
@@ -56,12 +55,12 @@ from sprawl.core.groups.model import (
     JoinResult,
     LeaveResult,
     LeavingMember,
-    LogRecord,
     OpId,
     SyncRequest,
     SyncResult,
     Token,
 )
+from sprawl.core.groups.offsets_log import OffsetsLog
 from sprawl.core.groups.records import MalformedGroupRecord
 
 logger = logging.getLogger(__name__)
@@ -72,47 +71,6 @@ Answer: TypeAlias = T | Awaitable[T]
 
 _REPLAY_SLICE = 1_000
 """Records replayed before other work of the event loop gets a turn."""
-
-
-class OffsetRecord(Protocol):
-    """What loading needs of a record."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-
-
-class OffsetsLog(Protocol):
-    """The port to the partitions of __consumer_offsets."""
-
-    def append(self, partition: int, records: Sequence[LogRecord]) -> Coroutine[Any, Any, int]:
-        """Append records as one batch, which is in the log when this returns; the coroutine returns
-        its offset when it is committed.
-
-        Raises:
-            KafkaFault: by the call, nothing was appended; by the coroutine, it may be committed
-                yet.
-        """
-        ...
-
-    def is_empty(self, partition: int) -> bool:
-        """Whether there is nothing to read. Raises: KafkaFault."""
-        ...
-
-    def settle(self, partition: int) -> Coroutine[Any, Any, None]:
-        """Returns when everything that was in the log at the call is committed.
-
-        Raises:
-            KafkaFault: it is not known to be.
-        """
-        ...
-
-    def read_all(self, partition: int) -> Iterator[OffsetRecord]:
-        """Every committed record from the start, in log order. Raises: KafkaFault."""
-        ...
 
 
 class Phase(enum.Enum):

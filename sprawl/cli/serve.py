@@ -15,9 +15,10 @@ import click
 
 from sprawl import __version__
 from sprawl.cli.common import load_settings, parse_assignments
-from sprawl.config import SETTINGS, Settings
+from sprawl.config import Settings
 from sprawl.logs import install
 from sprawl.node import loop_factory
+from sprawl.node_settings import SETTINGS
 
 if TYPE_CHECKING:
     from sprawl.assembly import Assembly

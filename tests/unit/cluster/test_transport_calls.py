@@ -280,7 +280,7 @@ async def test_a_visit_ends_when_idle() -> None:
         for _ in range(2):
             await two.transport.call(one.address, "echo", b"", timeout_ms=5_000)
             await until(lambda: not one.transport._connections | two.transport._connections)
-            assert not two.transport._visits
+            assert not two.transport._dialer._visits
 
 
 async def test_a_node_visits_itself() -> None:
