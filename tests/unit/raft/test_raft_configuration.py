@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import suppress
 from itertools import pairwise, product
 
@@ -143,6 +144,8 @@ def test_hard_state_bytes(term: int, voted_for: int | None, index: int, pending:
         tuple(map(LogIndex, pending)),
     )
     assert HardState.parse(state.encode()) == state
+    lost = state._replace(lost=(Term(3), LogIndex(2**40)))
+    assert HardState.parse(lost.encode()) == lost
     for data in (b"", state.encode()[:-1], b"\x09" + state.encode()[1:]):
         with pytest.raises(ValueError, match=r"hard state|configuration"):
             HardState.parse(data)
@@ -208,3 +211,16 @@ def test_a_joint_vote_is_won_twice_and_lost_once(first: VoteResult, second: Vote
         assert result is VoteResult.WON
     else:
         assert result is VoteResult.PENDING
+
+
+def test_a_hard_state_of_version_1_is_read() -> None:
+    configuration = Configuration.of([1, 2, 3])
+    head = struct.pack(">BiqqH", 1, 7, 2, 40, 1)
+    state = HardState.parse(head + struct.pack(">q", 44) + configuration.encode())
+    assert state == HardState(
+        Term(7),
+        ReplicaId(2),
+        configuration,
+        LogIndex(40),
+        pending_configuration_indexes=(LogIndex(44),),
+    )

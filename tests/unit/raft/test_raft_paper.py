@@ -172,10 +172,16 @@ def test_5_4_1_the_later_last_term_is_ahead_then_the_longer_log(
 def test_5_4_2_an_entry_of_an_earlier_term_is_committed_only_together_with_one_of_its_own() -> None:
     """Figure 8: (c) alone is not enough, since (d) may still overwrite it."""
     node = leader(1, 2, term=3)
-    answers(node, AppendAnswer(TWO, ME, node.term, LogIndex(2), False, LogIndex(2), NO_TERM))
+    answers(node, accepted(node, 2))
     assert node.commit_index == 0
-    answers(node, AppendAnswer(TWO, ME, node.term, LogIndex(3), False, LogIndex(3), NO_TERM))
+    answers(node, accepted(node, 3))
     assert node.commit_index == 3
+
+
+def accepted(node: RaftNode, index: int) -> AppendAnswer:
+    """Replica TWO has the log on disk up to there."""
+    at = LogIndex(index)
+    return AppendAnswer(TWO, ME, node.term, at, False, at, NO_TERM, wants_commits=False)
 
 
 def test_dissertation_3_10_who_is_told_to_takes_over_at_once() -> None:
