@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from sprawl.core.controller.controller import StateMachine
+from sprawl.core.controller.ports import StateMachine
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import BrokerId
 

@@ -12,29 +12,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 from sprawl.core.config.topic import topic_config
 from sprawl.core.controller.commands import Circumstances, Command, plan
-from sprawl.core.controller.features import (
-    CHECKPOINTS,
-    FEATURE,
-    SUPPORTED,
-    FeatureUpdate,
-    Levels,
-    check_known,
-)
-from sprawl.core.controller.jumps import tell_topics
+from sprawl.core.controller.features import SUPPORTED, FeatureUpdate, Levels
+from sprawl.core.controller.following import FollowedState
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.state import (
     PRODUCER_ID_BLOCK,
     ControllerState,
     Record,
-    decode_record,
     encode_record,
 )
 from sprawl.core.controller.topics import Replicas, TopicInfo, TopicSpec
@@ -46,9 +37,8 @@ if TYPE_CHECKING:
 
     from sprawl.core.config.alteration import Change
     from sprawl.core.config.broker import BrokerConfig
+    from sprawl.core.controller.ports import Listener, MetadataLog, Remote
     from sprawl.core.log.config import LogConfig
-
-_log = logging.getLogger(__name__)
 
 COMMAND_TIMEOUT_S: Final = 15.0
 """How long a command looks for a controller that takes it; below the 30 s that Kafka's clients give
@@ -56,100 +46,6 @@ an administrative request by default, so that they hear why."""
 _RETRY_S_MIN: Final = 0.002
 """A node that is alone leads a few milliseconds after its start."""
 _RETRY_S_MAX: Final = 0.1
-
-
-class MetadataLog(Protocol):
-    """Where the controller's records live, and who may add to them."""
-
-    @property
-    def leader(self) -> BrokerId | None:
-        """The node whose controller leads now, as far as this node knows; itself only while it may
-        append."""
-        ...
-
-    @property
-    def end_offset(self) -> int:
-        """How far the records are committed and applied here; never goes back."""
-        ...
-
-    def read_all(self) -> Iterator[bytes]:
-        """A checkpoint's records and those known to be committed after it."""
-        ...
-
-    def follow(self, machine: StateMachine) -> None:
-        """Hand over what is committed after `read_all`, in order, before `append` completes."""
-        ...
-
-    def append(self, records: Sequence[bytes]) -> Awaitable[None]:
-        """Completes when they are committed and applied here.
-
-        Raises:
-            KafkaFault: NOT_CONTROLLER, nothing was written; KAFKA_STORAGE_ERROR or
-                REQUEST_TIMED_OUT, they may be committed yet.
-        """
-        ...
-
-    def wait_for(self, offset: int) -> Awaitable[None]:
-        """Completes when everything below `offset` was applied here."""
-        ...
-
-
-class StateMachine(Protocol):
-    """What the log's records are applied to."""
-
-    def apply(self, records: Sequence[bytes]) -> None:
-        """Follow committed records."""
-        ...
-
-    def restore(self, records: Sequence[bytes]) -> None:
-        """Go on from a checkpoint of a later state, instead of what leads to it."""
-        ...
-
-    def capture(self, log_bytes: int) -> Callable[[], Sequence[bytes]] | None:
-        """A checkpoint of the state as it is now, if one is due after so many bytes of records: its
-        records are made by the function that is returned, which may run in a thread."""
-        ...
-
-
-class Listener(Protocol):
-    """Who follows the controller's decisions on this node."""
-
-    def topic_added(self, topic: TopicInfo) -> None:
-        """A topic is new, or has more partitions now."""
-        ...
-
-    def topic_moved(self, topic: TopicInfo) -> None:
-        """Partitions are to move, or have moved."""
-        ...
-
-    def topic_configured(self, topic: TopicInfo) -> None:
-        """A topic's configs changed."""
-        ...
-
-    def topics_removed(self, topics: Sequence[TopicInfo]) -> None:
-        """Topics are gone."""
-        ...
-
-    def broker_configured(self, dynamic_default: Mapping[str, str], own: Mapping[str, str]) -> None:
-        """The dynamic broker configs changed."""
-        ...
-
-    def nodes_changed(self) -> None:
-        """A node registered, moved, or was removed."""
-        ...
-
-
-class Remote(Protocol):
-    """The way to the controller of another node."""
-
-    def command(self, node: BrokerId, command: bytes) -> Awaitable[bytes]:
-        """Have another node's controller execute a command; its answer.
-
-        Raises:
-            KafkaFault: what that controller said; NOT_CONTROLLER when the node cannot be reached
-                and nothing was sent, REQUEST_TIMED_OUT when it may have been executed.
-        """
-        ...
 
 
 class Answer(NamedTuple):
@@ -198,7 +94,9 @@ class Controller:
         self._log = log
         self._broker_config = broker_config
         self._rng = rng
-        self._listener = listener
+        self._followed = FollowedState(
+            state, listener, node_id=node_id, config=broker_config, levels=levels
+        )
         self._remote = remote
         self._turn = asyncio.Lock()
         self._turns: set[asyncio.Task[Answer]] = set()
@@ -213,14 +111,8 @@ class Controller:
             KafkaFault: UNSUPPORTED_VERSION, the cluster is at a level that this program does not
                 know.
         """
-        for data in self._log.read_all():
-            self.state.apply(decode_record(data))
-        check_known(self.node_id, self.levels, self.state.level)
-        self._configure_broker()
-        for topic in self.state.topics.values():
-            self._listener.topic_added(topic)
-        self._listener.nodes_changed()
-        self._log.follow(self)
+        self._followed.load(self._log.read_all())
+        self._log.follow(self._followed)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -507,81 +399,3 @@ class Controller:
                 raise refusal
             offset = self._log.end_offset
         return Answer(records[-1] if records else None, offset)
-
-    # --- following the log ----------------------------------------------------------------------
-
-    def apply(self, records: Sequence[bytes]) -> None:
-        """Committed records: follow them, and tell the listener what each changed."""
-        for data in records:
-            record = decode_record(data)
-            removed = None
-            if record["type"] == "remove":
-                removed = self.state.by_id[UUID(record["id"])]
-            self.state.apply(record)
-            self._tell(record, removed)
-
-    def _tell(self, record: Record, removed: TopicInfo | None) -> None:
-        listener = self._listener
-        match record["type"]:
-            case "topic" | "partitions":
-                listener.topic_added(self._topic_of(record))
-            case "move":
-                listener.topic_moved(self._topic_of(record))
-            case "topic configs":
-                listener.topic_configured(self._topic_of(record))
-            case "remove":
-                assert removed is not None
-                listener.topics_removed([removed])
-            case "broker configs":
-                self._configure_broker()
-                for topic in self.state.topics.values():
-                    listener.topic_configured(topic)
-            case "node" | "node removed":
-                listener.nodes_changed()
-            case "feature level":
-                self._finalized()
-
-    def _finalized(self) -> None:
-        _log.info("the cluster is at %s %d", FEATURE, self.state.level)
-        try:
-            check_known(self.node_id, self.levels, self.state.level)
-        except KafkaFault as fault:
-            # It registered with a newer program, and does not get through with this one.
-            _log.error("%s", fault.message)
-
-    def _topic_of(self, record: Record) -> TopicInfo:
-        return self.state.by_id[UUID(record["id"])]
-
-    def _configure_broker(self) -> None:
-        configs = self.state.broker_configs
-        self._listener.broker_configured(configs.get("", {}), configs.get(str(self.node_id), {}))
-
-    # --- checkpoints ----------------------------------------------------------------------------
-
-    def may_checkpoint(self, log_bytes: int) -> bool:
-        """Whether a checkpoint may be written after so many bytes of records, and the log before it
-        deleted: the one place that decides it."""
-        due_bytes = self._broker_config().metadata_log_max_record_bytes_between_snapshots
-        return self.state.level >= CHECKPOINTS and log_bytes >= due_bytes
-
-    def capture(self, log_bytes: int) -> Callable[[], Sequence[bytes]] | None:
-        """See StateMachine."""
-        if not self.may_checkpoint(log_bytes):
-            return None
-        state = self.state.copy()
-        return lambda: [encode_record(each) for each in state.snapshot()]
-
-    def restore(self, records: Sequence[bytes]) -> None:
-        """See StateMachine. The listener is told what differs."""
-        state = ControllerState()
-        for data in records:
-            state.apply(decode_record(data))
-        before = self.state.copy()
-        self.state.become(state)
-        if before.level != state.level:
-            self._finalized()
-        if before.broker_configs != state.broker_configs:
-            self._configure_broker()
-        tell_topics(before, state, self._listener)
-        if before.nodes != state.nodes:
-            self._listener.nodes_changed()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sprawl.core.controller.controller import Listener
+    from sprawl.core.controller.ports import Listener
     from sprawl.core.controller.state import ControllerState
 
 

@@ -31,7 +31,7 @@ from sprawl.core.records.record import decode_records, encode_batch
 
 if TYPE_CHECKING:
     from sprawl.core.clock import Clock
-    from sprawl.core.controller.controller import StateMachine
+    from sprawl.core.controller.ports import StateMachine
     from sprawl.core.ids import BrokerId, ReplicaId
     from sprawl.core.partition.partition import Partition
     from sprawl.core.partition.replication import RunBlocking
