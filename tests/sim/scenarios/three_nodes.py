@@ -59,6 +59,7 @@ class ThreeNodes(Scenario):
         "a sync failed",
         "a replica stood aside",
         "topics came and went",
+        "a wall clock jumped",
     )
 
     def __init__(self, world: World) -> None:
