@@ -27,13 +27,16 @@ these duties, for each of its groups, in this order:
     `snapshot_state`, synced, puts the copy in the place of its log, synced, and calls `restored`.
     A log forgets its oldest entries only up to `commit_index`, and only while every hard state is
     stored, since configurations may be among them.
-10. `configuration`: a replica that is not in it any more may be deleted once the controller says so
-    as well.
+10. `configuration`: a replica may be deleted once the controller wants it elsewhere and it is in no
+    configuration that its log has in force or waiting (`membership_index`), or a leader says so
+    (core/replication/leaving.py). Store its hard state with `lost` before, and begin with that and
+    an empty log should it come back.
 11. Hibernation: stop the ticks while `is_hibernating`. Keep a session with the node of each member,
     and `wake` the groups that it carries when it breaks or begins anew; on a follower say
     `leader_is_gone` if the session with the leader's node broke.
 12. `InvariantBroken` out of any call: stop this replica, keep its files, tell people.
-13. A replica whose disk lost something that was synced must not come back under its id.
+13. A replica whose disk lost something that was synced must not come back under its id, unless it
+    left its group before (10).
 
 The rules that Raft and this implementation follow are in README.md, and at the head of each file.
 """

@@ -213,6 +213,8 @@ class Following(Membership):
             InvariantBroken: I6, this replica has lost what it acknowledged.
         """
         if index > self.log.last_index:
+            if self.lost is not None:
+                return  # it was said to the log that is gone
             broken(
                 "I6",
                 f"entries up to {index} were acknowledged, the log ends at {self.log.last_index}",

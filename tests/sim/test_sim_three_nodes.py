@@ -1,4 +1,4 @@
-"""A short run of the cluster scenario; `python -m tests.sim --scenario three_nodes` is a long one.
+"""Short runs of the cluster scenarios; `python -m tests.sim --scenario three_nodes` is a long one.
 
 SPRAWL_SEED=N plays one seed, SPRAWL_SIM_SECONDS=N sets how long the run takes.
 """
@@ -8,42 +8,60 @@ from __future__ import annotations
 import os
 
 import pytest
-from sim.scenario import Report, replay_command, run_seed, run_seeds
+from sim.scenario import Report, Scenario, replay_command, run_seed, run_seeds
+from sim.scenarios.moves import Moves
 from sim.scenarios.three_nodes import ThreeNodes
 
 SECONDS = float(os.environ.get("SPRAWL_SIM_SECONDS", "25"))
-SEEDS_TO_REACH_ALL = 60
+SEEDS_TO_REACH_ALL = 100
 """So many seeds reach every rare state; a shorter run asserts nothing about them."""
 
-REGRESSIONS = {
-    4: "a batch whose leader was deposed was answered with a code that stands for 'not appended'",
-}
+REGRESSIONS = [
+    (
+        ThreeNodes,
+        4,
+        "a deposed leader's batch was answered with a code that stands for 'not appended'",
+    ),
+    (Moves, 2, "a move was cancelled, and replicas that the group counted on were deleted"),
+    (Moves, 6, "a leader needed a copy to be made before it served, and served copies only then"),
+    (Moves, 57, "a heartbeat to a replica's former self ended it"),
+]
 """Seeds that found something; as the code changes they tell other stories, yet they are kept."""
 
 
-def tell(report: Report) -> str:
+def tell(scenario: type[Scenario], report: Report) -> str:
     """A failed seed, and how to see it again."""
     return (
         f"{report.failure!r}\n{report.trace}\nseed {report.seed} with {report.knobs}\n"
-        f"replay: {replay_command(ThreeNodes, report.seed)}"
+        f"replay: {replay_command(scenario, report.seed)}"
     )
+
+
+def survive(scenario: type[Scenario], seconds: float) -> None:
+    """Play seeds for a while, or the one that is asked for."""
+    only = os.environ.get("SPRAWL_SEED")
+    if only is not None:
+        report = run_seed(scenario, int(only))
+        if report.failure is not None:
+            print(tell(scenario, report))
+            raise report.failure
+        return
+    totals = run_seeds(scenario, range(10_000), limit_s=seconds)
+    print("\n".join(totals.lines()))
+    for report in totals.failures:
+        pytest.fail(tell(scenario, report))
+    if totals.seeds >= SEEDS_TO_REACH_ALL:
+        assert [what for what in scenario.rare if not totals.reached.get(what)] == []
 
 
 @pytest.mark.timeout(300)
 def test_three_nodes_survive_chaos() -> None:
-    only = os.environ.get("SPRAWL_SEED")
-    if only is not None:
-        report = run_seed(ThreeNodes, int(only))
-        if report.failure is not None:
-            print(tell(report))
-            raise report.failure
-        return
-    totals = run_seeds(ThreeNodes, range(10_000), limit_s=SECONDS)
-    print("\n".join(totals.lines()))
-    for report in totals.failures:
-        pytest.fail(tell(report))
-    if totals.seeds >= SEEDS_TO_REACH_ALL:
-        assert [what for what in ThreeNodes.rare if not totals.reached.get(what)] == []
+    survive(ThreeNodes, SECONDS)
+
+
+@pytest.mark.timeout(300)
+def test_moves_survive_chaos() -> None:
+    survive(Moves, SECONDS)
 
 
 def test_one_seed_is_one_story() -> None:
@@ -52,7 +70,9 @@ def test_one_seed_is_one_story() -> None:
     assert first.digest != other.digest
 
 
-@pytest.mark.parametrize("seed", REGRESSIONS)
-def test_three_nodes_regression(seed: int) -> None:
-    report = run_seed(ThreeNodes, seed)
-    assert report.failure is None, f"{REGRESSIONS[seed]}: {tell(report)}"
+@pytest.mark.parametrize(
+    ("scenario", "seed", "found"), REGRESSIONS, ids=lambda each: getattr(each, "name", each)
+)
+def test_regression(scenario: type[Scenario], seed: int, found: str) -> None:
+    report = run_seed(scenario, seed)
+    assert report.failure is None, f"{found}: {tell(scenario, report)}"

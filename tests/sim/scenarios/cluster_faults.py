@@ -133,6 +133,7 @@ class ClusterFaults:
             self._slow_disk,
             self._full_disk,
             self._failing_sync,
+            self._jump,
         ]
 
     def _other_faults(self) -> list[Callable[[], Awaitable[None]]]:
@@ -225,6 +226,14 @@ class ClusterFaults:
         self.world.sometimes("a sync failed", when=not disk.failing_syncs)
         disk.failing_syncs = 0
         await self._after_trouble(number)
+
+    async def _jump(self, number: int) -> None:
+        """The wall clock is wrong for a while, and then right at once."""
+        clock = self.nodes[number].clock
+        clock.jump(by_ms := self.chance.choice((-600_000, -1_000, 1_000, 600_000)))
+        self.world.sometimes("a wall clock jumped")
+        await self._some(0.5, 8.0)
+        clock.jump(-by_ms)
 
     async def _bear_it(self, number: int, most_s: float) -> None:
         """Run with a disk that is in trouble, or die and start with it."""

@@ -64,6 +64,7 @@ class ThreeNodes(Scenario):
         "topics came and went",
         "a metadata checkpoint was written",
         "a metadata checkpoint was copied",
+        "a wall clock jumped",
     )
 
     def __init__(self, world: World) -> None:

@@ -1,0 +1,133 @@
+"""A replica that left its group, lost its log by that, and comes back: it must not vote as if it
+still had what it acknowledged."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from raft_log import MemoryLog
+
+from sprawl.core.ids import LogIndex, ReplicaId, Term
+from sprawl.core.log.frames import Entry, EntryType, encode_entry
+from sprawl.core.raft.checks import InvariantBroken
+from sprawl.core.raft.configuration import Configuration
+from sprawl.core.raft.hard_state import HardState
+from sprawl.core.raft.messages import Append, Heartbeat, Message, PreVote, Vote
+from sprawl.core.raft.node import RaftNode
+from sprawl.core.raft.settings import RaftSettings
+
+ME, OTHER, LEADER = ReplicaId(1), ReplicaId(2), ReplicaId(3)
+FOUNDING = Configuration.of([1, 2])
+LOST = (Term(4), LogIndex(9))
+
+
+def node(*, lost: tuple[Term, LogIndex] | None, log: MemoryLog | None = None) -> RaftNode:
+    state = HardState(Term(5), None, FOUNDING, lost=lost)
+    return RaftNode(ME, log or MemoryLog(), state, RaftSettings(), Random(1))
+
+
+def answers(replica: RaftNode, message: Message) -> list[Message]:
+    replica.step(message, 1)
+    said: list[Message] = []
+    while (ready := replica.ready()) is not None:
+        if ready.hard_state is not None:
+            replica.hard_state_stored(ready.token)
+        said += ready.messages
+    return said
+
+
+def ask_for_votes(replica: RaftNode) -> list[bool]:
+    term = replica.term + 1
+    asked = (
+        PreVote(OTHER, ME, Term(term), LogIndex(50), Term(5), LogIndex(0), Term(-1)),
+        Vote(OTHER, ME, Term(term), LogIndex(50), Term(5), False, LogIndex(0), Term(-1)),
+    )
+    return [answer.is_granted for each in asked for answer in answers(replica, each)]  # type: ignore[union-attr]
+
+
+def replicate(replica: RaftNode, *entries: tuple[EntryType, int, bytes]) -> None:
+    """What the leader of term 6 has from its start on."""
+    listed = tuple(
+        Entry(
+            LogIndex(at),
+            Term(term),
+            kind,
+            memoryview(encode_entry(kind, payload, next_offset=0, term=term)),
+        )
+        for at, (kind, term, payload) in enumerate(entries, start=1)
+    )
+    message = Append(LEADER, ME, Term(6), LogIndex(0), Term(-1), LogIndex(len(listed)), listed)
+    answers(replica, message)
+    while replica.log.last_index < len(listed):  # nothing is taken after a configuration at once
+        have = replica.log.last_index
+        rest = listed[have:]
+        term = Term(entries[have - 1][1])
+        answers(replica, Append(LEADER, ME, Term(6), have, term, LogIndex(len(listed)), rest))
+    replica.forget_leader()
+
+
+def configuration(*voters: int, learners: tuple[int, ...] = ()) -> bytes:
+    return Configuration.of(voters, learners).encode()
+
+
+def test_who_lost_its_log_neither_votes_nor_campaigns() -> None:
+    assert ask_for_votes(node(lost=None)) == [True, True]
+    replica = node(lost=LOST)
+    assert ask_for_votes(replica) == [False, False]
+    term = replica.term
+    for at in range(200):
+        replica.tick(at)
+    assert replica.term == term
+    ready = replica.ready()
+    assert ready is None or ready.messages == ()
+
+
+def test_it_votes_again_once_it_is_a_member_by_a_later_entry() -> None:
+    replica = node(lost=LOST)
+    replicate(
+        replica,
+        (EntryType.NOOP, 6, b""),
+        (EntryType.CONFIG, 6, configuration(1, 2, learners=(3,))),
+    )
+    assert replica.lost is None
+    assert replica.hard_state.lost is None
+
+
+def test_what_it_was_before_does_not_count() -> None:
+    """The log names it a member at a place that it may have acknowledged entries after."""
+    replica = node(lost=LOST)
+    replicate(
+        replica,
+        (EntryType.NOOP, 1, b""),
+        (EntryType.CONFIG, 1, configuration(1, 2, learners=(3,))),
+        (EntryType.NOOP, 6, b""),
+    )
+    assert replica.lost == LOST
+    assert ask_for_votes(replica) == [False, False]
+
+
+def test_a_restart_finds_the_entry_that_makes_it_a_member() -> None:
+    entry = encode_entry(
+        EntryType.CONFIG, configuration(1, 2, learners=(3,)), next_offset=0, term=6
+    )
+    log = MemoryLog([Entry(LogIndex(1), Term(6), EntryType.CONFIG, memoryview(entry))])
+    replica = node(lost=LOST, log=log)
+    assert replica.lost is None
+    ready = replica.ready()
+    assert ready is not None
+    assert ready.hard_state is not None
+    assert ready.hard_state.lost is None
+
+
+def test_what_was_said_to_the_lost_log_does_no_harm() -> None:
+    late = Heartbeat(LEADER, ME, Term(5), LogIndex(9), 0)
+    answers(node(lost=LOST), late)
+    with pytest.raises(InvariantBroken):
+        node(lost=None).step(late, 1)
+
+
+@pytest.mark.parametrize("lost", [None, LOST, (Term(-1), LogIndex(0))])
+def test_the_place_is_kept(lost: tuple[Term, LogIndex] | None) -> None:
+    state = HardState(Term(5), OTHER, FOUNDING, LogIndex(3), (LogIndex(4),), lost)
+    assert HardState.parse(state.encode()) == state
