@@ -124,3 +124,13 @@ def led(*, stop_at_first: bool = False, single_steps: bool = False) -> RaftScrip
     for node in NODES:
         script.commit(node)
     return script
+
+
+def assert_good(script: RaftScript) -> None:
+    assert script.checker.is_good, script.checker.text()
+    assert script.checker.text().startswith("good")
+
+
+def assert_names(script: RaftScript, *expected: str) -> None:
+    assert script.checker.names == set(expected), script.checker.text()
+    assert expected[0] in script.checker.text()

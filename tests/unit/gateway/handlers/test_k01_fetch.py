@@ -1,80 +1,24 @@
-"""Fetch: what a consumer reads, how long it waits, and what it is told instead of data."""
+"""Fetch: what a consumer reads, and what it is told instead of data."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from data_world import World, batch, values_of
+from data_world import World, values_of
+from fetching import V, fetch, fetch_one, order, partition, read, request, size_of
 
-from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import ZERO_UUID
-from sprawl.core.log.partition_log import PartitionLog
+from sprawl.core.errors import ErrorCode
 from sprawl.core.partition.partition import Partition
 from sprawl.gateway.codec._generated.k01_fetch import (
-    FetchPartition,
-    FetchRequest,
     FetchResponse,
-    FetchTopic,
-    ForgottenTopic,
-    PartitionData,
     ReplicaState,
 )
 from sprawl.gateway.handlers import k01_fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sprawl.core.log.reading import LogRead
-
-V = 12
-
-
-def partition(index: int = 0, offset: int = 0, **fields: int) -> FetchPartition:
-    return FetchPartition(
-        partition=index,
-        fetch_offset=offset,
-        partition_max_bytes=fields.pop("partition_max_bytes", 1 << 20),
-        **fields,  # type: ignore[arg-type]
-    )
-
-
-def request(
-    *partitions: FetchPartition, topic: str = "t", topic_id: UUID = ZERO_UUID, **fields: int
-) -> FetchRequest:
-    topics = [FetchTopic(topic=topic, topic_id=topic_id, partitions=list(partitions))]
-    return FetchRequest(
-        topics=topics if partitions else [],
-        max_wait_ms=fields.pop("max_wait_ms", 0),
-        min_bytes=fields.pop("min_bytes", 1),
-        **fields,  # type: ignore[arg-type]
-    )
-
-
-async def fetch(world: World, wanted: FetchRequest, version: int = V) -> FetchResponse:
-    response = await world.call(k01_fetch, wanted, version)
-    assert isinstance(response, FetchResponse)
-    return response
-
-
-async def fetch_one(world: World, wanted: FetchRequest, version: int = V) -> PartitionData:
-    response = await fetch(world, wanted, version)
-    return response.responses[0].partitions[0]
-
-
-def read(response: FetchResponse) -> dict[int, list[str]]:
-    """The values in the answer, by partition."""
-    return {
-        data.partition_index: values_of(data.records)
-        for topic in response.responses
-        for data in topic.partitions
-    }
-
-
-def order(response: FetchResponse) -> list[int]:
-    return [data.partition_index for topic in response.responses for data in topic.partitions]
 
 
 @pytest.mark.parametrize("version", range(4, 19))
@@ -219,10 +163,6 @@ async def test_read_committed_gets_a_list_of_aborted_transactions(world: World) 
 # --- limits --------------------------------------------------------------------------------------
 
 
-def size_of(*values: str) -> int:
-    return len(batch(*values))
-
-
 async def test_max_bytes_is_shared_in_request_order(world: World) -> None:
     world.topic(partitions=3)
     for index in range(3):
@@ -319,250 +259,6 @@ async def test_records_are_the_buffers_of_the_log(world: World) -> None:
     assert [memoryview(part).obj for part in records] == [
         memoryview(part).obj for part in kept.buffers
     ]
-
-
-# --- waiting -------------------------------------------------------------------------------------
-
-
-async def settle() -> None:
-    """Let everything that is ready to run, run."""
-    for _ in range(5):
-        await asyncio.sleep(0)
-
-
-async def test_an_append_wakes_a_fetch(world: World) -> None:
-    world.topic(partitions=3)
-    answering = world.start_call(
-        k01_fetch, request(*(partition(i) for i in range(3)), max_wait_ms=60_000), V
-    )
-    await settle()
-    assert not answering.done()
-    world.append("a", partition=1)
-    response = await answering
-    assert isinstance(response, FetchResponse)
-    assert read(response) == {0: [], 1: ["a"], 2: []}
-
-
-async def test_min_bytes_counts_all_partitions(world: World) -> None:
-    world.topic(partitions=2)
-    world.append("a")
-    wanted = request(partition(0), partition(1), max_wait_ms=60_000, min_bytes=3 * size_of("a"))
-    answering = world.start_call(k01_fetch, wanted, V)
-    world.append("b")
-    await settle()
-    assert not answering.done()
-    world.append("c", partition=1)
-    response = await answering
-    assert isinstance(response, FetchResponse)
-    assert read(response) == {0: ["a", "b"], 1: ["c"]}
-
-
-async def test_max_wait_returns_what_there_is(world: World) -> None:
-    world.topic()
-    world.append("a")
-    wanted = request(partition(), max_wait_ms=20, min_bytes=1 << 20)
-    answering = world.start_call(k01_fetch, wanted, V)
-    world.append("b")
-    response = await answering
-    assert isinstance(response, FetchResponse)
-    assert read(response) == {0: ["a", "b"]}
-
-
-async def test_min_bytes_0_never_waits(world: World) -> None:
-    world.topic()
-    assert not world.must_wait(k01_fetch, request(partition(), min_bytes=0, max_wait_ms=60_000), V)
-
-
-async def test_data_at_hand_is_answered_without_waiting(world: World) -> None:
-    world.topic()
-    world.append("a")
-    assert not world.must_wait(k01_fetch, request(partition(), max_wait_ms=60_000), V)
-
-
-async def test_a_fetch_of_nothing_never_waits(world: World) -> None:
-    assert not world.must_wait(k01_fetch, request(max_wait_ms=60_000), V)
-
-
-@pytest.mark.parametrize(
-    ("version", "code"),
-    [(12, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION), (13, ErrorCode.UNKNOWN_TOPIC_ID)],
-)
-async def test_deleting_the_topic_wakes_its_fetches(
-    world: World, version: int, code: ErrorCode
-) -> None:
-    topic_id = world.topic()
-    wanted = request(partition(), topic_id=topic_id, max_wait_ms=60_000)
-    answering = world.start_call(k01_fetch, wanted, version)
-    await settle()
-    world.delete(topic_id)
-    response = await answering
-    assert isinstance(response, FetchResponse)
-    assert response.responses[0].partitions[0].error_code == code
-
-
-async def test_a_cancelled_fetch_leaves_no_waiter_behind(world: World) -> None:
-    world.topic(partitions=2)
-    answering = world.start_call(
-        k01_fetch, request(partition(0), partition(1), max_wait_ms=60_000), V
-    )
-    await settle()
-    assert [world.partition(i).waiter_count for i in (0, 1)] == [1, 1]
-    answering.cancel()
-    await asyncio.wait([answering])
-    assert [world.partition(i).waiter_count for i in (0, 1)] == [0, 0]
-
-
-async def test_many_waiting_fetches_are_all_woken(world: World) -> None:
-    world.topic()
-    answering = [
-        world.start_call(k01_fetch, request(partition(), max_wait_ms=60_000), V) for _ in range(100)
-    ]
-    await settle()
-    world.append("a")
-    responses = await asyncio.gather(*answering)
-    assert all(read(response) == {0: ["a"]} for response in responses)
-
-
-async def test_cold_data_is_read_off_the_loop(
-    disk_world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = disk_world
-    world.topic(partitions=2)
-    world.append("a")
-    world.append("b", partition=1)
-    world.chill(monkeypatch, partition=0)
-    assert world.must_wait(k01_fetch, request(partition(0), partition(1)), V)
-    response = await fetch(world, request(partition(0), partition(1)))
-    assert read(response) == {0: ["a"], 1: ["b"]}
-
-
-async def test_what_is_committed_during_a_cold_read_is_not_missed(
-    disk_world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = disk_world
-    world.topic(partitions=2)
-    world.append("a", partition=1)
-    world.chill(monkeypatch, partition=1)
-    gate = world.hold_cold_reads(monkeypatch)
-    wanted = request(
-        partition(0), partition(1), max_wait_ms=60_000, min_bytes=size_of("a") + size_of("b")
-    )
-    answering = world.start_call(k01_fetch, wanted, V)
-    await settle()
-    world.append("b", partition=0)
-    gate.open()
-    response = await answering
-    assert isinstance(response, FetchResponse)
-    assert read(response) == {0: ["b"], 1: ["a"]}
-
-
-async def test_a_failing_cold_read_fails_its_partition_only(
-    disk_world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = disk_world
-    world.topic(partitions=2)
-    world.append("a")
-    world.append("b", partition=1)
-    world.chill(monkeypatch, partition=0)
-
-    def broken(*_: object, **__: object) -> None:
-        raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR)
-
-    monkeypatch.setattr(PartitionLog, "read_blocking", broken)
-    response = await fetch(world, request(partition(0), partition(1)))
-    codes = [data.error_code for data in response.responses[0].partitions]
-    assert codes == [ErrorCode.KAFKA_STORAGE_ERROR, 0]
-    assert read(response) == {0: [], 1: ["b"]}
-
-
-# --- sessions ------------------------------------------------------------------------------------
-
-
-async def open_session(world: World, partitions: Iterable[int], topic_id: UUID, v: int) -> int:
-    wanted = request(*(partition(i) for i in partitions), topic_id=topic_id, session_epoch=0)
-    return (await fetch(world, wanted, v)).session_id
-
-
-@pytest.mark.parametrize("version", [7, 12, 13, 18])
-async def test_a_session_lists_only_partitions_with_news(world: World, version: int) -> None:
-    topic_id = world.topic(partitions=3)
-    session_id = await open_session(world, range(3), topic_id, version)
-    assert session_id > 0
-    world.append("a", partition=1)
-    response = await fetch(world, request(session_id=session_id, session_epoch=1), version)
-    assert response.session_id == session_id
-    assert read(response) == {1: ["a"]}
-
-
-async def test_a_session_waits_for_partitions_the_request_does_not_list(world: World) -> None:
-    topic_id = world.topic(partitions=2)
-    session_id = await open_session(world, range(2), topic_id, V)
-    wanted = request(session_id=session_id, session_epoch=1, max_wait_ms=60_000)
-    answering = world.start_call(k01_fetch, wanted, V)
-    await settle()
-    world.append("a", partition=1)
-    response = await answering
-    assert isinstance(response, FetchResponse)
-    assert read(response) == {1: ["a"]}
-
-
-async def test_a_session_serves_every_partition_with_a_small_max_bytes(world: World) -> None:
-    topic_id = world.topic(partitions=4)
-    session_id = await open_session(world, range(4), topic_id, V)
-    for index in range(4):
-        for _ in range(4):
-            world.append("a" * 100, partition=index)
-    served = []
-    for epoch in range(1, 5):
-        wanted = request(session_id=session_id, session_epoch=epoch, max_bytes=size_of("a" * 100))
-        response = await fetch(world, wanted)
-        served += [index for index, values in read(response).items() if values]
-    assert sorted(served) == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    ("session_id", "epoch", "version", "code"),
-    [
-        (None, 5, 12, ErrorCode.INVALID_FETCH_SESSION_EPOCH),
-        (12345, 1, 12, ErrorCode.FETCH_SESSION_ID_NOT_FOUND),
-        (None, 1, 13, ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR),
-    ],
-)
-async def test_session_errors_are_top_level(
-    world: World, session_id: int | None, epoch: int, version: int, code: ErrorCode
-) -> None:
-    opened = await open_session(world, range(1), world.topic(), 12)
-    wanted = request(session_id=session_id or opened, session_epoch=epoch)
-    response = await fetch(world, wanted, version)
-    assert (response.error_code, response.session_id, response.responses) == (code, 0, [])
-
-
-async def test_forgotten_partitions_are_read_no_more(world: World) -> None:
-    topic_id = world.topic(partitions=2)
-    session_id = await open_session(world, range(2), topic_id, V)
-    world.append("a", partition=0)
-    world.append("b", partition=1)
-    wanted = request(session_id=session_id, session_epoch=1)
-    wanted.forgotten_topics_data = [ForgottenTopic(topic="t", partitions=[0])]
-    assert read(await fetch(world, wanted)) == {1: ["b"]}
-
-
-async def test_a_session_of_a_recreated_topic_is_told_so(world: World) -> None:
-    topic_id = world.topic()
-    session_id = await open_session(world, range(1), topic_id, 13)
-    world.delete(topic_id)
-    world.topic()
-    response = await fetch(world, request(session_id=session_id, session_epoch=1), 13)
-    assert response.responses[0].partitions[0].error_code == ErrorCode.UNKNOWN_TOPIC_ID
-
-
-async def test_brokers_in_one_process_have_their_own_sessions(
-    world: World, other_world: World
-) -> None:
-    session_id = await open_session(world, range(1), world.topic(), V)
-    other_world.topic()
-    response = await fetch(other_world, request(session_id=session_id, session_epoch=1))
-    assert response.error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
 
 
 @pytest.mark.parametrize("version", [11, 12, 15, 16, 18])
