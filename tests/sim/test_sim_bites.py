@@ -1,20 +1,27 @@
-"""The scenario notices what it is there to notice: each known mistake, put into the product on
+"""The scenarios notice what they are there to notice: each known mistake, put into the product on
 purpose, is found within a few seeds."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sim.scenario import run_seed
 from sim.scenarios.single_node import SingleNode
+from sim.scenarios.three_nodes import ThreeNodes
 
+from sprawl.core.controller.metadata_log import METADATA_TP
+from sprawl.core.ids import LogIndex
 from sprawl.core.partition.partition import Isolation, Partition, ProduceOutcome
 from sprawl.core.partition.replication import SingleReplica
 from sprawl.core.records.producers import ProducerTable
+from sprawl.core.replication.log_starts import GroupLog
+from sprawl.core.replication.replica import RaftReplica
 
 SEEDS_MAX = 60
+CLUSTER_SEEDS_MAX = 20
 
 
 def answers_before_the_sync(patch: pytest.MonkeyPatch) -> None:
@@ -68,3 +75,54 @@ def test_a_mistake_is_found(
             print(f"{mistake.__name__}: found by seed {seed}")
             return
     pytest.fail(f"{SEEDS_MAX} seeds did not find it")
+
+
+# --- clusters -------------------------------------------------------------------------------------
+
+
+def answers_before_a_majority_has_it(patch: pytest.MonkeyPatch) -> None:
+    wait = RaftReplica._wait
+
+    def early(replica: RaftReplica, index: LogIndex) -> asyncio.Future[None]:
+        if replica._partition.log.tp == METADATA_TP:
+            return wait(replica, index)
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    patch.setattr(RaftReplica, "_wait", early)
+
+
+def moves_the_high_watermark_past_the_commit_index(patch: pytest.MonkeyPatch) -> None:
+    commit = RaftReplica._commit
+
+    def everything(replica: RaftReplica, commit_index: LogIndex) -> None:
+        commit(replica, replica._partition.log.last_index)
+
+    patch.setattr(RaftReplica, "_commit", everything)
+
+
+def forgets_where_the_log_starts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(GroupLog, "committed_start", lambda *_: None)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        answers_before_a_majority_has_it,
+        moves_the_high_watermark_past_the_commit_index,
+        forgets_where_the_log_starts,
+    ],
+    ids=lambda mistake: mistake.__name__,
+)
+def test_a_mistake_of_a_cluster_is_found(
+    mistake: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistake(monkeypatch)
+    for seed in range(CLUSTER_SEEDS_MAX):
+        if isinstance(run_seed(ThreeNodes, seed).failure, AssertionError):
+            print(f"{mistake.__name__}: found by seed {seed}")
+            return
+    pytest.fail(f"{CLUSTER_SEEDS_MAX} seeds did not find it")
