@@ -67,7 +67,8 @@ if TYPE_CHECKING:
     from sprawl.core.log.copies import CopyPlan
     from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.partition.replication import RunBlocking
-    from sprawl.core.replication.host import RaftGroup, RaftHost
+    from sprawl.core.replication.group import RaftGroup
+    from sprawl.core.replication.host import RaftHost
     from sprawl.core.storage.port import Buffer, SegmentFile
 
 _log = logging.getLogger(__name__)
