@@ -17,11 +17,12 @@ Runs in the event loop's thread; `run_blocking` is the way out of it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from sprawl.core.controller.metadata_log import METADATA_TP
@@ -40,6 +41,7 @@ from sprawl.core.log.opening import owner_of
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.log.state import LogState
 from sprawl.core.partition.departures import Departures
+from sprawl.core.partition.hosted_topic import HostedTopic, Usage
 from sprawl.core.partition.housekeeping import Housekeeping
 from sprawl.core.partition.partition import Partition
 from sprawl.core.partition.placement import ELSEWHERE, Placement, Role
@@ -64,41 +66,6 @@ _CLEAN = b"clean"
 
 Replicate = Callable[[Partition, LogKey, Placement], Replication]
 """Makes a partition one of several replicas."""
-
-
-class HostedTopic:
-    """A topic as this node knows it.
-
-    `partitions` holds one place for each partition: None until it is opened, and for one that is
-    elsewhere; `placements` says which it is.
-    """
-
-    __slots__ = ("config", "name", "partitions", "placements", "topic_id")
-
-    def __init__(self, name: TopicName, topic_id: TopicId, config: LogConfig) -> None:
-        self.name = name
-        self.topic_id = topic_id
-        self.config = config
-        self.partitions: list[Partition | None] = []
-        self.placements: Sequence[Placement] = ()
-
-    def here(self) -> Iterator[int]:
-        """The partitions that have a replica on this node."""
-        return (n for n, each in enumerate(self.placements) if each.role is not Role.ELSEWHERE)
-
-    def elsewhere(self) -> Iterator[int]:
-        """The others."""
-        return (n for n, each in enumerate(self.placements) if each.role is Role.ELSEWHERE)
-
-    def is_replicated(self, index: int) -> bool:
-        return self.placements[index].role.has_group
-
-
-class Usage(NamedTuple):
-    """Disk space one partition takes (DescribeLogDirs)."""
-
-    tp: TopicPartition
-    size_bytes: int
 
 
 class Partitions:
@@ -141,7 +108,7 @@ class Partitions:
         self._replicate = replicate
         self._opening: set[LogKey] = set()
         self._departures = Departures(kv)
-        self._departing: set[LogKey] = set()
+        self._departing: dict[LogKey, Future[None]] = {}
         self._is_started = False
         self._is_closed = False
 
@@ -290,9 +257,13 @@ class Partitions:
             placements[index] = ELSEWHERE
             topic.placements = placements
         self._departures.add(key)
-        self._departing.add(key)
-        job = self.run_blocking(partial(self._delete_replica, topic, index, partition))
-        job.add_done_callback(partial(self._departed, topic, index))
+        self._departing[key] = job = self._pool.submit(
+            self._delete_replica, topic, index, partition
+        )
+        loop = asyncio.get_running_loop()
+        job.add_done_callback(
+            lambda job: loop.call_soon_threadsafe(self._departed, topic, index, job)
+        )
 
     def _delete_replica(self, topic: HostedTopic, index: int, opened: Partition | None) -> None:
         self._departures.mark(LogKey(topic.topic_id, index))
@@ -308,9 +279,9 @@ class Partitions:
                 if is_gone and f"{topic.name}-{index}" in there:
                     self._pool.submit(self._delete_one, topic, index, None)
 
-    def _departed(self, topic: HostedTopic, index: int, job: asyncio.Future[None]) -> None:
+    def _departed(self, topic: HostedTopic, index: int, job: Future[None]) -> None:
         key = LogKey(topic.topic_id, index)
-        self._departing.discard(key)
+        del self._departing[key]
         failure = None if job.cancelled() else job.exception()
         if failure is not None:
             _log.error("%s-%d: its data is still here: %s", topic.name, index, failure)
@@ -362,11 +333,20 @@ class Partitions:
         keys = [LogKey(topic.topic_id, index) for index in range(len(topic.partitions))]
         self._terms.forget(keys)
         self._departures.forget(keys)
+        departing = [job for key, job in self._departing.items() if key in keys]
         under_way = {name: each for name, each in self._deletions.items() if not each.done()}
-        self._deletions = under_way | {topic.name: self._pool.submit(self._delete, topic)}
+        deletion = self._pool.submit(self._delete, topic, departing)
+        self._deletions = under_way | {topic.name: deletion}
 
-    def _delete(self, topic: HostedTopic) -> None:
-        """Delete a topic's data; runs in the thread pool, as it syncs for each partition."""
+    def _delete(self, topic: HostedTopic, departing: Sequence[Future[None]]) -> None:
+        """Delete a topic's data; runs in the thread pool, as it syncs for each partition.
+
+        Args:
+            departing: what of it is being deleted already, by jobs that came before this one.
+        """
+        for each in departing:
+            with contextlib.suppress(OSError):
+                each.result()
         for index in topic.here():
             self._delete_one(topic, index, topic.partitions[index])
 

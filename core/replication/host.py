@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogKey, ReplicaId, Term
@@ -34,6 +34,7 @@ from sprawl.core.raft.hard_state import HardState
 from sprawl.core.raft.messages import Append
 from sprawl.core.raft.node import RaftNode
 from sprawl.core.raft.wire import encode_buffers, parse
+from sprawl.core.replication.group import RaftGroup
 from sprawl.core.replication.log_starts import store_key as start_key
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
     from sprawl.core.raft.messages import Message
     from sprawl.core.raft.ready import Ready
     from sprawl.core.raft.settings import RaftSettings
-    from sprawl.core.storage.port import Buffer, KeyValueStore
+    from sprawl.core.replication.group import Owner, Peers
+    from sprawl.core.storage.port import KeyValueStore
 
     RunBlocking = Callable[[Callable[[], object]], asyncio.Future[object]]
 
@@ -67,55 +69,6 @@ FRAME_BYTES: Final = 4_194_304
 """A frame is closed once it holds so much: what follows is not kept waiting behind 100 MiB."""
 _MESSAGE_BYTES: Final = 64
 _PREFIX: Final = b"raft/"
-
-
-class Owner(Protocol):
-    """Who acts on what a group decides: the partition."""
-
-    def raft_advanced(self, ready: Ready) -> None:
-        """Follow a group's commit index, role, configuration, reads and snapshots."""
-        ...
-
-    def raft_progressed(self) -> None:
-        """A leader heard from a follower, and nothing was decided by it."""
-        ...
-
-    def raft_ticked(self) -> None:
-        """For a serving leader: time for what needs no hurry. About once a second, or every
-        SLOW_TICK_S while the group hibernates."""
-        ...
-
-    def raft_failed(self, fault: KafkaFault) -> None:
-        """The group is at its end on this node."""
-        ...
-
-    def hand_over(self, to: ReplicaId | None = None) -> bool:
-        """Have another replica lead, `to` if given. False when this one does not lead, or it
-        cannot."""
-        ...
-
-
-class Peers(Protocol):
-    """The way to the nodes that hold other replicas."""
-
-    def send(self, to: ReplicaId, frame: Sequence[Buffer]) -> bool:
-        """Send a frame of messages; it may be lost. False when it is known to be."""
-        ...
-
-
-class RaftGroup:
-    """One group on this node."""
-
-    __slots__ = ("is_flushing", "is_over", "is_storing", "key", "log", "node", "owner")
-
-    def __init__(self, key: LogKey, node: RaftNode, log: PartitionLog, owner: Owner) -> None:
-        self.key = key
-        self.node = node
-        self.log = log
-        self.owner = owner
-        self.is_storing = False
-        self.is_flushing = False
-        self.is_over = False
 
 
 class RaftHost:
@@ -251,7 +204,7 @@ class RaftHost:
             OSError: it cannot be kept. The group is over here until the next start.
         """
         group = self._groups.get(key)
-        if group is None or group.is_storing:
+        if group is None or group.is_storing or self._is_closed:
             return False
         self.remove(key, forget=False)
         node, log = group.node, group.log

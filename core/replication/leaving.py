@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from sprawl.core.cluster.peers import PeerIdentity
     from sprawl.core.ids import BrokerId, LogIndex
     from sprawl.core.raft.configuration import Configuration
-    from sprawl.core.replication.host import RaftGroup, RaftHost
+    from sprawl.core.replication.group import RaftGroup
+    from sprawl.core.replication.host import RaftHost
     from sprawl.core.replication.replica import RaftReplica
 
 _log = logging.getLogger(__name__)

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from sprawl.core.partition.partition import Partition
     from sprawl.core.partition.replication import Commit
     from sprawl.core.raft.ready import Ready
-    from sprawl.core.replication.host import RaftGroup, RaftHost
+    from sprawl.core.replication.group import RaftGroup
+    from sprawl.core.replication.host import RaftHost
     from sprawl.core.replication.log_starts import GroupLog
 
 _log = logging.getLogger(__name__)
