@@ -77,13 +77,9 @@ if TYPE_CHECKING:
     from sprawl.core.log.copies import CopyPlan
     from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.partition.replication import RunBlocking
-<<<<<<< HEAD
     from sprawl.core.replication.copy_ports import Attached, Calls, Incoming
-    from sprawl.core.replication.host import RaftGroup, RaftHost
-=======
     from sprawl.core.replication.group import RaftGroup
     from sprawl.core.replication.host import RaftHost
->>>>>>> simx-work
     from sprawl.core.storage.port import Buffer, SegmentFile
 
     _Planned = tuple[CopyPlan, tuple[SegmentFile, ...], Attachment | None]
