@@ -78,6 +78,10 @@ class ThreeNodes(Scenario):
         """The nodes."""
         return (1, 2, 3)
 
+    def _first_numbers(self) -> tuple[int, ...]:
+        """Those that run before anything goes wrong."""
+        return tuple(self.nodes)
+
     def _choose_knobs(self) -> None:
         rng = self.rng
         knobs = self.knobs
@@ -104,15 +108,18 @@ class ThreeNodes(Scenario):
         world.network.quality.jitter_s = latency_s
         world.network.tear_odds = float(str(knobs["tear_odds"]))
         self.faults.set_disk_delay(float(str(knobs["disk_delay_s"])))
-        for number in self.nodes:
+        for number in self._first_numbers():
             await world.start_node(number, self._settings(number))
         await self._start_clients()
-        wanted = knobs["faults"]
-        assert isinstance(wanted, list)
-        await self.faults.chaos(wanted, float(str(knobs["chaos_s"])))
+        await self._chaos()
         await self.faults.heal()
         await self._live()
         await self._finish()
+
+    async def _chaos(self) -> None:
+        wanted = self.knobs["faults"]
+        assert isinstance(wanted, list)
+        await self.faults.chaos(wanted, float(str(self.knobs["chaos_s"])))
 
     def _settings(self, number: int) -> dict[str, object]:
         settings: dict[str, object] = {
