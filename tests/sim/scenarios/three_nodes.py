@@ -96,7 +96,7 @@ class ThreeNodes(Scenario):
         knobs["chaos_s"] = rng.choice((2.5, 7.0, 18.0))
         knobs["faults"] = sorted(rng.sample(self.faults.names, rng.randint(1, 5)))
         knobs["shortens"] = rng.choice((False, True))
-        knobs["topics_change"] = rng.choice((False, False, True))
+        knobs["topics_change"] = rng.choice((False, False, False, True))
 
     # --- the story ------------------------------------------------------------------------------
 
