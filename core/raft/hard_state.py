@@ -12,7 +12,7 @@ As bytes, for the key-value store:
     5   i64  voted_for, -1 for nobody
     13  i64  configuration_index
     21  i32  configuration_term
-    25  i32  term of `lost`, -1 for none; i64 its index
+    25  i32  term of `lost`, -2 for none; i64 its index
     37  u16  number of pending_configuration_indexes, then each as i64
         ...  the configuration (configuration.py)
 
@@ -32,6 +32,8 @@ _HEAD: Final = struct.Struct(">BiqqiiqH")
 _VERSION: Final = 2
 _HEAD_1: Final = struct.Struct(">BiqqH")
 _NOBODY: Final = -1
+_NOTHING: Final = (-2, 0)
+"""For `lost`: an empty log ends at term -1."""
 
 
 class HardState(NamedTuple):
@@ -68,7 +70,7 @@ class HardState(NamedTuple):
         voted_for = _NOBODY if self.voted_for is None else self.voted_for
         pending = self.pending_configuration_indexes
         place = (self.configuration_index, self.configuration_term)
-        lost = (NO_TERM, NO_INDEX) if self.lost is None else self.lost
+        lost = _NOTHING if self.lost is None else self.lost
         head = _HEAD.pack(_VERSION, self.term, voted_for, *place, *lost, len(pending))
         return head + struct.pack(f">{len(pending)}q", *pending) + self.configuration.encode()
 
@@ -79,8 +81,8 @@ class HardState(NamedTuple):
         Raises:
             ValueError: they are not that, or not of a version known here.
         """
-        index_term = lost_term = int(NO_TERM)
-        lost_index = int(NO_INDEX)
+        index_term = int(NO_TERM)
+        lost_term, lost_index = _NOTHING
         try:
             if data[:1] == b"\x01":
                 _, term, voted_for, index, count = _HEAD_1.unpack_from(data)
@@ -101,5 +103,5 @@ class HardState(NamedTuple):
             LogIndex(index),
             Term(index_term),
             tuple(map(LogIndex, pending)),
-            None if lost_term == NO_TERM else (Term(lost_term), LogIndex(lost_index)),
+            None if lost_term == _NOTHING[0] else (Term(lost_term), LogIndex(lost_index)),
         )

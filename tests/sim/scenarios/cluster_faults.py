@@ -85,6 +85,19 @@ class ClusterFaults:
     async def _some(self, least_s: float, most_s: float) -> None:
         await asyncio.sleep(self.chance.uniform(least_s, most_s))
 
+    async def join(self, number: int, settings: Mapping[str, object], within_s: float) -> None:
+        """Have a node join the cluster while other things go wrong; one that finds nobody to take
+        it in joins when everything is healed."""
+        self._busy.add(number)
+        await self._some(0.0, within_s)
+        try:
+            await self.world.start_node(number, settings)
+        except StartFault as fault:
+            self.world.note("no start", str(fault))
+            return
+        self.world.sometimes("a node joined under chaos")
+        self._busy.discard(number)
+
     # --- afterwards -----------------------------------------------------------------------------
 
     async def heal(self) -> None:

@@ -1,13 +1,15 @@
 """Partitions move from node to node while anything goes wrong: more nodes than replicas.
 
 chaos     as in three_nodes; and a client moves partitions, the groups' offsets among them, to other
-          nodes, to more or fewer of them, to others before they have arrived, and takes it back
+          nodes, to more or fewer of them, to others before they have arrived, and takes it back;
+          a fourth node joins
 heal      as in three_nodes; and every move arrives, unless it was cancelled
 verdict   as in three_nodes, by the replicas on the nodes where the controller wants them
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from sim.mover import Mover
@@ -25,6 +27,7 @@ class Moves(ThreeNodes):
         "a move arrived",
         "a move was cancelled",
         "a partition left all nodes where it began",
+        "a node joined under chaos",
     )
 
     def _numbers(self) -> tuple[int, ...]:
@@ -36,6 +39,18 @@ class Moves(ThreeNodes):
         sizes = (2,) if self.knobs["nodes"] == 3 else (2, 3, 3)
         self.knobs["replication"] = self.rng.choice(sizes)
         self.knobs["move_s"] = self.rng.choice((0.2, 1.0, 3.0))
+        self.knobs["joins"] = self.rng.choice((False, True)) and self.knobs["nodes"] == 4
+
+    def _first_numbers(self) -> tuple[int, ...]:
+        return (1, 2, 3) if self.knobs["joins"] else tuple(self.nodes)
+
+    async def _chaos(self) -> None:
+        """The last node may join only now."""
+        async with asyncio.TaskGroup() as group:
+            if self.knobs["joins"]:
+                within_s = float(str(self.knobs["chaos_s"]))
+                group.create_task(self.faults.join(4, self._settings(4), within_s))
+            await super()._chaos()
 
     def _settings(self, number: int) -> dict[str, object]:
         return super()._settings(number) | {

@@ -129,5 +129,5 @@ def test_what_was_said_to_the_lost_log_does_no_harm() -> None:
 
 @pytest.mark.parametrize("lost", [None, LOST, (Term(-1), LogIndex(0))])
 def test_the_place_is_kept(lost: tuple[Term, LogIndex] | None) -> None:
-    state = HardState(Term(5), OTHER, FOUNDING, LogIndex(3), (LogIndex(4),), lost)
+    state = HardState(Term(5), OTHER, FOUNDING, LogIndex(3), Term(2), (LogIndex(4),), lost)
     assert HardState.parse(state.encode()) == state
