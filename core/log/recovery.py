@@ -10,6 +10,12 @@
 
 Only an unsynced tail is ever cut. Damage of what was synced is reported, kept as it is, and
 answered with an error for its offsets; the log goes on behind it.
+
+A replica's log is another matter: others have what it lost, and a log that goes on without it would
+vote and acknowledge as if it were there. Its recovery refuses damage before it changes anything, and
+takes a fault that sound entries follow for damage also at or after the recovery point: the point may
+be older than the last sync, and a torn write has nothing behind it ("Protocol-Aware Recovery for
+Consensus-Based Storage", FAST 2018, section 3.3).
 """
 
 from __future__ import annotations
@@ -35,6 +41,7 @@ from sprawl.core.log.frames import (
 from sprawl.core.log.index import SparseIndex
 from sprawl.core.log.segment import (
     LOG_SUFFIX,
+    OFFSET_SPAN_MAX,
     SEGMENT_HEADER_BYTES,
     Segment,
     SegmentEnd,
@@ -53,6 +60,9 @@ CLEANED_SUFFIX: Final = ".cleaned"
 SWAP_SUFFIX: Final = ".swap"
 DELETED_SUFFIX: Final = ".deleted"
 FIRST_INDEX: Final = 1
+SEARCHED_BYTES_MAX: Final = 4_194_304
+"""How far behind a fault sound entries are looked for, byte by byte: a few seconds, once. Longer than
+any batch of the default `max.message.bytes`, so that the entry after the fault begins within it."""
 _NOWHERE: Final = RecoveryPoint(SegmentKey(-1), 0, 0, FIRST_INDEX)
 
 
@@ -91,6 +101,13 @@ class StrayLog(Exception):
         self.topic_id = topic_id
 
 
+class DamagedLog(Exception):
+    """A log has lost what was on disk, and its owner refuses to go on with the rest.
+
+    Nothing that the log says was changed.
+    """
+
+
 class Recovery:
     """One run over the files of a log.
 
@@ -98,6 +115,7 @@ class Recovery:
         name: of the partition, for reports.
         directory, state: where the log is.
         log_start_offset: known start of the log; nothing below it is missed.
+        refuses_damage: see the module; for a log that others have too.
     """
 
     def __init__(
@@ -110,8 +128,10 @@ class Recovery:
         partition: int,
         log_start_offset: int,
         index_interval_bytes: int,
+        refuses_damage: bool = False,
     ) -> None:
         self._name = name
+        self._refuses_damage = refuses_damage
         self._directory = directory
         self._state = state
         self._topic_id = topic_id
@@ -130,6 +150,7 @@ class Recovery:
         Raises:
             OSError: the directory or a file cannot be read.
             StrayLog: nothing was changed.
+            DamagedLog: if damage is refused.
         """
         found = self._found
         files = self._put_right()
@@ -286,6 +307,8 @@ class Recovery:
             reason = str(fault)
         finally:
             file.close()
+        if self._refuses_damage and self._has_sound_start(info):
+            raise DamagedLog(f"{info.name}: {reason}")
         if self._is_unsynced(key, 0):
             return None
         if self._stored_point is None and is_last and not self._has_sound_start(info):
@@ -325,7 +348,12 @@ class Recovery:
                 for frame in walk(segment.file, position, size_bytes, verify=True):
                     self._take(segment, frame)
             except FrameFault as fault:
-                if self._is_tail(segment, fault.position, is_last=is_last):
+                is_tail = self._is_tail(segment, fault.position, is_last=is_last)
+                if self._refuses_damage and not (
+                    is_tail and _is_last(segment, size_bytes, fault.position)
+                ):
+                    raise DamagedLog(f"segment {segment.base_offset}: {fault}") from fault
+                if is_tail:
                     self._cut(segment, size_bytes, fault)
                     return
                 if not self._skip(segment, size_bytes, fault):
@@ -338,7 +366,7 @@ class Recovery:
         is_next = frame.base_offset == expected
         if segment.is_compacted:
             is_next = frame.base_offset >= expected
-        if not is_next or frame.term < self.epochs_term(segment.end.index):
+        if not is_next or not self._may_be_of(frame.term, segment):
             raise FrameFault(
                 frame.position,
                 f"offset {frame.base_offset} of term {frame.term} where {expected} was due",
@@ -353,10 +381,15 @@ class Recovery:
             segment.has_producers = True
         segment.note(frame, index_interval_bytes=self._interval)
 
-    def epochs_term(self, index: int) -> int:
-        """The smallest term the entry at `index` may have."""
-        term = self.epochs.term_at(index)
-        return -1 if term is None else term
+    def _may_be_of(self, term: int, segment: Segment) -> bool:
+        """Whether the next entry of a segment may have a term, which no checksum covers. Up to the
+        recovery point terms are known; after it they do not fall."""
+        index = segment.end.index
+        known = self.epochs.term_at(index)
+        if known is None:
+            return term >= -1
+        is_exact = index < self._point.index and not segment.is_compacted
+        return term == known if is_exact else term >= known
 
     def _last_assigned_index(self) -> int:
         starts = self.epochs.starts()
@@ -471,6 +504,8 @@ class Recovery:
         start_offset = max(start_offset, self._log_start)
         if start_offset >= end_offset:
             return
+        if self._refuses_damage:
+            raise DamagedLog(f"offsets {start_offset} to {end_offset - 1}: {why}")
         known = self._state.marks()
         damage = Damage(start_offset, end_offset, code)
         if known is not None and damage in known.damage:
@@ -485,6 +520,22 @@ class Recovery:
             code.name,
         )
         self._found.damage.append(damage)
+
+
+def _is_last(segment: Segment, size_bytes: int, position: int) -> bool:
+    """Does nothing sound follow a fault? What the bytes there say of their size may be wrong."""
+    rest_bytes = min(size_bytes - position, SEARCHED_BYTES_MAX)
+    rest = memoryview(segment.file.read(position, rest_bytes))
+    due = segment.end.offset
+    if _sound_frame(segment.file, position, size_bytes) is not None:
+        return False  # whole, and of another place: no write was torn
+    for at in range(1, len(rest) - FRAME_BYTES):
+        base_offset = int.from_bytes(rest[at : at + 8], "big")
+        if not due <= base_offset <= due + OFFSET_SPAN_MAX:
+            continue
+        if _sound_frame(segment.file, position + at, size_bytes) is not None:
+            return False
+    return True
 
 
 def _sound_frame(file: SegmentFile, position: int, size_bytes: int) -> Frame | None:
