@@ -14,7 +14,8 @@ from sprawl.core.ids import TopicId, TopicPartition
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.copies import finish_copy
 from sprawl.core.log.epochs import EpochTable
-from sprawl.core.log.recovery import DamagedLog, Recovered, Recovery, StrayLog
+from sprawl.core.log.recovered import DamagedLog, Recovered, StrayLog
+from sprawl.core.log.recovery import Recovery
 from sprawl.core.log.segment import (
     LOG_SUFFIX,
     SEGMENT_HEADER_BYTES,

@@ -11,37 +11,34 @@
 Only an unsynced tail is ever cut. Damage of what was synced is reported, kept as it is, and
 answered with an error for its offsets; the log goes on behind it.
 
-A replica's log is another matter: others have what it lost, and a log that goes on without it would
-vote and acknowledge as if it were there. Its recovery refuses damage before it changes anything, and
-takes a fault that sound entries follow for damage also at or after the recovery point: the point may
-be older than the last sync, and a torn write has nothing behind it ("Protocol-Aware Recovery for
-Consensus-Based Storage", FAST 2018, section 3.3).
+A replica's log is another matter: others have what it lost, and a log that goes on without it
+would vote and acknowledge as if it were there. Its recovery refuses damage before it changes
+anything, and takes a fault that sound entries follow for damage also at or after the recovery
+point: the point may be older than the last sync, and a torn write has nothing behind it
+("Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018, section 3.3).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 from sprawl.core.errors import ErrorCode
 from sprawl.core.ids import LogIndex, Offset
 from sprawl.core.log.frames import (
-    FRAME_BYTES,
     EntryType,
     Frame,
     FrameFault,
-    frame_size,
-    parse_frame,
     producer_id_of,
     walk,
 )
 from sprawl.core.log.index import SparseIndex
+from sprawl.core.log.recovered import FIRST_INDEX, DamagedLog, Recovered, StrayLog
+from sprawl.core.log.searching import is_last_of, sound_frame
 from sprawl.core.log.segment import (
     LOG_SUFFIX,
-    OFFSET_SPAN_MAX,
     SEGMENT_HEADER_BYTES,
     Segment,
     SegmentEnd,
@@ -52,60 +49,14 @@ from sprawl.core.log.segment import (
     segment_name,
 )
 from sprawl.core.log.state import Damage, LogState, RecoveryPoint, Summary
-from sprawl.core.storage.port import FileInfo, LogDirectory, SegmentFile
+from sprawl.core.storage.port import FileInfo, LogDirectory
 
 _log = logging.getLogger(__name__)
 
 CLEANED_SUFFIX: Final = ".cleaned"
 SWAP_SUFFIX: Final = ".swap"
 DELETED_SUFFIX: Final = ".deleted"
-FIRST_INDEX: Final = 1
-SEARCHED_BYTES_MAX: Final = 4_194_304
-"""How far behind a fault sound entries are looked for, byte by byte: a few seconds, once. Longer than
-any batch of the default `max.message.bytes`, so that the entry after the fault begins within it."""
 _NOWHERE: Final = RecoveryPoint(SegmentKey(-1), 0, 0, FIRST_INDEX)
-
-
-@dataclass(slots=True)
-class Recovered:
-    """What a recovery found.
-
-    Args:
-        segments: by base offset; the last one can be appended to unless `must_roll`.
-        damage: ranges found damaged now.
-        must_roll: the last segment must stay as it is.
-        log_start_seen: largest log start among the entries that were read; -1 when none was.
-        end_offset, end_index: where the log goes on.
-        cut_bytes: size of the unsynced tail that was cut off.
-    """
-
-    segments: list[Segment] = field(default_factory=list)
-    damage: list[Damage] = field(default_factory=list)
-    must_roll: bool = False
-    log_start_seen: int = -1
-    end_offset: int = 0
-    end_index: int = FIRST_INDEX
-    cut_bytes: int = 0
-    must_store: bool = False
-
-
-class StrayLog(Exception):
-    """The directory holds the log of another topic that had the name before.
-
-    Args:
-        topic_id: of that topic.
-    """
-
-    def __init__(self, topic_id: UUID) -> None:
-        super().__init__(f"the directory holds the log of topic {topic_id}")
-        self.topic_id = topic_id
-
-
-class DamagedLog(Exception):
-    """A log has lost what was on disk, and its owner refuses to go on with the rest.
-
-    Nothing that the log says was changed.
-    """
 
 
 class Recovery:
@@ -324,7 +275,7 @@ class Recovery:
     def _has_sound_start(self, info: FileInfo) -> bool:
         file = self._directory.open(info.name)
         try:
-            return _sound_frame(file, SEGMENT_HEADER_BYTES, info.size_bytes) is not None
+            return sound_frame(file, SEGMENT_HEADER_BYTES, info.size_bytes) is not None
         finally:
             file.close()
 
@@ -350,7 +301,7 @@ class Recovery:
             except FrameFault as fault:
                 is_tail = self._is_tail(segment, fault.position, is_last=is_last)
                 if self._refuses_damage and not (
-                    is_tail and _is_last(segment, size_bytes, fault.position)
+                    is_tail and is_last_of(segment, size_bytes, fault.position)
                 ):
                     raise DamagedLog(f"segment {segment.base_offset}: {fault}") from fault
                 if is_tail:
@@ -429,7 +380,7 @@ class Recovery:
         """Quarantine a damaged place; True when sound frames follow it in the segment."""
         start_offset = segment.end.offset
         for position, index in self._places_after(segment, size_bytes, fault):
-            frame = _sound_frame(segment.file, position, size_bytes)
+            frame = sound_frame(segment.file, position, size_bytes)
             if frame is not None and frame.base_offset >= start_offset:
                 if frame.base_offset > start_offset:
                     self._lost(
@@ -520,32 +471,3 @@ class Recovery:
             code.name,
         )
         self._found.damage.append(damage)
-
-
-def _is_last(segment: Segment, size_bytes: int, position: int) -> bool:
-    """Does nothing sound follow a fault? What the bytes there say of their size may be wrong."""
-    rest_bytes = min(size_bytes - position, SEARCHED_BYTES_MAX)
-    rest = memoryview(segment.file.read(position, rest_bytes))
-    due = segment.end.offset
-    if _sound_frame(segment.file, position, size_bytes) is not None:
-        return False  # whole, and of another place: no write was torn
-    for at in range(1, len(rest) - FRAME_BYTES):
-        base_offset = int.from_bytes(rest[at : at + 8], "big")
-        if not due <= base_offset <= due + OFFSET_SPAN_MAX:
-            continue
-        if _sound_frame(segment.file, position + at, size_bytes) is not None:
-            return False
-    return True
-
-
-def _sound_frame(file: SegmentFile, position: int, size_bytes: int) -> Frame | None:
-    """The frame at a position of a file, if there is a whole one with a right checksum."""
-    head = memoryview(file.read(position, FRAME_BYTES))
-    if len(head) < FRAME_BYTES or position + FRAME_BYTES > size_bytes:
-        return None
-    try:
-        size = frame_size(head, 0, position)
-        buf = memoryview(file.read(position, size))
-        return parse_frame(buf, position, verify=True) if len(buf) == size else None
-    except FrameFault:
-        return None

@@ -50,6 +50,7 @@ from sprawl.core.replication.damaged import open_replica
 if TYPE_CHECKING:
     from sprawl.core.clock import Clock
     from sprawl.core.log.config import LogConfig
+    from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.raft.configuration import Configuration
     from sprawl.core.storage.port import KeyValueStore, LogStore
 

@@ -6,11 +6,11 @@ votes again once its log names it a member at a later place, because all that ev
 lost log is committed before that. A leader makes no voter of it before it acknowledged that place.
 
 A replica whose disk lost what was synced keeps them too, and stays a member (`damaged`). It votes
-again once its log has, on disk, an entry of a term T above that of `lost`. Take an entry that it had
-acknowledged, so in the term of `lost` at the latest, and that is committed or ever counts as such.
-The leader of T was elected by a majority of which this replica was none, unless it voted while it
-had its old log: so that leader had the entry (leader completeness; Raft paper, section 5.4.3), and
-before all entries of its own.
+again once its log has, on disk, an entry of a term T above that of `lost`. Take an entry that it
+had acknowledged, so in the term of `lost` at the latest, and that is committed or ever counts as
+such. The leader of T was elected by a majority of which this replica was none, unless it voted
+while it had its old log: so that leader had the entry (leader completeness; Raft paper, section
+5.4.3), and before all entries of its own.
 
 As bytes, for the key-value store:
 

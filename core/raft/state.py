@@ -146,8 +146,7 @@ class RaftState:
             self.term = log.last_term
             self.voted_for = None
             self._hard_state_changed()
-        self.commit_index = self._find_committed(commit_index)
-        self.matched_index = self.commit_index
+        self.commit_index = self.matched_index = self._find_committed(commit_index)
         self.pending: tuple[tuple[LogIndex, Configuration], ...] = self._find_pending(hard_state)
         if tuple(index for index, _ in self.pending) != hard_state.pending_configuration_indexes:
             self._hard_state_changed()

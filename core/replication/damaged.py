@@ -6,22 +6,24 @@
 
 Rules:
 
-1. Damage is never cut off and never skipped: a replica that goes on without an entry it acknowledged
-   helps to elect a leader that does not have it either ("Protocol-Aware Recovery for Consensus-Based
-   Storage", FAST 2018). What was acknowledged stands in the hard state before the files go
-   (`HardState.damaged`), and the replica has no vote until a leader has brought all of it back.
+1. Damage is never cut off and never skipped: a replica that goes on without an entry that it
+   acknowledged helps to elect a leader that does not have it either ("Protocol-Aware Recovery for
+   Consensus-Based Storage", FAST 2018). That something was lost stands in the hard state before the
+   files go (`HardState.damaged`), and the replica has no vote until a leader has brought it back.
 2. The files stay on the disk under another name, for people.
-3. A replica that is the only voter has nobody to ask. It keeps what it has: core/log/recovery.py.
+3. In a group of one or two voters the others cannot elect a leader without this one. It keeps what
+   it has (core/log/recovery.py). That is safe: with two, nothing was committed that the other one
+   does not have, and that one votes for no log that is behind its own.
 4. A stop anywhere in between finds the log damaged, or without its files, and does it again.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sprawl.core.log.partition_log import PartitionLog
-from sprawl.core.log.recovery import DamagedLog
+from sprawl.core.log.recovered import DamagedLog
 from sprawl.core.log.state import LogState
 from sprawl.core.raft.hard_state import HardState
 from sprawl.core.replication.host import hard_state_key
@@ -31,9 +33,14 @@ if TYPE_CHECKING:
     from sprawl.core.ids import LogKey, TopicPartition
     from sprawl.core.log.config import LogConfig
     from sprawl.core.log.index import IndexCache
+    from sprawl.core.raft.configuration import Configuration
     from sprawl.core.storage.port import KeyValueStore, LogDirectory
 
 _log = logging.getLogger(__name__)
+
+
+VOTERS_MIN: Final = 3
+"""Of a group that elects leaders while one of its voters has no vote."""
 
 
 def open_replica(
@@ -69,7 +76,7 @@ def open_replica(
 
     found = kv.get(hard_state_key(key))
     state = None if found is None else HardState.parse(found)
-    if state is None or len(state.configuration.voters) < 2:
+    if state is None or not _can_do_without(state.configuration):
         return open_log(refuses_damage=False)
     try:
         return open_log(refuses_damage=True)
@@ -94,3 +101,10 @@ def open_replica(
         directory.set_aside(aside)
         LogState(kv, key.topic_id, key.partition).delete_all()
         return open_log(refuses_damage=True)
+
+
+def _can_do_without(configuration: Configuration) -> bool:
+    halves = [configuration.voters]
+    if configuration.is_joint:
+        halves.append(configuration.outgoing)
+    return all(len(each) >= VOTERS_MIN for each in halves)

@@ -144,8 +144,9 @@ def test_a_torn_tail_is_cut_as_ever() -> None:
     assert disk.hard_state.lost is None
 
 
-def test_the_only_voter_keeps_what_it_has() -> None:
-    disk = Disk(1)
+@pytest.mark.parametrize("voters", [(1,), (1, 2)])
+def test_whom_the_others_cannot_do_without_keeps_what_it_has(voters: tuple[int, ...]) -> None:
+    disk = Disk(*voters)
     disk.flip(disk.positions[2] + 62)
     log = disk.open()
     assert [tuple(each)[:2] for each in log.damage] == [(2, 3)]
