@@ -14,7 +14,8 @@ from sprawl.core.ids import TopicId, TopicPartition
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.copies import finish_copy
 from sprawl.core.log.epochs import EpochTable
-from sprawl.core.log.recovery import Recovered, Recovery, StrayLog
+from sprawl.core.log.recovered import DamagedLog, Recovered, StrayLog
+from sprawl.core.log.recovery import Recovery
 from sprawl.core.log.segment import (
     LOG_SUFFIX,
     SEGMENT_HEADER_BYTES,
@@ -71,10 +72,12 @@ def open_log(
     state: LogState,
     now_ms: int,
     clean_shutdown: bool,
+    refuses_damage: bool = False,
 ) -> OpenedLog:
     """Find the log in its directory, or begin it there.
 
     Raises:
+        DamagedLog: it lost what was on disk, and damage is refused.
         OSError: the files cannot be read or written.
     """
     finish_copy(directory, state)
@@ -82,6 +85,8 @@ def open_log(
     # A store that knows the log knows its start: the one that the log tells of may not be decided.
     is_known = stored_marks is not None or state.recovery_point() is not None
     marks = stored_marks or Marks()
+    if refuses_damage and marks.damage:
+        raise DamagedLog(f"known to be damaged: {[tuple(each)[:2] for each in marks.damage]}")
     for _ in range(2):
         recovery = Recovery(
             str(tp),
@@ -91,6 +96,7 @@ def open_log(
             partition=tp.partition,
             log_start_offset=marks.log_start_offset,
             index_interval_bytes=config.index_interval_bytes,
+            refuses_damage=refuses_damage,
         )
         try:
             found = recovery.run()

@@ -98,6 +98,7 @@ class PartitionLog(ReadableLog):
         now_ms: int,
         clean_shutdown: bool,
         indexes: IndexCache | None = None,
+        refuses_damage: bool = False,
     ) -> Self:
         """Open a partition's log, or begin one; recovers what a crash left (recovery.py).
 
@@ -106,8 +107,10 @@ class PartitionLog(ReadableLog):
             clean_shutdown: whether the node was stopped in good order; only a hint for the report,
                 what is trusted is decided by what was synced.
             indexes: the node's cache of indexes; None gives the log one of its own.
+            refuses_damage: for a log that other replicas have too (core/replication/damaged.py).
 
         Raises:
+            DamagedLog: damage was found and is refused; the log is as it was.
             OSError: the files cannot be read or written.
         """
         state = LogState(kv, topic_id, tp.partition)
@@ -119,6 +122,7 @@ class PartitionLog(ReadableLog):
             state=state,
             now_ms=now_ms,
             clean_shutdown=clean_shutdown,
+            refuses_damage=refuses_damage,
         )
         log = cls(
             opened,

@@ -10,29 +10,33 @@
 
 Only an unsynced tail is ever cut. Damage of what was synced is reported, kept as it is, and
 answered with an error for its offsets; the log goes on behind it.
+
+A replica's log is another matter: others have what it lost, and a log that goes on without it
+would vote and acknowledge as if it were there. Its recovery refuses damage before it changes
+anything, and takes a fault that sound entries follow for damage also at or after the recovery
+point: the point may be older than the last sync, and a torn write has nothing behind it
+("Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018, section 3.3).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 from sprawl.core.errors import ErrorCode
 from sprawl.core.ids import LogIndex, Offset
 from sprawl.core.log.frames import (
-    FRAME_BYTES,
     EntryType,
     Frame,
     FrameFault,
-    frame_size,
-    parse_frame,
     producer_id_of,
     walk,
 )
 from sprawl.core.log.index import SparseIndex
+from sprawl.core.log.recovered import FIRST_INDEX, DamagedLog, Recovered, StrayLog
+from sprawl.core.log.searching import is_last_of, sound_frame
 from sprawl.core.log.segment import (
     LOG_SUFFIX,
     SEGMENT_HEADER_BYTES,
@@ -45,50 +49,14 @@ from sprawl.core.log.segment import (
     segment_name,
 )
 from sprawl.core.log.state import Damage, LogState, RecoveryPoint, Summary
-from sprawl.core.storage.port import FileInfo, LogDirectory, SegmentFile
+from sprawl.core.storage.port import FileInfo, LogDirectory
 
 _log = logging.getLogger(__name__)
 
 CLEANED_SUFFIX: Final = ".cleaned"
 SWAP_SUFFIX: Final = ".swap"
 DELETED_SUFFIX: Final = ".deleted"
-FIRST_INDEX: Final = 1
 _NOWHERE: Final = RecoveryPoint(SegmentKey(-1), 0, 0, FIRST_INDEX)
-
-
-@dataclass(slots=True)
-class Recovered:
-    """What a recovery found.
-
-    Args:
-        segments: by base offset; the last one can be appended to unless `must_roll`.
-        damage: ranges found damaged now.
-        must_roll: the last segment must stay as it is.
-        log_start_seen: largest log start among the entries that were read; -1 when none was.
-        end_offset, end_index: where the log goes on.
-        cut_bytes: size of the unsynced tail that was cut off.
-    """
-
-    segments: list[Segment] = field(default_factory=list)
-    damage: list[Damage] = field(default_factory=list)
-    must_roll: bool = False
-    log_start_seen: int = -1
-    end_offset: int = 0
-    end_index: int = FIRST_INDEX
-    cut_bytes: int = 0
-    must_store: bool = False
-
-
-class StrayLog(Exception):
-    """The directory holds the log of another topic that had the name before.
-
-    Args:
-        topic_id: of that topic.
-    """
-
-    def __init__(self, topic_id: UUID) -> None:
-        super().__init__(f"the directory holds the log of topic {topic_id}")
-        self.topic_id = topic_id
 
 
 class Recovery:
@@ -98,6 +66,7 @@ class Recovery:
         name: of the partition, for reports.
         directory, state: where the log is.
         log_start_offset: known start of the log; nothing below it is missed.
+        refuses_damage: see the module; for a log that others have too.
     """
 
     def __init__(
@@ -110,8 +79,10 @@ class Recovery:
         partition: int,
         log_start_offset: int,
         index_interval_bytes: int,
+        refuses_damage: bool = False,
     ) -> None:
         self._name = name
+        self._refuses_damage = refuses_damage
         self._directory = directory
         self._state = state
         self._topic_id = topic_id
@@ -130,6 +101,7 @@ class Recovery:
         Raises:
             OSError: the directory or a file cannot be read.
             StrayLog: nothing was changed.
+            DamagedLog: if damage is refused.
         """
         found = self._found
         files = self._put_right()
@@ -286,6 +258,8 @@ class Recovery:
             reason = str(fault)
         finally:
             file.close()
+        if self._refuses_damage and self._has_sound_start(info):
+            raise DamagedLog(f"{info.name}: {reason}")
         if self._is_unsynced(key, 0):
             return None
         if self._stored_point is None and is_last and not self._has_sound_start(info):
@@ -301,7 +275,7 @@ class Recovery:
     def _has_sound_start(self, info: FileInfo) -> bool:
         file = self._directory.open(info.name)
         try:
-            return _sound_frame(file, SEGMENT_HEADER_BYTES, info.size_bytes) is not None
+            return sound_frame(file, SEGMENT_HEADER_BYTES, info.size_bytes) is not None
         finally:
             file.close()
 
@@ -325,7 +299,12 @@ class Recovery:
                 for frame in walk(segment.file, position, size_bytes, verify=True):
                     self._take(segment, frame)
             except FrameFault as fault:
-                if self._is_tail(segment, fault.position, is_last=is_last):
+                is_tail = self._is_tail(segment, fault.position, is_last=is_last)
+                if self._refuses_damage and not (
+                    is_tail and is_last_of(segment, size_bytes, fault.position)
+                ):
+                    raise DamagedLog(f"segment {segment.base_offset}: {fault}") from fault
+                if is_tail:
                     self._cut(segment, size_bytes, fault)
                     return
                 if not self._skip(segment, size_bytes, fault):
@@ -338,7 +317,7 @@ class Recovery:
         is_next = frame.base_offset == expected
         if segment.is_compacted:
             is_next = frame.base_offset >= expected
-        if not is_next or frame.term < self.epochs_term(segment.end.index):
+        if not is_next or not self._may_be_of(frame.term, segment):
             raise FrameFault(
                 frame.position,
                 f"offset {frame.base_offset} of term {frame.term} where {expected} was due",
@@ -353,10 +332,15 @@ class Recovery:
             segment.has_producers = True
         segment.note(frame, index_interval_bytes=self._interval)
 
-    def epochs_term(self, index: int) -> int:
-        """The smallest term the entry at `index` may have."""
-        term = self.epochs.term_at(index)
-        return -1 if term is None else term
+    def _may_be_of(self, term: int, segment: Segment) -> bool:
+        """Whether the next entry of a segment may have a term, which no checksum covers. Up to the
+        recovery point terms are known; after it they do not fall."""
+        index = segment.end.index
+        known = self.epochs.term_at(index)
+        if known is None:
+            return term >= -1
+        is_exact = index < self._point.index and not segment.is_compacted
+        return term == known if is_exact else term >= known
 
     def _last_assigned_index(self) -> int:
         starts = self.epochs.starts()
@@ -396,7 +380,7 @@ class Recovery:
         """Quarantine a damaged place; True when sound frames follow it in the segment."""
         start_offset = segment.end.offset
         for position, index in self._places_after(segment, size_bytes, fault):
-            frame = _sound_frame(segment.file, position, size_bytes)
+            frame = sound_frame(segment.file, position, size_bytes)
             if frame is not None and frame.base_offset >= start_offset:
                 if frame.base_offset > start_offset:
                     self._lost(
@@ -471,6 +455,8 @@ class Recovery:
         start_offset = max(start_offset, self._log_start)
         if start_offset >= end_offset:
             return
+        if self._refuses_damage:
+            raise DamagedLog(f"offsets {start_offset} to {end_offset - 1}: {why}")
         known = self._state.marks()
         damage = Damage(start_offset, end_offset, code)
         if known is not None and damage in known.damage:
@@ -485,16 +471,3 @@ class Recovery:
             code.name,
         )
         self._found.damage.append(damage)
-
-
-def _sound_frame(file: SegmentFile, position: int, size_bytes: int) -> Frame | None:
-    """The frame at a position of a file, if there is a whole one with a right checksum."""
-    head = memoryview(file.read(position, FRAME_BYTES))
-    if len(head) < FRAME_BYTES or position + FRAME_BYTES > size_bytes:
-        return None
-    try:
-        size = frame_size(head, 0, position)
-        buf = memoryview(file.read(position, size))
-        return parse_frame(buf, position, verify=True) if len(buf) == size else None
-    except FrameFault:
-        return None

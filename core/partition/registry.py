@@ -38,7 +38,6 @@ from sprawl.core.ids import (
 from sprawl.core.limits import INDEX_CACHE_BYTES_MAX
 from sprawl.core.log.index import IndexCache
 from sprawl.core.log.opening import owner_of
-from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.log.state import LogState
 from sprawl.core.partition.departures import Departures
 from sprawl.core.partition.hosted_topic import HostedTopic, Usage
@@ -48,10 +47,12 @@ from sprawl.core.partition.placement import ELSEWHERE, Placement, Role
 from sprawl.core.partition.replication import Replication, SingleReplica
 from sprawl.core.partition.settings import PartitionSettings
 from sprawl.core.partition.terms import Terms
+from sprawl.core.replication.damaged import open_replica
 
 if TYPE_CHECKING:
     from sprawl.core.clock import Clock
     from sprawl.core.log.config import LogConfig
+    from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.raft.configuration import Configuration
     from sprawl.core.storage.port import KeyValueStore, LogStore
 
@@ -463,9 +464,9 @@ class Partitions:
         if key in self._departures:
             self._delete_one(topic, index, None)
             self._departures.clear(key)
-        return PartitionLog.open(
+        return open_replica(
             tp=tp,
-            topic_id=topic.topic_id,
+            key=key,
             config=topic.config,
             directory=self._store.directory(str(tp)),
             kv=self._kv,

@@ -35,8 +35,8 @@ these duties, for each of its groups, in this order:
     and `wake` the groups that it carries when it breaks or begins anew; on a follower say
     `leader_is_gone` if the session with the leader's node broke.
 12. `InvariantBroken` out of any call: stop this replica, keep its files, tell people.
-13. A replica whose disk lost something that was synced must not come back under its id, unless it
-    left its group before (10).
+13. A replica whose disk lost something that was synced comes back only with an empty log and
+    `HardState.damaged`, stored first, or under another id.
 
 The rules that Raft and this implementation follow are in README.md, and at the head of each file.
 """

@@ -290,7 +290,7 @@ class Following(Membership):
         self._maybe_found(index, term, configuration)
         self._is_configuration_new = True
         self._hard_state_changed()
-        self.durable_index = self.log.synced_index
+        self._set_durable(self.log.synced_index)
         self.matched_index = max(min(self.matched_index, self.log.last_index), index)
         self.commit_index = max(self.commit_index, index)
         self._flush_asked_index = self.durable_index

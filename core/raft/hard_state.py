@@ -5,6 +5,13 @@ should it come back, it starts with an empty log, and what it acknowledged befor
 votes again once its log names it a member at a later place, because all that ever counted on the
 lost log is committed before that. A leader makes no voter of it before it acknowledged that place.
 
+A replica whose disk lost what was synced keeps them too, and stays a member (`damaged`). It votes
+again once its log has, on disk, an entry of a term T above that of `lost`. Take an entry that it
+had acknowledged, so in the term of `lost` at the latest, and that is committed or ever counts as
+such. The leader of T was elected by a majority of which this replica was none, unless it voted
+while it had its old log: so that leader had the entry (leader completeness; Raft paper, section
+5.4.3), and before all entries of its own.
+
 As bytes, for the key-value store:
 
     0   u8   version
@@ -34,6 +41,8 @@ _HEAD_1: Final = struct.Struct(">BiqqH")
 _NOBODY: Final = -1
 _NOTHING: Final = (-2, 0)
 """For `lost`: an empty log ends at term -1."""
+NEVER: Final = LogIndex(2**63 - 1)
+"""An index that no entry has: in `lost` of a damaged log, whose end is not known."""
 
 
 class HardState(NamedTuple):
@@ -48,8 +57,8 @@ class HardState(NamedTuple):
             founding one, and while a snapshot is put into the place of a log without it.
         pending_configuration_indexes: a CONFIG entry that is not known to be committed may stand
             at the smallest of these, or after it; nowhere else but in the last place of the log.
-        lost: term and index of the last entry of the log this replica had before; None for one that
-            has all it ever acknowledged.
+        lost: term and index of the last entry of the log this replica had before, or its term and
+            NEVER; None for one that has all it ever acknowledged.
     """
 
     term: Term
@@ -59,6 +68,15 @@ class HardState(NamedTuple):
     configuration_term: Term = NO_TERM
     pending_configuration_indexes: tuple[LogIndex, ...] = ()
     lost: tuple[Term, LogIndex] | None = None
+
+    def damaged(self) -> Self:
+        """Of a replica that begins with an empty log, because its own cannot be read.
+
+        Where that ended is not known, only that all of it was acknowledged in this term at the
+        latest. The replica enters the next one at once, so that the leader of this one gives way to
+        one that writes an entry of a later term.
+        """
+        return self._replace(term=Term(self.term + 1), voted_for=None, lost=(self.term, NEVER))
 
     @classmethod
     def founding(cls, configuration: Configuration) -> Self:

@@ -81,6 +81,7 @@ class Membership(RaftState):
     def _set_durable(self, index: LogIndex) -> None:
         """Entries up to `index` survive a power loss."""
         self.durable_index = index
+        self._maybe_refilled(index)
         if self._floor is not None and index >= self._floor:
             self._floor = None
             self._hard_state_changed()

@@ -13,7 +13,7 @@ from sprawl.core.ids import LogIndex, ReplicaId, Term
 from sprawl.core.log.frames import Entry, EntryType
 from sprawl.core.raft.checks import broken, check
 from sprawl.core.raft.configuration import Configuration
-from sprawl.core.raft.hard_state import HardState
+from sprawl.core.raft.hard_state import NEVER, HardState
 from sprawl.core.raft.leadership import Leadership
 from sprawl.core.raft.log_port import NO_INDEX, NO_TERM, RaftLog
 from sprawl.core.raft.messages import Message
@@ -146,13 +146,13 @@ class RaftState:
             self.term = log.last_term
             self.voted_for = None
             self._hard_state_changed()
-        self.commit_index = self._find_committed(commit_index)
-        self.matched_index = self.commit_index
+        self.commit_index = self.matched_index = self._find_committed(commit_index)
         self.pending: tuple[tuple[LogIndex, Configuration], ...] = self._find_pending(hard_state)
         if tuple(index for index, _ in self.pending) != hard_state.pending_configuration_indexes:
             self._hard_state_changed()
         for index, configuration in self.pending:
             self._maybe_found(index, self._term_at(index), configuration)
+        self._maybe_refilled(self.durable_index)
         self._told: tuple[Role, Term, ReplicaId | None] | None = None
         self._timeout_ticks = self._draw_timeout()
 
@@ -190,6 +190,15 @@ class RaftState:
         if self.lost is None or term is None or self.replica_id not in configuration.members:
             return
         if (term, index) > self.lost:
+            self.lost = None
+            self._hard_state_changed()
+
+    def _maybe_refilled(self, index: LogIndex) -> None:
+        """A leader brought the log on disk up to a place: see HardState.lost."""
+        if self.lost is None or self.lost[1] != NEVER:
+            return
+        term = self._term_at(index)
+        if term is not None and term > self.lost[0]:
             self.lost = None
             self._hard_state_changed()
 

@@ -142,7 +142,7 @@ class RaftHost:
         Raises:
             ValueError: it cannot be read.
         """
-        found = self._kv.get(_store_key(key))
+        found = self._kv.get(hard_state_key(key))
         return None if found is None else HardState.parse(found)
 
     def add(
@@ -191,7 +191,7 @@ class RaftHost:
         self._dirty.pop(key, None)
         self._to_flush.pop(key, None)
         if forget:
-            self._kv.delete(_store_key(key))
+            self._kv.delete(hard_state_key(key))
 
     async def let_go(self, key: LogKey, founding: Configuration) -> bool:
         """Run a group no more whose replica here left it, and keep what must outlive its log; its
@@ -211,7 +211,7 @@ class RaftHost:
         end = (log.last_term, log.last_index)
         lost = end if node.lost is None else max(end, node.lost)
         state = HardState(node.term, node.voted_for, founding, lost=lost)
-        puts = [(_store_key(key), state.encode())]
+        puts = [(hard_state_key(key), state.encode())]
         deletes = [start_key(key)]
         await self._run_blocking(
             partial(self._kv.write_batch, puts=puts, deletes=deletes, sync=True)
@@ -225,7 +225,7 @@ class RaftHost:
 
     def put_hard_state(self, key: LogKey, state: HardState) -> tuple[bytes, bytes]:
         """What to write for it, by who writes it together with other things."""
-        return _store_key(key), state.encode()
+        return hard_state_key(key), state.encode()
 
     def group(self, key: LogKey) -> RaftGroup | None:
         return self._groups.get(key)
@@ -377,7 +377,7 @@ class RaftHost:
         self._storing = True
         batch, self._to_store = self._to_store, []
         puts = [
-            (_store_key(group.key), ready.hard_state.encode())
+            (hard_state_key(group.key), ready.hard_state.encode())
             for group, ready in batch
             if ready.hard_state is not None and not group.is_over
         ]
@@ -484,5 +484,6 @@ def _put(outbox: dict[ReplicaId, list[tuple[LogKey, Message]]], key: LogKey, rea
         outbox.setdefault(message.to, []).append((key, message))
 
 
-def _store_key(key: LogKey) -> bytes:
+def hard_state_key(key: LogKey) -> bytes:
+    """Where a group's hard state is kept."""
     return _PREFIX + key.topic_id.bytes + key.partition.to_bytes(4, "big")

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from crash_storage import CrashDirectory, CrashFile, CrashKeyValueStore
+from crash_storage import CrashDirectory, CrashFile, CrashKeyValueStore, Inode
 from sim.processes import PROCESS, Killed
 
 from sprawl.core.broker import Volume
@@ -123,6 +123,7 @@ class SimDirectory(CrashDirectory):
 
     def set_aside(self, suffix: str) -> None:
         self.disk.change("aside", self.name, suffix)
+        self.disk.damaged_logs += suffix.startswith("damaged")
         super().set_aside(suffix)
         super().sync()
 
@@ -183,6 +184,8 @@ class SimDisk:
         self.syncs = 0
         self.copies = 0
         """Files of copied logs that took their place."""
+        self.damaged_logs = 0
+        """Logs that were set aside because a synced byte was not what it had been."""
         self.checkpoints_written = 0
         self.checkpoints_copied = 0
         self.synced_files: dict[str, None] = {}
@@ -228,6 +231,18 @@ class SimDisk:
             return None
         directory, name, inode = found[self.rng.randrange(len(found))]
         position = self.rng.randrange(len(inode.synced))
+        return self._flip(directory, name, inode, position)
+
+    def flip_bit_between(self, directory: str, name: str, low: int, high: int) -> str | None:
+        """Flip one bit of a synced byte of a file, at a position in [low, high); None when nothing
+        is synced there."""
+        found = self._directories.get(directory)
+        inode = None if found is None else found.names.get(name)
+        if found is None or inode is None or not low < high <= len(inode.synced):
+            return None
+        return self._flip(found, name, inode, self.rng.randrange(low, high))
+
+    def _flip(self, directory: SimDirectory, name: str, inode: Inode, position: int) -> str:
         bit = 1 << self.rng.randrange(8)
         inode.synced[position] ^= bit
         inode.data[position] ^= bit

@@ -11,12 +11,17 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from sim.disk import DISK_BYTES
+from sim.disk import DISK_BYTES, SimDisk
 from sim.network import LinkQuality
 from sim.workload import Workload
 from sim.world import NodeCrashed, SimNode, World
 
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import LogKey
+from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, segment_name
+from sprawl.core.log.state import LogState
+from sprawl.core.raft.hard_state import HardState
+from sprawl.core.replication.host import hard_state_key
 from sprawl.faults import StartFault
 
 
@@ -34,6 +39,8 @@ class ClusterFaults:
         self.chance = world.rng("chaos")
         self.producers: list[int] = []
         """Clients the scenario starts, kept up to date as they crash and are replaced."""
+        self.damaged: int | None = None
+        """The node whose disk flipped a bit."""
         self._disk_delay_s = 0.0
         self._busy: set[int] = set()
         self._needs_restart: dict[int, None] = {}
@@ -147,6 +154,7 @@ class ClusterFaults:
             self._full_disk,
             self._failing_sync,
             self._jump,
+            self._flip_a_bit,
         ]
 
     def _other_faults(self) -> list[Callable[[], Awaitable[None]]]:
@@ -247,6 +255,48 @@ class ClusterFaults:
         self.world.sometimes("a wall clock jumped")
         await self._some(0.5, 8.0)
         clock.jump(-by_ms)
+
+    async def _flip_a_bit(self, number: int) -> None:
+        """A node dies, and its disk is not what it was: always the same one, for with another that
+        fails alike no majority would be left."""
+        node = self.nodes[number]
+        logs = self._replicated_logs(node)
+        if self.chance.random() < 0.5:
+            await self._die(number, self.world.crash)
+        else:
+            await self._die(number, self.world.power_loss)
+        if self.damaged in (None, number) and logs:
+            self.chance.shuffle(logs)
+            if any(self._flip_in(node.disk, *each) for each in logs):
+                self.damaged = number
+                self.world.sometimes("a synced bit flipped")
+        await self._some(0.0, 6.0)
+        await self.up(number)
+
+    async def _die(self, number: int, how: Callable[[int], None]) -> None:
+        if self.nodes[number].is_up:
+            how(number)
+        self._count_down()
+        await self._some(0.0, 1.0)
+
+    def _replicated_logs(self, node: SimNode) -> list[tuple[str, LogKey]]:
+        if not node.is_up or node.assembly is None:
+            return []
+        return [
+            (f"{topic.name}-{index}", LogKey(topic.topic_id, index))
+            for topic in node.assembly.broker.partitions.topics()
+            for index in topic.here()
+        ]
+
+    def _flip_in(self, disk: SimDisk, name: str, key: LogKey) -> bool:
+        """In what the next start reads, of a replica of three: synced, and newer than the index."""
+        state = LogState(disk.kv, *key)
+        point, hard = state.recovery_point(), disk.kv.get(hard_state_key(key))
+        if point is None or hard is None or len(HardState.parse(hard).configuration.voters) < 3:
+            return False
+        summary = state.summaries().get(point.key)
+        low = SEGMENT_HEADER_BYTES if summary is None else summary.end.size_bytes
+        return bool(disk.flip_bit_between(name, segment_name(point.key), low, point.position))
 
     async def _bear_it(self, number: int, most_s: float) -> None:
         """Run with a disk that is in trouble, or die and start with it."""

@@ -16,6 +16,7 @@ from sim.mover import Mover
 from sim.scenarios.three_nodes import SHORTENED, TOPIC, ThreeNodes
 
 OFFSETS = "__consumer_offsets"
+DAMAGE = ("a synced bit flipped", "a damaged replica was filled again")
 
 
 class Moves(ThreeNodes):
@@ -23,7 +24,7 @@ class Moves(ThreeNodes):
 
     name = "moves"
     rare: ClassVar[tuple[str, ...]] = (
-        *ThreeNodes.rare,
+        *(each for each in ThreeNodes.rare if each not in DAMAGE),
         "a move arrived",
         "a move was cancelled",
         "a partition left all nodes where it began",
@@ -36,6 +37,10 @@ class Moves(ThreeNodes):
 
     def _choose_knobs(self) -> None:
         super()._choose_knobs()
+        # A replica that comes and goes beside a damaged one may leave no majority.
+        faults = self.knobs["faults"]
+        assert isinstance(faults, list)
+        self.knobs["faults"] = [each for each in faults if each != "_flip_a_bit"]
         sizes = (2,) if self.knobs["nodes"] == 3 else (2, 3, 3)
         self.knobs["replication"] = self.rng.choice(sizes)
         self.knobs["move_s"] = self.rng.choice((0.2, 1.0, 3.0))

@@ -65,6 +65,8 @@ class ThreeNodes(Scenario):
         "a metadata checkpoint was written",
         "a metadata checkpoint was copied",
         "a wall clock jumped",
+        "a synced bit flipped",
+        "a damaged replica was filled again",
     )
 
     def __init__(self, world: World) -> None:
@@ -270,6 +272,9 @@ class ThreeNodes(Scenario):
             for at in range(first_index, logs[0].last_index + 1):
                 entries = [bytes(log.entries(at, at + 1, 1)[0].frame) for log in logs]
                 assert len(set(entries)) == 1, f"entry {at} of {place} differs"
+            # All of them are there again, also on the node whose disk flipped a bit.
+            again = any(node.disk.damaged_logs for node in self.nodes.values())
+            self.world.sometimes("a damaged replica was filled again", when=again)
 
     async def _until(self, is_so: Callable[[], bool], otherwise: str) -> None:
         loop = asyncio.get_running_loop()
@@ -325,6 +330,9 @@ class ThreeNodes(Scenario):
         unknown = any(event.kind == "info" for event in self.history.of_op("send"))
         copied = any(node.disk.copies for node in self.nodes.values())
         world.sometimes("a log was copied", when=copied)
+        sound = [each for each in self.nodes if each != self.faults.damaged]
+        wronged = [each for each in sound if self.nodes[each].disk.damaged_logs]
+        assert not wronged, f"nodes {wronged} took a sound log for damaged"
         disks = [node.disk for node in self.nodes.values()]
         written = any(each.checkpoints_written for each in disks)
         world.sometimes("a metadata checkpoint was written", when=written)

@@ -12,7 +12,7 @@ from sprawl.core.ids import LogIndex, ReplicaId, Term
 from sprawl.core.log.frames import Entry, EntryType, encode_entry
 from sprawl.core.raft.checks import InvariantBroken
 from sprawl.core.raft.configuration import Configuration
-from sprawl.core.raft.hard_state import HardState
+from sprawl.core.raft.hard_state import NEVER, HardState
 from sprawl.core.raft.messages import Append, Heartbeat, Message, PreVote, Vote
 from sprawl.core.raft.node import RaftNode
 from sprawl.core.raft.settings import RaftSettings
@@ -37,11 +37,11 @@ def answers(replica: RaftNode, message: Message) -> list[Message]:
     return said
 
 
-def ask_for_votes(replica: RaftNode) -> list[bool]:
+def ask_for_votes(replica: RaftNode, last_term: int = 5) -> list[bool]:
     term = replica.term + 1
     asked = (
-        PreVote(OTHER, ME, Term(term), LogIndex(50), Term(5), LogIndex(0), Term(-1)),
-        Vote(OTHER, ME, Term(term), LogIndex(50), Term(5), False, LogIndex(0), Term(-1)),
+        PreVote(OTHER, ME, Term(term), LogIndex(50), Term(last_term), LogIndex(0), Term(-1)),
+        Vote(OTHER, ME, Term(term), LogIndex(50), Term(last_term), False, LogIndex(0), Term(-1)),
     )
     return [answer.is_granted for each in asked for answer in answers(replica, each)]  # type: ignore[union-attr]
 
@@ -127,7 +127,50 @@ def test_what_was_said_to_the_lost_log_does_no_harm() -> None:
         node(lost=None).step(late, 1)
 
 
-@pytest.mark.parametrize("lost", [None, LOST, (Term(-1), LogIndex(0))])
+@pytest.mark.parametrize("lost", [None, LOST, (Term(5), NEVER)])
 def test_the_place_is_kept(lost: tuple[Term, LogIndex] | None) -> None:
     state = HardState(Term(5), OTHER, FOUNDING, LogIndex(3), Term(2), (LogIndex(4),), lost)
     assert HardState.parse(state.encode()) == state
+
+
+def damaged() -> RaftNode:
+    """A voter whose disk lost what it had acknowledged up to term 5."""
+    state = HardState(Term(5), OTHER, Configuration.of([1, 2, 3])).damaged()
+    return RaftNode(ME, MemoryLog(), state, RaftSettings(), Random(1))
+
+
+def flush(replica: RaftNode) -> None:
+    log = replica.log
+    assert isinstance(log, MemoryLog)
+    log.flush()
+    replica.durable(log.last_index, log.last_term, 1)
+
+
+def test_a_damaged_replica_has_no_vote_until_a_later_term_is_on_its_disk() -> None:
+    replica = damaged()
+    replicate(replica, (EntryType.NOOP, 4, b""), (EntryType.NOOP, 5, b""))
+    flush(replica)
+    assert ask_for_votes(replica) == [False, False]
+    replica = damaged()
+    replicate(replica, (EntryType.NOOP, 5, b""), (EntryType.NOOP, 6, b""))
+    assert ask_for_votes(replica, last_term=6) == [False, False]  # a power loss would take it
+    replica = damaged()
+    replicate(replica, (EntryType.NOOP, 5, b""), (EntryType.NOOP, 6, b""))
+    flush(replica)
+    assert replica.hard_state.lost is None
+    assert ask_for_votes(replica, last_term=6) == [True, True]
+
+
+def test_a_damaged_replica_has_the_leader_of_its_term_elected_anew() -> None:
+    replica = damaged()
+    late = Append(LEADER, ME, Term(5), LogIndex(9), Term(5), LogIndex(9), ())
+    answer = answers(replica, late)[-1]
+    assert answer.term == 6
+    assert replica.leader is None
+
+
+def test_a_damaged_replica_that_is_damaged_again_begins_anew() -> None:
+    state = damaged().hard_state.damaged()
+    assert state.term == 7
+    assert state.lost is not None
+    assert state.lost[0] == 6
