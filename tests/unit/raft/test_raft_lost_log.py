@@ -13,7 +13,7 @@ from sprawl.core.log.frames import Entry, EntryType, encode_entry
 from sprawl.core.raft.checks import InvariantBroken
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.hard_state import NEVER, HardState
-from sprawl.core.raft.messages import Append, Heartbeat, Message, PreVote, Vote
+from sprawl.core.raft.messages import Append, AppendAnswer, Heartbeat, Message, PreVote, Vote
 from sprawl.core.raft.node import RaftNode
 from sprawl.core.raft.settings import RaftSettings
 
@@ -174,3 +174,20 @@ def test_a_damaged_replica_that_is_damaged_again_begins_anew() -> None:
     assert state.term == 7
     assert state.lost is not None
     assert state.lost[0] == 6
+
+
+def test_a_leader_starts_over_with_who_lost_what_it_had_acknowledged() -> None:
+    """An acknowledgement from before the follower left may come after it is back."""
+    state = HardState(Term(5), None, Configuration.of([1], [2]))
+    leader = RaftNode(ME, MemoryLog(), state, RaftSettings(), Random(1))
+    leader.campaign(1)
+    while (ready := leader.ready()) is not None:
+        if ready.hard_state is not None:
+            leader.hard_state_stored(ready.token)
+    assert leader.is_leader
+    late = AppendAnswer(OTHER, ME, leader.term, LogIndex(1), False, LogIndex(1), Term(-1), False)
+    answers(leader, late)
+    leader.unreachable(OTHER)  # probes at what it takes for matched
+    refused = AppendAnswer(OTHER, ME, leader.term, LogIndex(1), True, LogIndex(0), Term(-1), False)
+    said = answers(leader, refused)
+    assert [each.prev_index for each in said if isinstance(each, Append)] == [0]
