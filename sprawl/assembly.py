@@ -36,6 +36,7 @@ from sprawl.core.groups.coordinators import GroupCoordinators
 from sprawl.core.groups.model import GroupConfig
 from sprawl.core.groups.placement import OFFSETS_TOPIC
 from sprawl.core.ids import BrokerId, ReplicaId
+from sprawl.core.log.recovered import DamagedLog
 from sprawl.core.partition.internal import InternalTopic
 from sprawl.core.partition.registry import Partitions
 from sprawl.core.partition.settings import PartitionSettings
@@ -48,7 +49,7 @@ from sprawl.gateway.metrics import GatewayMetrics
 from sprawl.gateway.server import Server
 from sprawl.peering import join, listen_to_peers, must_join, unwanted
 from sprawl.platform import SystemPlatform
-from sprawl.start_faults import cannot_bind, joined, unusable
+from sprawl.start_faults import cannot_bind, damaged_metadata, joined, unusable
 
 if TYPE_CHECKING:
     from sprawl.config import Settings
@@ -342,6 +343,8 @@ class Assembly:
         try:
             cluster.begin(controller, joined_as)
             controller.load()
+        except DamagedLog as damage:
+            raise damaged_metadata(self._settings.data, damage) from damage
         except (ValueError, OSError, KafkaFault) as error:
             if isinstance(error, KafkaFault) and error.code in UNWANTED:
                 raise unwanted(error) from error

@@ -40,6 +40,15 @@ def unusable(data: Path, error: OSError | KafkaFault) -> StartFault:
     )
 
 
+def damaged_metadata(data: Path, damage: Exception) -> StartFault:
+    """The controller's log lost what was on disk, and other nodes have it."""
+    return StartFault(
+        f"the metadata in {data} are damaged ({damage}), and the other nodes have them",
+        next_step="keep that directory aside, and start this node on a sound disk:"
+        " sprawl serve --data OTHER --join HOST:PORT --replace-node --node-id N",
+    )
+
+
 def joined(host: str, port: int) -> str:
     """An address as people write it."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -48,6 +48,7 @@ from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.settings import RaftSettings
 from sprawl.core.raft.wire import WireFault
 from sprawl.core.replication.copying import Copies
+from sprawl.core.replication.damaged import refuses_damage
 from sprawl.core.replication.host import RaftHost
 from sprawl.core.replication.leaving import OUT, Leaving
 from sprawl.core.replication.log_starts import GroupLog
@@ -150,6 +151,7 @@ class Cluster:
 
         Raises:
             OSError, ValueError: the controller's log cannot be read.
+            DamagedLog: it lost what was on disk.
         """
         replica_id = self.registration.begin(controller, joined_as)
         self._controller = controller
@@ -192,6 +194,7 @@ class Cluster:
             kv=self._kv,
             now_ms=self._clock.now_ms(),
             clean_shutdown=False,
+            refuses_damage=refuses_damage(self._kv, _METADATA_KEY),
         )
         self._metadata = Partition(
             log,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sprawl.core.errors import KafkaFault
 from sprawl.core.ids import LogIndex, Offset
-from sprawl.core.log.frames import Entry, EntryType, FrameFault, walk
+from sprawl.core.log.frames import Entry, EntryType, FrameFault, parse_frame, walk
 from sprawl.core.log.index import SparseIndex
 from sprawl.core.log.reading import damaged
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment, SegmentEnd
@@ -129,6 +129,10 @@ def _entries_from(log: ReadableLog, segment: Segment, lo: int) -> Iterator[Entry
     position = index.positions[at] if at >= 0 else SEGMENT_HEADER_BYTES
     for frame in walk(segment.file, position, segment.end.size_bytes):
         if number >= lo:
+            if frame.type is not EntryType.DATA:
+                # Batches are verified by who appends them. A peer that got such an entry damaged
+                # would take the whole frame, and all groups in it, for nonsense.
+                parse_frame(frame.buf, frame.position, verify=True)
             yield Entry(LogIndex(number), frame.term, frame.type, frame.buf)
         number += 1
 

@@ -14,7 +14,9 @@ Rules:
 3. In a group of one or two voters the others cannot elect a leader without this one. It keeps what
    it has (core/log/recovery.py). That is safe: with two, nothing was committed that the other one
    does not have, and that one votes for no log that is behind its own.
-4. A stop anywhere in between finds the log damaged, or without its files, and does it again.
+4. The controller's log is not emptied: a node that knows of no cluster does not start. Damage of it
+   keeps the node from starting, and `--replace-node` gives it another one.
+5. A stop anywhere in between finds the log damaged, or without its files, and does it again.
 """
 
 from __future__ import annotations
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from sprawl.core.ids import LogKey, TopicPartition
     from sprawl.core.log.config import LogConfig
     from sprawl.core.log.index import IndexCache
-    from sprawl.core.raft.configuration import Configuration
     from sprawl.core.storage.port import KeyValueStore, LogDirectory
 
 _log = logging.getLogger(__name__)
@@ -74,9 +75,8 @@ def open_replica(
             refuses_damage=refuses_damage,
         )
 
-    found = kv.get(hard_state_key(key))
-    state = None if found is None else HardState.parse(found)
-    if state is None or not _can_do_without(state.configuration):
+    state = _expendable(kv, key)
+    if state is None:
         return open_log(refuses_damage=False)
     try:
         return open_log(refuses_damage=True)
@@ -103,8 +103,22 @@ def open_replica(
         return open_log(refuses_damage=True)
 
 
-def _can_do_without(configuration: Configuration) -> bool:
-    halves = [configuration.voters]
-    if configuration.is_joint:
-        halves.append(configuration.outgoing)
-    return all(len(each) >= VOTERS_MIN for each in halves)
+def refuses_damage(kv: KeyValueStore, key: LogKey) -> bool:
+    """Whether a replica's log must not go on without what it lost.
+
+    Raises:
+        ValueError: its hard state cannot be read.
+    """
+    return _expendable(kv, key) is not None
+
+
+def _expendable(kv: KeyValueStore, key: LogKey) -> HardState | None:
+    """The hard state of a replica that its group can do without; None for any other one."""
+    found = kv.get(hard_state_key(key))
+    if found is None:
+        return None
+    state = HardState.parse(found)
+    halves = [state.configuration.voters]
+    if state.configuration.is_joint:
+        halves.append(state.configuration.outgoing)
+    return state if all(len(each) >= VOTERS_MIN for each in halves) else None

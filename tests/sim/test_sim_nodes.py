@@ -12,6 +12,9 @@ from sprawl.client.cluster import Cluster
 from sprawl.client.fetching import Reader
 from sprawl.client.producing import NewRecord, Producer
 from sprawl.client.topics import create_topic
+from sprawl.core.controller.metadata_log import METADATA_TOPIC_ID, METADATA_TP
+from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, segment_name
+from sprawl.core.log.state import LogState
 from sprawl.faults import StartFault
 
 NODE = 1
@@ -193,5 +196,27 @@ def test_clocks_of_two_nodes_differ_and_drift() -> None:
         assert passed == [pytest.approx(100_000, abs=2), pytest.approx(150_000, abs=2)]
         world.node(2).clock.jump(-3_600_000)
         assert clocks[0].now_ms() - clocks[1].now_ms() > 3_500_000
+
+    play(story)
+
+
+def test_a_node_whose_metadata_are_damaged_does_not_start_and_says_what_to_do() -> None:
+    async def story(world: World, _: Desk) -> None:
+        hosts = [world.node(number).host for number in (1, 2, 3)]
+        for number in (1, 2, 3):
+            join = {} if number == 1 else {"join": f"{hosts[0]}:9093"}
+            settings = {"peer.port": 9093, "peer.host": hosts[number - 1]}
+            await world.start_node(number, settings | join)
+        await asyncio.sleep(30)
+        world.crash(3)
+        disk = world.node(3).disk
+        state = LogState(disk.kv, METADATA_TOPIC_ID, METADATA_TP.partition)
+        point = state.recovery_point()
+        assert point is not None
+        name = segment_name(point.key)
+        assert disk.flip_bit_between(str(METADATA_TP), name, SEGMENT_HEADER_BYTES, point.position)
+        with pytest.raises(StartFault, match="damaged") as refused:
+            await world.restart(3)
+        assert "--replace-node" in str(refused.value.next_step)
 
     play(story)

@@ -8,6 +8,7 @@ import pytest
 from copy_world import NO_FUSE, TOPIC_ID
 from fused_storage import Fuse, FusedDirectory, FusedStore, PowerCut
 
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogKey, PartitionId, ReplicaId, Term, TopicName, TopicPartition
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.frames import EntryType
@@ -199,3 +200,18 @@ def test_a_power_loss_at_any_step_forgets_nothing() -> None:
             assert changes > 3
             return
     raise AssertionError("it never ends")
+
+
+def test_a_damaged_entry_without_offsets_is_not_sent_to_others() -> None:
+    """They would refuse all that came in the same frame."""
+    disk = Disk(1, 2, 3)
+    log = disk.open()
+    position = log.segments[-1].end.size_bytes
+    index = log.append_entry(EntryType.NOOP, b"", term=TERM)
+    log.flush()
+    assert log.entries(index, index + 1, 1)[0].type is EntryType.NOOP
+    disk.flip(position + 18)
+    with pytest.raises(KafkaFault) as refused:
+        log.entries(index, index + 1, 1)
+    assert refused.value.code is ErrorCode.CORRUPT_MESSAGE
+    assert len(log.entries(1, index + 1, 1_000)) == index - 1
