@@ -10,7 +10,7 @@ Rules:
    dials at once, the other `dial_grace_ms` later, by when a connection is usually there.
 2. When two connections are open, the one dialed by the smaller id stays: both sides come to the
    same answer without a word. The other is retired: calls under way on it are answered, one-way
-   messages caught in it are lost.
+   messages caught in it are lost, so that the link counts as up once more.
 3. A connection that the same side dialed again, or that comes from another start of the peer,
    replaces the old one at once: the dialer has lost it.
 4. The last word of a handshake may arrive late, from a peer that has given the connection up since,
@@ -188,6 +188,7 @@ class PeerLink:
                 self.current = connection
                 old.retire()
                 self._stop_dialing(connection)
+                self._owner.link_is_up(self.node)
                 return
         if old is not None:
             old.abort("the peer has made a new connection")

@@ -62,7 +62,9 @@ async def test_simultaneous_dials_end_with_one_connection(round_: int) -> None:
         answers = await asyncio.gather(*calls)
         assert sorted(answers) == sorted(b"%d:%d" % (n, i) for n in (1, 2) for i in range(3))
         await settled(one, two)
-        assert (one.ups, two.ups) == ([2], [1])
+        # Once more where another connection was there first.
+        assert set(one.ups) == {2}
+        assert set(two.ups) == {1}
         assert not one.downs + two.downs
         (stays,) = one.transport._connections
         assert stays.is_dialer
@@ -91,7 +93,8 @@ async def test_calls_under_way_survive_a_better_connection() -> None:
         gate.set()
         assert await slow == b"done"
         await until(lambda: lesser.is_over)
-        assert (one.ups, two.ups) == ([2], [1])
+        # One-way messages may have been caught in the other connection: whoever sent some hears of it.
+        assert (one.ups, two.ups) == ([2, 2], [1, 1])
         assert not one.downs + two.downs
 
 
