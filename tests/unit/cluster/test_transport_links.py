@@ -93,7 +93,7 @@ async def test_calls_under_way_survive_a_better_connection() -> None:
         gate.set()
         assert await slow == b"done"
         await until(lambda: lesser.is_over)
-        # One-way messages may have been caught in the other connection: whoever sent some hears of it.
+        # One-way messages may have been caught in the other connection: their sender hears of it.
         assert (one.ups, two.ups) == ([2, 2], [1, 1])
         assert not one.downs + two.downs
 
