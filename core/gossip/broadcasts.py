@@ -1,8 +1,8 @@
 """News on their way to everybody, riding in whatever packets go. Pure.
 
 Rules:
-1. Those sent least often go first, of them the newest; so news are never starved by old ones
-   (SWIM, section 4.1).
+1. Those sent least often go first, so that news are never starved by old ones (SWIM, section
+   4.1); of them the one that came to this count last.
 2. Newer news about the same member replace older ones.
 3. A piece of news is sent `transmissions` times, then forgotten.
 4. The queue is bounded; when it is full, what was sent most often goes.
@@ -33,7 +33,7 @@ class Broadcasts:
         self._transmissions = transmissions
         self._sent: dict[MemberId, int] = {}
         self._buckets: list[dict[MemberId, bytes]] = []
-        """By how often they were sent; each from the oldest to the newest."""
+        """By how often they were sent; in the order in which they came to that count."""
         self.dropped = 0
 
     def __len__(self) -> int:

@@ -183,7 +183,9 @@ class Membership:
     def join(self, seeds: Iterable[PeerAddress], now_ms: int) -> list[Effect]:
         """Ask these addresses for everything; again from time to time while we are alone."""
         self._seeds = [seed for seed in seeds if seed != self.me.address]
-        self._ask_seeds(now_ms)
+        self._ask_seeds()
+        if self._seeds:
+            self._timers.set(_Task.REJOIN, now_ms + self._settings.rejoin_interval_ms)
         return self._taken(now_ms)
 
     def leave(self, now_ms: int) -> list[Effect]:
@@ -274,8 +276,9 @@ class Membership:
                 self._timers.set(task, now_ms + self._settings.reconnect_interval_ms)
                 self._reconnect()
             case _Task.REJOIN:
+                self._timers.set(task, now_ms + self._settings.rejoin_interval_ms)
                 if self.present_count == 1:
-                    self._ask_seeds(now_ms)
+                    self._ask_seeds()
             case _Task.DIGEST:
                 self._tell_digest(now_ms)
             case _Task.DEPART:
@@ -349,6 +352,8 @@ class Membership:
     def _gossip(self, now_ms: int) -> None:
         """SWIM, section 4.1: news go to a few members at random, in packets of their own when
         there is no probe to ride on."""
+        if self._has_departed:
+            return
         if self._left is not None:
             self._tell_leave(self._settings.gossip_nodes)
             self._timers.set(_Task.GOSSIP, now_ms + self._settings.gossip_interval_ms)
@@ -369,11 +374,8 @@ class Membership:
         for member in self._roster.pick(fanout, lambda member: member.is_present):
             self._send(member.address, [self._left])
 
-    def _ask_seeds(self, now_ms: int) -> None:
-        if self._seeds:
-            request = self._state(is_request=True)
-            self._effects += [SendState(seed, request) for seed in self._seeds]
-            self._timers.set(_Task.REJOIN, now_ms + self._settings.rejoin_interval_ms)
+    def _ask_seeds(self) -> None:
+        self._effects += [SendState(seed, self._state(is_request=True)) for seed in self._seeds]
 
     def _ask(self, members: Iterable[Member]) -> None:
         for member in members:

@@ -90,7 +90,7 @@ class Roster:
         self._timers: Timers[tuple[MemberId, bool]] = Timers()
         """Of a suspect (False) or of a tombstone (True)."""
         self._learned: set[MemberId] = set()
-        """Tombstones from exchanges."""
+        """Tombstones from exchanges: of members of which no event told."""
 
     # --- looking ------------------------------------------------------------------------------
 
@@ -363,8 +363,8 @@ class Roster:
         self._present += member.is_present - was_present
         self._members[member.id] = member
         was_learned = member.id in self._learned
-        self._learned.discard(member.id)
-        if was_learned and kind is EventKind.REJOINED:  # nobody here was told of its former life
+        if was_learned and member.is_present:  # nobody here was told of its former life
+            self._learned.remove(member.id)
             kind, was_learned = EventKind.JOINED, False
         if state is not SUSPECT:
             self._suspicions.pop(member.id, None)
