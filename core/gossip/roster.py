@@ -247,7 +247,10 @@ class Roster:
             self._refute(suspect.incarnation, now_ms)
             return
         suspicion = self._suspicions.get(suspect.id)
-        if suspicion is None:
+        if suspicion is not None and suspect.incarnation > known.incarnation:
+            # It refuted what we suspect it of, though we did not hear that: this is another one.
+            suspicion = self._suspicions[suspect.id] = self._suspicion(suspect.source, now_ms)
+        elif suspicion is None:
             self._counters.suspicions += 1
             suspicion = self._suspicions[suspect.id] = self._suspicion(suspect.source, now_ms)
             self._change(known, EventKind.SUSPECT, SUSPECT, now_ms)

@@ -1,4 +1,4 @@
-"""What membership is measured by, in virtual time: each function plays a scenario and fills a table.
+"""What membership is measured by, in virtual time: each function plays a scenario for a table.
 
 Sizes, losses and seeds are the caller's. Times are from the fault, in seconds: median (largest).
 """
@@ -32,7 +32,8 @@ SETTLE_MS = 3_000
 ANOMALIES = tuple(
     (length_ms, pause_ms) for length_ms in (2_048, 8_192, 32_768) for pause_ms in (64, 4_096)
 )
-"""How long members are mute, and how long they run between: from the grid of the paper's section V."""
+"""How long members are slow, and how long they run between: from the grid of the paper, section
+V."""
 ANOMALY_NODES = 128
 ANOMALOUS = 16
 
@@ -365,13 +366,10 @@ def leaves(nodes: int, losses: Sequence[float], seed: int) -> Table:
         leaving, crashing = chosen[::2], chosen[1::2]
         begun: dict[int, int] = {}
 
-        def fault(node: Node, act: Callable[[Node], None], begun: dict[int, int]) -> None:
-            begun[node.index] = world.now_ms
-            act(node)
-
         for number, node in enumerate(chosen):
             act = world.leave if node in leaving else world.crash
-            world.at(world.now_ms + 500 * number, fault, node, act, begun)
+            begun[node.index] = world.now_ms + 500 * number
+            world.at(begun[node.index], act, node)
         world.run_until(world.now_ms + 120_000)
         staying = [node for node, _ in world.running()]
         left = [

@@ -58,6 +58,17 @@ def test_suspect_overrides_alive_with_an_equal_incarnation() -> None:
     assert kinds(bench.hear(suspect(1, 2, incarnation=5)), 1) == [SUSPECT]
 
 
+def test_a_suspicion_of_a_larger_incarnation_starts_anew() -> None:
+    """The member refuted the former one, so it was alive since: its time begins again."""
+    bench = Bench(5)
+    bench.hear(suspect(1, 2), suspect(1, 3), suspect(1, 4))
+    shortest_ms = bench.settings.suspicion_ms(6)
+    bench.run(shortest_ms - 100)
+    bench.hear(*(suspect(1, source, incarnation=1) for source in (2, 3, 4)))
+    bench.run(2 * shortest_ms - 200)
+    assert bench.seen(1) is MemberState.SUSPECT
+
+
 def test_only_the_suspect_refutes_and_with_a_larger_incarnation() -> None:
     bench = Bench(2)
     effects = bench.hear(suspect(0, 1)) + bench.run(bench.settings.gossip_interval_ms)
