@@ -1,8 +1,9 @@
 """`python -m tests.overlay membership --nodes 10 100 1000 --loss 0 0.05 0.2`.
 
 Prints the tables of docs/overlay.md, from runs in virtual time. Everything follows from the seed.
-`--only` takes names of tables, `--json` keeps them in a file (replacing only those made again),
-`--plot` draws detection over size (needs matplotlib: `pip install -e ".[bench]"`).
+`--only` takes names of tables, `--json` keeps them in a file (replacing only those made again).
+`plot FILE.json PICTURE.png` draws detection over size and needs matplotlib
+(`pip install -e ".[bench]"`).
 """
 
 from __future__ import annotations
@@ -27,8 +28,13 @@ def main() -> int:
     membership.add_argument("--seed", type=int, default=1)
     membership.add_argument("--only", nargs="+", default=[], metavar="TABLE")
     membership.add_argument("--json", type=Path)
-    membership.add_argument("--plot", type=Path)
+    plot = kinds.add_parser("plot", help="detection over size, from a JSON file")
+    plot.add_argument("source", type=Path)
+    plot.add_argument("picture", type=Path)
     given = parser.parse_args()
+    if given.kind == "plot":
+        draw_detection(given.source, given.picture)
+        return 0
     return _membership(given)
 
 
@@ -40,15 +46,12 @@ def _membership(given: argparse.Namespace) -> int:
         seed=given.seed,
     )
     gc.freeze()
-    points: list[dict[str, float]] = []
     begun = time.perf_counter()
-    for table in tables(plan, given.only, points):
+    for table in tables(plan, given.only):
         print(table.markdown(), flush=True)
         print(f"({time.perf_counter() - begun:.0f} s so far)\n", file=sys.stderr, flush=True)
         if given.json is not None:
             write_json([table], given.json)
-    if given.plot is not None and points:
-        draw_detection(points, given.plot)
     return 0
 
 

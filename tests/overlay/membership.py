@@ -127,10 +127,8 @@ def theory_s(nodes: int, settings: GossipSettings = LIFEGUARD) -> float:
     return (probe_ms + settings.suspicion_ms(nodes) + gossip_ms) / 1_000
 
 
-def detection(
-    sizes: Sequence[int], losses: Sequence[float], seed: int, points: list[dict[str, float]]
-) -> Table:
-    """Crash to SUSPECT and DEAD; `points` gets what the figure shows."""
+def detection(sizes: Sequence[int], losses: Sequence[float], seed: int) -> Table:
+    """Crash to SUSPECT and DEAD."""
     table = Table(
         "detection",
         "Detection of a crash, seconds: median (largest)",
@@ -141,7 +139,7 @@ def detection(
             found = detect(nodes, loss, seed, LIFEGUARD)
             known = [each for each in found.everyone if each is not None]
             if known:
-                points.append(
+                table.points.append(
                     {
                         "nodes": nodes,
                         "loss": loss,
@@ -322,7 +320,7 @@ def partitions(sizes: Sequence[int], seed: int) -> Table:
                         f"{nodes - small} + {small}",
                         cut_ms // 1_000,
                         deaths,
-                        seconds([None if agreed_ms is None else agreed_ms - healed_ms]),
+                        None if agreed_ms is None else (agreed_ms - healed_ms) / 1_000,
                         _count(record, EventKind.REJOINED),
                     ]
                 )
@@ -496,11 +494,11 @@ class Plan:
     seed: int
 
 
-def tables(plan: Plan, only: Sequence[str], points: list[dict[str, float]]) -> Iterator[Table]:
+def tables(plan: Plan, only: Sequence[str]) -> Iterator[Table]:
     """The tables whose names are asked for; all without any."""
     middle = min(plan.sizes, key=lambda size: abs(size - 100))
     makers: dict[str, Callable[[], Table]] = {
-        "detection": lambda: detection(plan.sizes, plan.losses, plan.seed, points),
+        "detection": lambda: detection(plan.sizes, plan.losses, plan.seed),
         "false-positives": lambda: false_positives(middle, plan.losses, plan.minutes, plan.seed),
         "anomalies-mute": lambda: anomalies(max(1, plan.minutes // 5), plan.seed, "mute"),
         "anomalies-stop": lambda: anomalies(max(1, plan.minutes // 5), plan.seed, "stop"),

@@ -14,12 +14,13 @@ Cell: TypeAlias = str | float | int | None
 
 @dataclass(slots=True)
 class Table:
-    """Rows under a title; `key` names it in the JSON file."""
+    """Rows under a title; `key` names it in the JSON file, `points` are what a picture shows."""
 
     key: str
     title: str
     columns: Sequence[str]
     rows: list[list[Cell]] = field(default_factory=list)
+    points: list[dict[str, float]] = field(default_factory=list)
 
     def markdown(self) -> str:
         lines = [f"**{self.title}**", "", _line(self.columns), _line("---" for _ in self.columns)]
@@ -61,8 +62,10 @@ def write_json(tables: Iterable[Table], path: Path) -> None:
     path.write_text(json.dumps(list(known.values()), indent=1, ensure_ascii=False) + "\n")
 
 
-def draw_detection(points: Sequence[dict[str, float]], path: Path) -> None:
+def draw_detection(source: Path, path: Path) -> None:
     """Time from crash to DEAD over the size of the cluster, beside what theory says."""
+    known = {table["key"]: table for table in json.loads(source.read_text())}
+    points: list[dict[str, float]] = known["detection"]["points"]
     import matplotlib as mpl
 
     mpl.use("Agg")
