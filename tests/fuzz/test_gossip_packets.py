@@ -22,7 +22,7 @@ from sprawl.core.ids import BrokerId
 
 TAG = wire.cluster_tag("")
 KEY = b"k" * 16
-SEEDS = range(300)
+SEEDS = range(150)
 
 
 def member(number: int) -> MemberId:
