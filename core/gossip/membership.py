@@ -127,6 +127,7 @@ class Membership:
             now_ms=now_ms,
         )
         self._seeds: list[PeerAddress] = []
+        self._rejoin_ms = settings.rejoin_ms_min
         self._loads: dict[MemberId, NodeLoad] = {}
         self._digest: LoadDigest | None = None
         self._digest_sequence = 0
@@ -183,9 +184,9 @@ class Membership:
     def join(self, seeds: Iterable[PeerAddress], now_ms: int) -> list[Effect]:
         """Ask these addresses for everything; again from time to time while we are alone."""
         self._seeds = [seed for seed in seeds if seed != self.me.address]
-        self._ask_seeds()
+        self._rejoin_ms = self._settings.rejoin_ms_min
         if self._seeds:
-            self._timers.set(_Task.REJOIN, now_ms + self._settings.rejoin_interval_ms)
+            self._rejoin(now_ms)
         return self._taken(now_ms)
 
     def leave(self, now_ms: int) -> list[Effect]:
@@ -276,9 +277,7 @@ class Membership:
                 self._timers.set(task, now_ms + self._settings.reconnect_interval_ms)
                 self._reconnect()
             case _Task.REJOIN:
-                self._timers.set(task, now_ms + self._settings.rejoin_interval_ms)
-                if self.present_count == 1:
-                    self._ask_seeds()
+                self._rejoin(now_ms)
             case _Task.DIGEST:
                 self._tell_digest(now_ms)
             case _Task.DEPART:
@@ -366,7 +365,7 @@ class Membership:
             if not len(self._news):
                 return
             self._send(member.address, [])
-        wait_ms = settings.gossip_interval_ms if hearers else settings.rejoin_interval_ms
+        wait_ms = settings.gossip_interval_ms if hearers else settings.rejoin_ms_max
         self._timers.set(_Task.GOSSIP, now_ms + wait_ms)
 
     def _tell_leave(self, fanout: int) -> None:
@@ -374,8 +373,13 @@ class Membership:
         for member in self._roster.pick(fanout, lambda member: member.is_present):
             self._send(member.address, [self._left])
 
-    def _ask_seeds(self) -> None:
-        self._effects += [SendState(seed, self._state(is_request=True)) for seed in self._seeds]
+    def _rejoin(self, now_ms: int) -> None:
+        """Ask the seeds while we are alone, less and less often."""
+        self._timers.set(_Task.REJOIN, now_ms + self._rejoin_ms)
+        self._rejoin_ms = min(2 * self._rejoin_ms, self._settings.rejoin_ms_max)
+        if self.present_count == 1:
+            for seed in self._seeds:
+                self._effects.append(SendState(seed, self._state(is_request=True)))
 
     def _ask(self, members: Iterable[Member]) -> None:
         for member in members:

@@ -38,7 +38,8 @@ class GossipSettings:
             more than 32 members.
         reconnect_interval_ms: between two attempts to reach some member that died (Serf's
             reconnect_interval), which is how two halves of a cluster find each other again.
-        rejoin_interval_ms: between two attempts to join while nobody else is known.
+        rejoin_ms_min, rejoin_ms_max: between two attempts to join while nobody else is known: a
+            cluster that starts all at once finds itself soon, seeds that are gone cost little.
         leave_ms: how long a member that leaves keeps telling it.
         leave_fanout: members told at once, before gossip takes over.
         forget_ms: after which a member that died or left is forgotten (Serf's reconnect_timeout).
@@ -64,7 +65,8 @@ class GossipSettings:
     suspicion_max_mult: int = 6
     push_pull_interval_ms: int = 30_000
     reconnect_interval_ms: int = 30_000
-    rejoin_interval_ms: int = 10_000
+    rejoin_ms_min: int = 500
+    rejoin_ms_max: int = 10_000
     leave_ms: int = 1_000
     leave_fanout: int = 32
     forget_ms: int = 86_400_000
@@ -91,13 +93,15 @@ class GossipSettings:
             self.suspicion_max_mult,
             self.push_pull_interval_ms,
             self.reconnect_interval_ms,
-            self.rejoin_interval_ms,
+            self.rejoin_ms_min,
             self.leave_ms,
             self.leave_fanout,
             self.awareness_max,
         )
         if smallest < 1 or self.indirect_probes < 0 or self.stall_ms < 0:
             raise ValueError(f"a number is too small: {self}")
+        if self.rejoin_ms_max < self.rejoin_ms_min:
+            raise ValueError("rejoin_ms_max is below rejoin_ms_min")
         if self.forget_ms <= self.gossip_to_dead_ms:
             raise ValueError("forget_ms has to be above gossip_to_dead_ms")
 

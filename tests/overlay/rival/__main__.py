@@ -56,12 +56,14 @@ class Cluster:
 
     async def start(self) -> None:
         await self.proxy.start()
+        seeds = [self.count // 2, self.count // 2 + 1]
         plan = {
             "nodes": [(ports.own, ports.front) for ports in self.ports],
-            "seeds": [self.count // 2, self.count // 2 + 1],
+            "seeds": seeds,
             "key": base64.b64encode(os.urandom(32)).decode(),
         }
         rest = [number for number in range(self.count) if number not in self.stoppable]
+        rest.sort(key=lambda number: number not in seeds)  # they are there before the others come
         for here in (rest, sorted(self.stoppable)):
             cage = await asyncio.create_subprocess_exec(
                 self._python,

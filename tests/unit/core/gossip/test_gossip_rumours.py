@@ -198,11 +198,13 @@ def test_joining_is_tried_again_while_alone() -> None:
     bench = Bench()
     first = bench.membership.join([address(8), address(0)], 0)
     assert [effect.address for effect in first if isinstance(effect, SendState)] == [address(8)]
-    again = bench.run(bench.settings.rejoin_interval_ms)
+    again = bench.run(bench.settings.rejoin_ms_min)
     assert [effect.address for effect in again if isinstance(effect, SendState)] == [address(8)]
-    bench.run(19_900)
+    again = bench.run(10_000)
+    assert [e.address for e in again if isinstance(e, SendState)] == 3 * [address(8)]
+    bench.run(15_000)
     bench.hear(alive(1))
-    later = bench.run(20_100)
+    later = bench.run(18_000)
     assert address(8) not in [e.address for e in later if isinstance(e, SendState)]
     later = bench.run(40_000)  # node 1 never answered
     assert address(8) in [e.address for e in later if isinstance(e, SendState)]
