@@ -105,7 +105,7 @@ class Cluster:
                 cage.kill()
                 await cage.wait()
         await asyncio.gather(*self._readers)
-        self.proxy.close()
+        await self.proxy.close()
 
     # --- what was told ------------------------------------------------------------------------
 

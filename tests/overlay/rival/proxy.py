@@ -53,6 +53,7 @@ class Proxy:
         self._fronts: dict[int, asyncio.DatagramTransport] = {}
         """By the port of their node."""
         self._servers: list[asyncio.Server] = []
+        self._relays: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -69,11 +70,15 @@ class Proxy:
             )
             self._servers.append(server)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for transport in self._fronts.values():
             transport.close()
         for server in self._servers:
             server.close()
+        relays = list(self._relays)
+        for relay in relays:
+            relay.cancel()
+        await asyncio.gather(*relays, return_exceptions=True)
 
     def pass_on(self, data: bytes, source: int, target: int) -> None:
         """A datagram from a node's own port, to another node's own port."""
@@ -86,14 +91,20 @@ class Proxy:
     async def _relay(
         self, target: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        relay = asyncio.current_task()
+        assert relay is not None
+        self._relays.add(relay)
+        writers = [writer]
         try:
             there, back = await asyncio.open_connection(HOST, target)
+            writers.append(back)
+            await asyncio.gather(self._copy(reader, back), self._copy(there, writer))
         except OSError:
-            writer.close()
-            return
-        await asyncio.gather(self._copy(reader, back), self._copy(there, writer))
-        for each in (back, writer):
-            each.close()
+            pass  # the node is gone, as its peer is about to find out
+        finally:
+            for each in writers:
+                each.close()
+            self._relays.discard(relay)
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
