@@ -1,12 +1,12 @@
 """Sealed packets: AES-GCM under keys that can be rotated, and no packet twice. Pure.
 
-    u8 0x81, 4 bytes key id, sender (20 bytes), u64 epoch, 8 bytes session, u64 sequence,
-    ciphertext and tag; everything before the ciphertext is authenticated with it
+    u8 0x81, 2 bytes key id, 8 bytes tag of the sender, u64 epoch, 4 bytes session, u48 sequence,
+    ciphertext and AES-GCM's tag; everything before the ciphertext is authenticated with it
 
 Rules:
 1. Each life of each sender seals with a key of its own, derived from the shared one by HKDF from
-   sender, epoch and session (random for each start), and numbers its packets; so a nonce is never
-   used twice, not even when an epoch is (NIST SP 800-38D, section 8.2.1).
+   cluster, sender, epoch and session (random for each start), and numbers its packets; so a nonce
+   is not used twice, hardly even when an epoch is (NIST SP 800-38D, section 8.2.1).
 2. The first key seals, all keys open. Rotation: add the new key everywhere, use it everywhere,
    remove the old one.
 3. Of each sender the newest life is known, and a window of its last packets: what was seen before
@@ -37,11 +37,13 @@ if TYPE_CHECKING:
 
     from sprawl.core.gossip.model import MemberId
 
-SESSION_BYTES: Final = 8
+SESSION_BYTES: Final = 4
 _KEY_SIZES: Final = (16, 24, 32)
-_KEY_ID_BYTES: Final = 4
+_KEY_ID_BYTES: Final = 2
 _TAG_BYTES: Final = 16
-_HEAD: Final = struct.Struct(">c4s20sQ8sQ")
+_HEAD: Final = struct.Struct(">c2s8sQ4s6s")
+_SEQUENCE_BYTES: Final = 6
+_NONCE_HEAD: Final = bytes(12 - _SEQUENCE_BYTES)
 _PURPOSE: Final = b"sprawl gossip 1"
 _WINDOW_MASK: Final = (1 << GOSSIP_REPLAY_WINDOW) - 1
 
@@ -89,15 +91,19 @@ class Keyring:
     Args:
         me: who seals.
         keys: of 16, 24 or 32 bytes; the first one seals.
-        session: eight random bytes, other ones at each start.
+        session: four random bytes, other ones at each start.
+        cluster_id: keys of one cluster open nothing of another one.
     """
 
     overhead_bytes: Final = _HEAD.size + _TAG_BYTES
 
-    def __init__(self, me: MemberId, keys: Iterable[bytes], session: bytes) -> None:
+    def __init__(
+        self, me: MemberId, keys: Iterable[bytes], session: bytes, cluster_id: str = ""
+    ) -> None:
         if len(session) != SESSION_BYTES:
             raise ValueError(f"a session of {len(session)} bytes")
-        self._me = wire.encode_member(me)
+        self._me = wire.member_tag(me)
+        self._purpose = _PURPOSE + wire.cluster_tag(cluster_id).to_bytes(4, "big")
         self._session = session
         self._keys: dict[bytes, bytes] = {}
         for key in keys:
@@ -165,8 +171,9 @@ class Keyring:
             cipher = self._derive(self._primary, self._me, epoch, self._session)
             own = self._own = (self._primary, epoch, cipher)
         self._sequence += 1
-        head = _HEAD.pack(SEALED, own[0], self._me, epoch, self._session, self._sequence)
-        return head + own[2].encrypt(_nonce(self._sequence), data, head)
+        number = self._sequence.to_bytes(_SEQUENCE_BYTES, "big")
+        head = _HEAD.pack(SEALED, own[0], self._me, epoch, self._session, number)
+        return head + own[2].encrypt(_NONCE_HEAD + number, data, head)
 
     def open(self, packet: bytes) -> bytes:
         """Decrypt a packet.
@@ -179,7 +186,8 @@ class Keyring:
         if len(packet) < self.overhead_bytes:
             raise PacketFault("malformed", f"a sealed packet of {len(packet)} bytes")
         head = packet[: _HEAD.size]
-        _, key, sender, epoch, session, sequence = _HEAD.unpack(head)
+        _, key, sender, epoch, session, number = _HEAD.unpack(head)
+        sequence = int.from_bytes(number, "big")
         if key not in self._keys:
             raise PacketFault("key_unknown", f"key {key.hex()}")
         if sender == self._me and session == self._session:
@@ -194,7 +202,7 @@ class Keyring:
         if cipher is None:
             cipher = self._derive(key, sender, epoch, session)
         try:
-            data = cipher.decrypt(_nonce(sequence), packet[_HEAD.size :], head)
+            data = cipher.decrypt(_NONCE_HEAD + number, packet[_HEAD.size :], head)
         except InvalidTag:
             raise PacketFault("forged", f"does not decrypt with key {key.hex()}") from None
         life.seen(sequence)
@@ -209,9 +217,5 @@ class Keyring:
 
     def _derive(self, key: bytes, sender: bytes, epoch: int, session: bytes) -> AESGCM:
         secret = self._keys[key]
-        info = _PURPOSE + sender + epoch.to_bytes(8, "big")
+        info = self._purpose + sender + epoch.to_bytes(8, "big")
         return AESGCM(HKDF(SHA256(), len(secret), session, info).derive(secret))
-
-
-def _nonce(sequence: int) -> bytes:
-    return sequence.to_bytes(12, "big")

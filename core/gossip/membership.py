@@ -97,7 +97,7 @@ class Membership:
         self._rng = rng
         self._keyring = keyring
         self._tag = wire.cluster_tag(settings.cluster_id)
-        self._head = wire.encode_head(self._tag)
+        self._head = wire.encode_head(self._tag) if keyring is None else b""
         sealed_bytes = 0 if keyring is None else keyring.overhead_bytes
         self._room = settings.packet_bytes_max - sealed_bytes - len(self._head)
         self._effects: list[Effect] = []
@@ -219,7 +219,11 @@ class Membership:
         self.counters.packets_in += 1
         self.counters.bytes_in += len(packet)
         try:
-            messages = wire.parse_packet(self._opened(packet), self._tag)
+            opened = self._opened(packet)
+            is_sealed = self._keyring is not None
+            messages = (
+                wire.parse_messages(opened) if is_sealed else wire.parse_packet(opened, self._tag)
+            )
         except PacketFault as fault:
             self._count(fault)
             return []

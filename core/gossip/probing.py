@@ -93,6 +93,7 @@ class Prober:
         self._counters = counters
         self._send = send
         self._me = roster.me.id
+        self._tag = wire.member_tag(self._me)
         self._round: list[MemberId] = []
         self._probe: _Probe | None = None
         self._sequence = rng.getrandbits(32)
@@ -142,7 +143,7 @@ class Prober:
         self._ping(probe.sequence, target.id, target.address)
 
     def _ping(self, sequence: int, target: MemberId, address: PeerAddress) -> None:
-        messages: list[Message] = [Ping(sequence, target, self._me)]
+        messages: list[Message] = [Ping(sequence, wire.member_tag(target), self._tag)]
         known = self._roster.get(target)
         if self._settings.has_buddies and known is not None and known.state is MemberState.SUSPECT:
             messages.append(self._roster.rumour_of(known, self._me))
@@ -196,10 +197,10 @@ class Prober:
     def hear_ping(self, ping: Ping, sender: PeerAddress) -> None:
         """Answer, if it is us who are meant. A source that is thought to be suspect or gone is
         told so with the answer: it may refute, or begin another life."""
-        if ping.target != self._me:
+        if ping.target != self._tag:
             return
-        messages: list[Message] = [Ack(ping.sequence, self._me)]
-        source = self._roster.get(ping.source)
+        messages: list[Message] = [Ack(ping.sequence, self._tag)]
+        source = self._roster.tagged(ping.source)
         if source is not None and (
             source.is_gone or (source.state is MemberState.SUSPECT and self._settings.has_buddies)
         ):
@@ -219,17 +220,17 @@ class Prober:
     def hear_ack(self, ack: Ack) -> None:
         """Somebody answers: us, or whom we help."""
         probe = self._probe
-        if probe is not None and (probe.sequence, probe.target) == ack:
+        if probe is not None and (probe.sequence, wire.member_tag(probe.target)) == ack:
             if not probe.is_answered:
                 probe.is_answered = True
                 self._awareness.add(-1)
                 self._timers.cancel(_Step.TIMEOUT)
             return
         help_ = self._helps.get(ack.sequence)
-        if help_ is not None and help_.target == ack.member:
+        if help_ is not None and wire.member_tag(help_.target) == ack.member:
             del self._helps[ack.sequence]
             self._timers.cancel(ack.sequence)
-            self._send(help_.asked_by, [wire.Ack(help_.sequence, help_.target)])
+            self._send(help_.asked_by, [Ack(help_.sequence, ack.member)])
 
     def hear_nack(self, nack: Nack) -> None:
         """A helper is there, but got no answer."""

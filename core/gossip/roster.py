@@ -85,6 +85,7 @@ class Roster:
         self._members: dict[MemberId, Member] = {me.id: me}
         self._others: list[MemberId] = []
         self._places: dict[MemberId, int] = {}
+        self._tags = {wire.member_tag(me.id): me.id}
         self._present = 1
         self._suspicions: dict[MemberId, Suspicion] = {}
         self._timers: Timers[tuple[MemberId, bool]] = Timers()
@@ -105,6 +106,11 @@ class Roster:
 
     def get(self, member: MemberId) -> Member | None:
         return self._members.get(member)
+
+    def tagged(self, tag: bytes) -> Member | None:
+        """The member that probes and answers name so."""
+        member = self._tags.get(tag)
+        return None if member is None else self._members[member]
 
     def members(self) -> list[Member]:
         """All that are known, this node among them."""
@@ -362,6 +368,7 @@ class Roster:
         if known is None:
             self._places[member.id] = len(self._others)
             self._others.append(member.id)
+            self._tags[wire.member_tag(member.id)] = member.id
         was_present = known is not None and known.is_present
         self._present += member.is_present - was_present
         self._members[member.id] = member
@@ -378,7 +385,7 @@ class Roster:
             self._effects.append(Event(kind, member.id, member.epoch, member.address))
 
     def _forget(self, member_id: MemberId) -> None:
-        del self._members[member_id]
+        del self._members[member_id], self._tags[wire.member_tag(member_id)]
         self._learned.discard(member_id)
         self.news.discard(member_id)
         place = self._places.pop(member_id)

@@ -1,11 +1,11 @@
 """Packets and states as bytes. Every decoder is total: bad bytes raise `PacketFault`, nothing else.
 
     packet   u8 version, u32 cluster tag, then messages one after the other
-    message  u8 kind, then (member: i32 node id, 16 bytes directory id; address: u8 length, IP
-             address in ASCII, u16 port)
-       PING       u32 sequence, target, source
+    message  u8 kind, then (member: i32 node id, 16 bytes directory id; tag: 8 bytes, `member_tag`;
+             address: u8 length, IP address in ASCII, u16 port)
+       PING       u32 sequence, tag of the target, tag of the source
        PING_REQ   u32 sequence, target, address of the target
-       ACK        u32 sequence, member that answers
+       ACK        u32 sequence, tag of the member that answers
        NACK       u32 sequence
        ALIVE      member, u64 epoch, u32 incarnation, address
        SUSPECT    member, u64 epoch, u32 incarnation, member that says so
@@ -16,7 +16,8 @@
              u32 number, then each: u8 state, ALIVE's fields, u32 sequence and u8 length of the
              digest (0 for none), digest
 
-All numbers are big-endian.
+All numbers are big-endian. A sealed packet (keyring.py) has only the messages inside: its key is
+the cluster's.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ _MEMBER: Final = struct.Struct(">i16s")
 _LIFE: Final = struct.Struct(">QI")
 _STATE: Final = struct.Struct(">BIB20sI")
 _PORT: Final = struct.Struct(">H")
+TAG_BYTES: Final = 8
+_PING: Final = struct.Struct(f">I{TAG_BYTES}s{TAG_BYTES}s")
+_ACK: Final = struct.Struct(f">I{TAG_BYTES}s")
 _U32: Final = struct.Struct(">I")
 _LOAD_TAIL: Final = struct.Struct(">IB")
 _EPOCH: Final = struct.Struct(">Q")
@@ -73,11 +77,11 @@ class Kind(enum.IntEnum):
 
 
 class Ping(NamedTuple):
-    """Is `target` there? Another member at its address does not answer."""
+    """Is `target` there? Another member at its address does not answer. Both are tags."""
 
     sequence: int
-    target: MemberId
-    source: MemberId
+    target: bytes
+    source: bytes
 
 
 class PingReq(NamedTuple):
@@ -89,10 +93,10 @@ class PingReq(NamedTuple):
 
 
 class Ack(NamedTuple):
-    """`member` is there."""
+    """The member with this tag is there."""
 
     sequence: int
-    member: MemberId
+    member: bytes
 
 
 class Nack(NamedTuple):
@@ -180,11 +184,11 @@ def encode(message: Message) -> bytes:
     """One message."""
     match message:
         case Ping(sequence, target, source):
-            return b"\1" + _U32.pack(sequence) + encode_member(target) + encode_member(source)
+            return b"\1" + _U32.pack(sequence) + target + source
         case PingReq(sequence, target, address):
             return b"\2" + _U32.pack(sequence) + encode_member(target) + _encode_address(address)
         case Ack(sequence, member):
-            return b"\3" + _U32.pack(sequence) + encode_member(member)
+            return b"\3" + _U32.pack(sequence) + member
         case Nack(sequence):
             return b"\4" + _U32.pack(sequence)
         case Alive():
@@ -227,8 +231,16 @@ def parse_packet(data: bytes, tag: int) -> list[Message]:
         raise PacketFault("malformed", f"a packet of {len(data)} bytes")
     version, its_tag = _PACKET.unpack_from(data)
     _judge_head(version, its_tag, tag)
+    return parse_messages(data, HEAD_BYTES)
+
+
+def parse_messages(data: bytes, at: int = 0) -> list[Message]:
+    """The messages that begin at `at`, up to the end.
+
+    Raises:
+        PacketFault: they are malformed.
+    """
     messages: list[Message] = []
-    at = HEAD_BYTES
     try:
         while at < len(data):
             parse = _PARSERS.get(data[at])
@@ -285,6 +297,13 @@ def _judge_epoch(epoch: int) -> None:
 def encode_member(member: MemberId) -> bytes:
     """A member's 20 bytes."""
     return _MEMBER.pack(member.node_id, member.directory_id.bytes)
+
+
+@functools.lru_cache(maxsize=GOSSIP_MEMBERS_MAX)
+def member_tag(member: MemberId) -> bytes:
+    """Names a member where it only has to be recognised: eight bytes, so that no two of a cluster
+    are alike."""
+    return hashlib.sha256(encode_member(member)).digest()[:TAG_BYTES]
 
 
 @functools.lru_cache(maxsize=GOSSIP_MEMBERS_MAX)
@@ -348,11 +367,7 @@ def _parse_alive(data: bytes, at: int) -> tuple[Alive, int]:
 
 
 def _parse_ping(data: bytes, at: int) -> tuple[Ping, int]:
-    (sequence,) = _U32.unpack_from(data, at)
-    at += _U32.size
-    target = parse_member(data, at)
-    source = parse_member(data, at + _MEMBER_BYTES)
-    return Ping(sequence, target, source), at + 2 * _MEMBER_BYTES
+    return Ping(*_PING.unpack_from(data, at)), at + _PING.size
 
 
 def _parse_ping_req(data: bytes, at: int) -> tuple[PingReq, int]:
@@ -364,9 +379,7 @@ def _parse_ping_req(data: bytes, at: int) -> tuple[PingReq, int]:
 
 
 def _parse_ack(data: bytes, at: int) -> tuple[Ack, int]:
-    (sequence,) = _U32.unpack_from(data, at)
-    at += _U32.size
-    return Ack(sequence, parse_member(data, at)), at + _MEMBER_BYTES
+    return Ack(*_ACK.unpack_from(data, at)), at + _ACK.size
 
 
 def _parse_nack(data: bytes, at: int) -> tuple[Nack, int]:

@@ -127,7 +127,7 @@ class World:
         node.epochs += 1
         rng = random.Random(f"node {self._seed} {node.index} {node.epochs}")
         epoch = self.now_ms + 1_000 * node.epochs
-        keyring = Keyring(node.id, self._keys, rng.randbytes(8)) if self._keys else None
+        keyring = Keyring(node.id, self._keys, rng.randbytes(4)) if self._keys else None
         node.membership = Membership(
             settings=self.settings,
             me=node.id,

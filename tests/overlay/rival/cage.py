@@ -69,7 +69,7 @@ class SprawlNode:
             epoch=next_epoch(None, time.time_ns() // 1_000_000),
             rng=random.SystemRandom(),
             on_event=lambda event: tell(number, event.kind.name, event.id.node_id),
-            keyring=Keyring(me, [base64.b64decode(plan["key"])], os.urandom(8)),
+            keyring=Keyring(me, [base64.b64decode(plan["key"])], os.urandom(4)),
         )
 
     async def start(self) -> None:

@@ -24,6 +24,10 @@ def address(number: int) -> PeerAddress:
     return PeerAddress(f"10.0.0.{number}", 7946)
 
 
+def tag(number: int) -> bytes:
+    return wire.member_tag(member(number))
+
+
 def alive(number: int, epoch: int = 1, incarnation: int = 0) -> wire.Alive:
     return wire.Alive(member(number), epoch, incarnation, address(number))
 

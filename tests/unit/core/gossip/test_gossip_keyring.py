@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from gossip_bench import Bench, address, alive, member, packet
 
+from sprawl.core.gossip import wire
 from sprawl.core.gossip.keyring import Keyring
 from sprawl.core.gossip.model import MemberState, PacketFault
 from sprawl.core.limits import GOSSIP_REPLAY_WINDOW
@@ -12,7 +13,11 @@ from sprawl.core.limits import GOSSIP_REPLAY_WINDOW
 OLD, NEW, OTHER = b"o" * 16, b"n" * 32, b"x" * 16
 
 
-def ring(number: int, *keys: bytes, session: bytes = b"session1") -> Keyring:
+def inside(*messages: wire.Message) -> bytes:
+    return b"".join(map(wire.encode, messages))
+
+
+def ring(number: int, *keys: bytes, session: bytes = b"ses1") -> Keyring:
     return Keyring(member(number), keys or (OLD,), session)
 
 
@@ -43,7 +48,7 @@ def test_packets_may_overtake_each_other_within_the_window() -> None:
     assert refused(ours, sealed[1]) == "stale"
 
 
-@pytest.mark.parametrize("at", [0, 1, 5, 25, 33, 41, 49, -1])
+@pytest.mark.parametrize("at", [0, 1, 3, 12, 20, 24, 29, -1])
 def test_a_changed_packet_is_refused(at: int) -> None:
     ours, theirs = ring(0), ring(1)
     sealed = bytearray(theirs.seal(b"hello", 5))
@@ -64,7 +69,7 @@ def test_forged_packets_do_not_move_the_window() -> None:
 
 def test_packets_of_a_former_life_are_stale() -> None:
     ours = ring(0)
-    before, after = ring(1, session=b"session1"), ring(1, session=b"session2")
+    before, after = ring(1, session=b"ses1"), ring(1, session=b"ses2")
     old = before.seal(b"old", 5)
     assert ours.open(after.seal(b"new", 6)) == b"new"
     assert refused(ours, old) == "stale"
@@ -77,7 +82,7 @@ def test_our_own_packets_do_not_come_back_in() -> None:
 
 
 def test_two_starts_with_one_epoch_share_no_nonce() -> None:
-    first, second = ring(1, session=b"session1"), ring(1, session=b"session2")
+    first, second = ring(1, session=b"ses1"), ring(1, session=b"ses2")
     one, other = first.seal(b"same", 1), second.seal(b"same", 1)
     assert one[-20:] != other[-20:]
 
@@ -106,7 +111,7 @@ def test_a_keyring_refuses_what_makes_no_sense() -> None:
     with pytest.raises(ValueError, match="AES"):
         ring(0, b"short")
     with pytest.raises(ValueError, match="needs a key"):
-        Keyring(member(0), (), b"session1")
+        Keyring(member(0), (), b"ses1")
     with pytest.raises(ValueError, match="session"):
         Keyring(member(0), (OLD,), b"")
     ours = ring(0)
@@ -123,12 +128,12 @@ def test_a_keyring_refuses_what_makes_no_sense() -> None:
 def test_a_membership_counts_what_it_refuses_by_kind() -> None:
     bench = Bench(keyring=ring(0))
     theirs = ring(1)
-    good = theirs.seal(packet(alive(1)), 5)
-    forged = bytearray(theirs.seal(packet(alive(2)), 5))
+    good = theirs.seal(inside(alive(1)), 5)
+    forged = bytearray(theirs.seal(inside(alive(2)), 5))
     forged[-1] ^= 1
-    stale = ring(1, session=b"session0").seal(packet(alive(2)), 4)
-    stranger = ring(1, OTHER).seal(packet(alive(2)), 5)
-    broken = theirs.seal(packet() + b"\xff", 5)
+    stale = ring(1, session=b"ses0").seal(inside(alive(2)), 4)
+    stranger = ring(1, OTHER).seal(inside(alive(2)), 5)
+    broken = theirs.seal(b"\xff", 5)
     for data in (good, good, bytes(forged), stale, stranger, packet(alive(2)), broken, b""):
         bench.membership.receive(data, address(1), 0)
     counters = bench.membership.counters
@@ -140,5 +145,5 @@ def test_a_membership_counts_what_it_refuses_by_kind() -> None:
 
 def test_a_sealed_packet_means_nothing_without_a_key() -> None:
     bench = Bench()
-    bench.membership.receive(ring(1).seal(packet(alive(1)), 1), address(1), 0)
+    bench.membership.receive(ring(1).seal(inside(alive(1)), 1), address(1), 0)
     assert bench.membership.counters.plain == 1

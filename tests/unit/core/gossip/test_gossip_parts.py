@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from gossip_bench import TAG, Bench, address, alive, dead, entry, left, member, sent, state, suspect
+from gossip_bench import (
+    TAG,
+    Bench,
+    address,
+    alive,
+    dead,
+    entry,
+    left,
+    member,
+    sent,
+    state,
+    suspect,
+    tag,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +30,9 @@ from sprawl.core.limits import GOSSIP_DIGEST_BYTES_MAX
 HOT = tuple(HotGroup(LogKey(TopicId(member(n).directory_id), n), 1_000 - n) for n in range(3))
 DIGEST = LoadDigest(2_500, 100, 50, 1_200, 4_000, HOT)
 MESSAGES = (
-    wire.Ping(1, member(2), member(3)),
+    wire.Ping(1, tag(2), tag(3)),
     wire.PingReq(2**32 - 1, member(2), address(2)),
-    wire.Ack(0, member(1)),
+    wire.Ack(0, tag(1)),
     wire.Nack(7),
     alive(1, epoch=2**63 - 1, incarnation=2**32 - 1),
     wire.Alive(member(-1), 0, 0, address(1)._replace(host="2001:db8::1")),

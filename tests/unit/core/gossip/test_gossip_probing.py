@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 
-from gossip_bench import Bench, address, alive, dead, kinds, member, sent, suspect
+from gossip_bench import Bench, address, alive, dead, kinds, member, sent, suspect, tag
 
 from sprawl.core.gossip import wire
 from sprawl.core.gossip.lifeguard import Awareness, Suspicion
 from sprawl.core.gossip.model import EventKind, MemberState
 from sprawl.core.gossip.settings import GossipSettings
 from sprawl.core.gossip.wire import Ack, Nack, Ping, PingReq
+
+NUMBERS = {tag(number): number for number in range(10)}
 
 
 def first_ping(bench: Bench) -> tuple[int, Ping]:
@@ -19,7 +21,7 @@ def first_ping(bench: Bench) -> tuple[int, Ping]:
         effects = bench.run(bench.membership.deadline_ms)
         for _, message in sent(effects, Ping):
             assert isinstance(message, Ping)
-            return message.target.node_id, message
+            return NUMBERS[message.target], message
 
 
 def test_every_member_is_probed_once_a_round() -> None:
@@ -46,7 +48,7 @@ def test_a_silent_member_is_probed_through_k_others_then_suspected() -> None:
     assert len({to for to, _ in asked}) == 3
     assert address(number) not in [to for to, _ in asked]
     assert {message for _, message in asked} == {
-        PingReq(ping.sequence, ping.target, address(number))
+        PingReq(ping.sequence, member(number), address(number))
     }
     effects = bench.run(begun_ms + bench.settings.probe_interval_ms)
     assert kinds(effects, number) == [EventKind.SUSPECT]
@@ -64,14 +66,14 @@ def test_an_answer_through_a_helper_is_an_answer() -> None:
 def test_an_answer_of_somebody_else_is_none() -> None:
     bench = Bench(6)
     number, ping = first_ping(bench)
-    bench.hear(Ack(ping.sequence, member(number % 6 + 1)), sender=number)
+    bench.hear(Ack(ping.sequence, tag(number % 6 + 1)), sender=number)
     bench.run(bench.now_ms + bench.settings.probe_interval_ms)
     assert bench.seen(number) is MemberState.SUSPECT
 
 
 def test_a_ping_for_another_member_is_not_answered() -> None:
     bench = Bench(2)
-    assert sent(bench.hear(Ping(1, member(9), member(1))), Ack) == []
+    assert sent(bench.hear(Ping(1, tag(9), tag(1))), Ack) == []
 
 
 def test_a_helper_passes_the_answer_on_or_says_that_there_is_none() -> None:
@@ -81,8 +83,8 @@ def test_a_helper_passes_the_answer_on_or_says_that_there_is_none() -> None:
     ((to, ping),) = sent(effects, Ping)
     assert to == address(2)
     assert isinstance(ping, Ping)
-    answered = bench.hear(Ack(ping.sequence, member(2)), sender=2)
-    assert sent(answered, Ack) == [(address(1), Ack(77, member(2)))]
+    answered = bench.hear(Ack(ping.sequence, tag(2)), sender=2)
+    assert sent(answered, Ack) == [(address(1), Ack(77, tag(2)))]
 
     bench.hear(PingReq(78, member(2), address(2)), sender=1)
     asked_ms = bench.now_ms
@@ -188,7 +190,7 @@ def test_a_probe_tells_the_suspect_and_so_does_an_answer() -> None:
         if sent(effects, Ping):
             break
     assert suspect(1, 0) in [message for _, message in sent(effects, wire.Suspect)]
-    answer = bench.hear(Ping(4, member(0), member(1)))
+    answer = bench.hear(Ping(4, tag(0), tag(1)))
     assert suspect(1, 0) in [message for _, message in sent(answer, wire.Suspect)]
 
 

@@ -16,6 +16,7 @@ from gossip_bench import (
     sent,
     state,
     suspect,
+    tag,
 )
 
 from sprawl.core.gossip import wire
@@ -149,8 +150,8 @@ def test_deaths_in_an_exchange_are_suspicions_and_told_to_the_suspect() -> None:
 def test_a_member_thought_dead_hears_so_when_it_probes() -> None:
     bench = Bench(2)
     bench.hear(dead(1, 2))
-    effects = bench.hear(wire.Ping(5, member(0), member(1)))
-    assert sent(effects, wire.Ack) == [(address(1), wire.Ack(5, member(0)))]
+    effects = bench.hear(wire.Ping(5, tag(0), tag(1)))
+    assert sent(effects, wire.Ack) == [(address(1), wire.Ack(5, tag(0)))]
     assert sent(effects, wire.Dead)[0] == (address(1), dead(1, 0))
 
 
@@ -182,7 +183,7 @@ def test_leaving_is_told_at_once_again_and_then_over() -> None:
     later = bench.run(bench.settings.leave_ms)
     assert left(0) in [message for _, message in sent(later, wire.Left)]
     assert later[-1] == Departed()
-    assert bench.hear(wire.Ping(1, member(0), member(1))) == []
+    assert bench.hear(wire.Ping(1, tag(0), tag(1))) == []
     assert bench.run(60_000) == []
 
 

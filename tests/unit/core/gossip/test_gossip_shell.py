@@ -52,7 +52,7 @@ class Town:
             epoch=epoch,
             rng=random.Random(number),
             on_event=on_event,
-            keyring=Keyring(member(number), (KEY,), bytes([number, epoch]) * 4),
+            keyring=Keyring(member(number), (KEY,), bytes([number, epoch]) * 2),
         )
         await shell.start(list(self._addresses.values())[:2])
         self.shells[number] = shell
