@@ -46,6 +46,7 @@ from sprawl.core.gossip.wire import (
     Nack,
     Ping,
     PingReq,
+    StreamProbe,
     Suspect,
 )
 from sprawl.core.groups.timers import Timers
@@ -124,6 +125,7 @@ class Membership:
             awareness=self._awareness,
             counters=self.counters,
             send=self._send,
+            send_probe=self._send_probe,
             now_ms=now_ms,
         )
         self._seeds: list[PeerAddress] = []
@@ -232,15 +234,22 @@ class Membership:
         return self._taken(now_ms)
 
     def receive_state(self, data: bytes, now_ms: int) -> list[Effect]:
-        """Everything that another member knows, asked for or not; a request gets `AnswerState`."""
+        """What came over the reliable channel: everything that another member knows, or a probe;
+        a request gets `AnswerState`."""
         if self._has_departed:
             return []
         self.counters.state_bytes_in += len(data)
         try:
-            state = wire.parse_state(self._opened(data), self._tag)
+            state = wire.parse_exchange(self._opened(data), self._tag)
         except PacketFault as fault:
             self._count(fault)
             return []
+        if isinstance(state, StreamProbe):
+            answer = self._prober.hear_stream_probe(state)
+            if answer is not None:
+                told = wire.encode_stream_probe(answer, self._tag)
+                self._effects.append(AnswerState(self._sealed(told)))
+            return self._taken(now_ms)
         for entry in state.entries:
             dead = self._roster.hear_entry(entry, state.sender, now_ms)
             if dead is not None:
@@ -345,12 +354,23 @@ class Membership:
         room = self._room - sum(map(len, parts)) + len(self._head)
         room = self._news.take(room, parts)
         self._load_news.take(room, parts)
-        packet = b"".join(parts)
-        if self._keyring is not None:
-            packet = self._keyring.seal(packet, self.me.epoch)
+        packet = self._seal(b"".join(parts))
         self.counters.packets_out += 1
         self.counters.bytes_out += len(packet)
         self._effects.append(Send(address, packet))
+
+    def _send_probe(self, address: PeerAddress, probe: StreamProbe) -> None:
+        data = self._sealed(wire.encode_stream_probe(probe, self._tag))
+        self._effects.append(SendState(address, data))
+
+    def _seal(self, data: bytes) -> bytes:
+        return data if self._keyring is None else self._keyring.seal(data, self.me.epoch)
+
+    def _sealed(self, data: bytes) -> bytes:
+        """What goes over the reliable channel."""
+        data = self._seal(data)
+        self.counters.state_bytes_out += len(data)
+        return data
 
     def _gossip(self, now_ms: int) -> None:
         """SWIM, section 4.1: news go to a few members at random, in packets of their own when
@@ -404,11 +424,9 @@ class Membership:
             told = encode_digest(load.digest) if load and load.epoch == member.epoch else b""
             sequence = load.sequence if load and told else 0
             entries.append(wire.StateEntry(member.state, alive, sequence, told))
-        data = wire.encode_state(wire.State(is_request, self.me.id, entries), self._tag)
-        if self._keyring is not None:
-            data = self._keyring.seal(data, self.me.epoch)
-        self.counters.state_bytes_out += len(data)
-        return data
+        return self._sealed(
+            wire.encode_state(wire.State(is_request, self.me.id, entries), self._tag)
+        )
 
     def _tell_digest(self, now_ms: int) -> None:
         digest = self._digest

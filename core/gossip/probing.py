@@ -3,6 +3,7 @@
     us                  target            helpers (k = 3)
     |-- PING ------------>|                  |
     |   timeout, no ACK   |                  |
+    |-- the same over the reliable channel    |
     |-- PING_REQ ---------------------------->|
     |                     |<------- PING -----|
     |                     |-------- ACK ----->|
@@ -17,7 +18,9 @@ Rules:
    not hear than that several others are gone. With all NACKs the target alone is to blame.
 4. A probe of a suspect carries the suspicion, so that it can refute at once (Lifeguard, section
    IV.C, "buddy system").
-5. Only the member that is named answers: another one at its address, such as a former owner of the
+5. A member that answers over the reliable channel alone lives: its network loses datagrams, or lets
+   none through (memberlist's fallback ping).
+6. Only the member that is named answers: another one at its address, such as a former owner of the
    port, stays silent.
 """
 
@@ -29,7 +32,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sprawl.core.gossip import wire
 from sprawl.core.gossip.model import Member, MemberId, MemberState
 from sprawl.core.gossip.settings import NACK_SHARE
-from sprawl.core.gossip.wire import Ack, Message, Nack, Ping, PingReq, Suspect
+from sprawl.core.gossip.wire import Ack, Message, Nack, Ping, PingReq, StreamProbe, Suspect
 from sprawl.core.groups.timers import Timers
 from sprawl.core.limits import GOSSIP_HELPS_MAX
 
@@ -73,6 +76,7 @@ class Prober:
 
     Args:
         send: puts messages into one packet, with what news fit.
+        send_probe: asks over the reliable channel.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Prober:
         awareness: Awareness,
         counters: GossipCounters,
         send: Callable[[PeerAddress, list[Message]], None],
+        send_probe: Callable[[PeerAddress, StreamProbe], None],
         now_ms: int,
     ) -> None:
         self._settings = settings
@@ -92,6 +97,7 @@ class Prober:
         self._awareness = awareness
         self._counters = counters
         self._send = send
+        self._send_probe = send_probe
         self._me = roster.me.id
         self._tag = wire.member_tag(self._me)
         self._round: list[MemberId] = []
@@ -169,6 +175,9 @@ class Prober:
         target = self._roster.get(probe.target)
         if probe.is_answered or target is None:
             return
+        if self._settings.has_stream_probes:
+            tag = wire.member_tag(target.id)
+            self._send_probe(target.address, StreamProbe(True, probe.sequence, tag))
         asked = PingReq(probe.sequence, target.id, target.address)
         helpers = self._roster.pick(
             self._settings.indirect_probes,
@@ -206,6 +215,17 @@ class Prober:
         ):
             messages.append(self._roster.rumour_of(source, self._me))
         self._send(sender, messages)
+
+    def hear_stream_probe(self, probe: StreamProbe) -> StreamProbe | None:
+        """A probe over the reliable channel, or the answer to ours.
+
+        Returns: what to answer.
+        """
+        if not probe.is_request:
+            self.hear_ack(Ack(probe.sequence, probe.member))
+        elif probe.member == self._tag:
+            return probe._replace(is_request=False)
+        return None
 
     def hear_ping_req(self, asked: PingReq, sender: PeerAddress, now_ms: int) -> None:
         """Probe somebody for another member."""

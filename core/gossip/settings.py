@@ -46,6 +46,7 @@ class GossipSettings:
         awareness_max: Lifeguard's local health multiplier stays below it.
         has_local_health, has_dynamic_suspicion, has_buddies: Lifeguard's three parts, each of
             which can be turned off to see what it is worth.
+        has_stream_probes: a member that does not answer is also asked over the reliable channel.
         stall_ms: a timer that fires so late means that this process stood still; 0 for never.
         packet_bytes_max: of a datagram with everything in it.
     """
@@ -74,6 +75,7 @@ class GossipSettings:
     has_local_health: bool = True
     has_dynamic_suspicion: bool = True
     has_buddies: bool = True
+    has_stream_probes: bool = True
     stall_ms: int = 1_000
     packet_bytes_max: int = 1_400
 

@@ -15,6 +15,8 @@
     state    u8 version, u32 cluster tag, u8 1 for a request or 2 for an answer, sender,
              u32 number, then each: u8 state, ALIVE's fields, u32 sequence and u8 length of the
              digest (0 for none), digest
+    probe    u8 version, u32 cluster tag, u8 3 for a request or 4 for an answer, u32 sequence, tag
+             of the member that is asked; over the reliable channel, like a state
 
 All numbers are big-endian. A sealed packet (keyring.py) has only the messages inside: its key is
 the cluster's.
@@ -47,10 +49,13 @@ EPOCH_MAX: Final = 2**63 - 1
 INCARNATION_MAX: Final = 2**32 - 1
 _REQUEST: Final = 1
 _ANSWER: Final = 2
+_PROBE: Final = 3
+_PROBED: Final = 4
 _PACKET: Final = struct.Struct(">BI")
 _MEMBER: Final = struct.Struct(">i16s")
 _LIFE: Final = struct.Struct(">QI")
 _STATE: Final = struct.Struct(">BIB20sI")
+_EXCHANGE: Final = struct.Struct(">BIB")
 _PORT: Final = struct.Struct(">H")
 TAG_BYTES: Final = 8
 _PING: Final = struct.Struct(f">I{TAG_BYTES}s{TAG_BYTES}s")
@@ -170,6 +175,14 @@ class State(NamedTuple):
     entries: list[StateEntry]
 
 
+class StreamProbe(NamedTuple):
+    """A ping, or its answer, over the reliable channel."""
+
+    is_request: bool
+    sequence: int
+    member: bytes
+
+
 def cluster_tag(cluster_id: str) -> int:
     """Tells packets of clusters apart that meet by mistake."""
     return int.from_bytes(hashlib.sha256(cluster_id.encode()).digest()[:4], "big")
@@ -221,6 +234,12 @@ def encode_state(state: State, tag: int) -> bytes:
     return b"".join(parts)
 
 
+def encode_stream_probe(probe: StreamProbe, tag: int) -> bytes:
+    """A ping or its answer, for the reliable channel."""
+    kind = _PROBE if probe.is_request else _PROBED
+    return _EXCHANGE.pack(VERSION, tag, kind) + _ACK.pack(probe.sequence, probe.member)
+
+
 def parse_packet(data: bytes, tag: int) -> list[Message]:
     """The messages of a packet.
 
@@ -251,6 +270,21 @@ def parse_messages(data: bytes, at: int = 0) -> list[Message]:
     except (struct.error, IndexError, ValueError) as fault:
         raise PacketFault("malformed", f"message {len(messages)}: {fault}") from None
     return messages
+
+
+def parse_exchange(data: bytes, tag: int) -> State | StreamProbe:
+    """Read what came over the reliable channel.
+
+    Raises:
+        PacketFault: it is malformed, of another version or of another cluster.
+    """
+    if len(data) != _EXCHANGE.size + _ACK.size:
+        return parse_state(data, tag)
+    version, its_tag, kind = _EXCHANGE.unpack_from(data)
+    _judge_head(version, its_tag, tag)
+    if kind not in (_PROBE, _PROBED):
+        raise PacketFault("malformed", f"a probe of kind {kind}")
+    return StreamProbe(kind == _PROBE, *_ACK.unpack_from(data, _EXCHANGE.size))
 
 
 def parse_state(data: bytes, tag: int) -> State:

@@ -93,7 +93,8 @@ def test_any_bytes_are_a_packet_or_a_fault(data: bytes) -> None:
     for parse in (
         lambda: wire.parse_packet(data, TAG),
         lambda: wire.parse_packet(wire.encode_head(TAG) + data, TAG),
-        lambda: wire.parse_state(data, TAG),
+        lambda: wire.parse_exchange(data, TAG),
+        lambda: wire.parse_exchange(wire.encode_head(TAG) + data, TAG),
         lambda: parse_digest(data),
         lambda: ring.open(data),
         lambda: ring.open(b"\x81" + data),

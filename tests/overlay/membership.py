@@ -16,8 +16,10 @@ from sprawl.core.gossip.settings import GossipSettings
 from tests.overlay.tables import Table, seconds
 from tests.overlay.world import Node, World
 
-SWIM = GossipSettings(has_local_health=False, has_dynamic_suspicion=False, has_buddies=False)
-LIFEGUARD = GossipSettings()
+LIFEGUARD = GossipSettings(has_stream_probes=False)
+"""Datagrams alone, as in the papers: streams lose nothing in a `World`, and would hide what loss
+does."""
+SWIM = replace(LIFEGUARD, has_local_health=False, has_dynamic_suspicion=False, has_buddies=False)
 CONFIGURATIONS = (
     ("SWIM", SWIM),
     ("+ local health", replace(SWIM, has_local_health=True)),

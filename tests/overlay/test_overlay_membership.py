@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sprawl.core.gossip.model import EventKind
+from sprawl.core.gossip.settings import GossipSettings
 from tests.overlay.membership import (
     LIFEGUARD,
     SETTLE_MS,
@@ -45,6 +46,12 @@ def test_loss_alone_kills_nobody() -> None:
     world.run_until(SETTLE_MS + 120_000)
     assert not any(kind is EventKind.DEAD for kind, _, _ in record.counts)
     assert any(kind is EventKind.ALIVE for kind, _, _ in record.counts)
+
+
+def test_a_network_without_datagrams_is_no_reason_to_suspect_anybody() -> None:
+    world, record = settled(10, 2, 1.0, GossipSettings())
+    world.run_until(SETTLE_MS + 60_000)
+    assert not any(kind in (EventKind.SUSPECT, EventKind.DEAD) for kind, _, _ in record.counts)
 
 
 def test_two_halves_find_each_other_again() -> None:

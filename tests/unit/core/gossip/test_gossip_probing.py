@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from gossip_bench import Bench, address, alive, dead, kinds, member, sent, suspect, tag
+from gossip_bench import TAG, Bench, address, alive, dead, kinds, member, sent, suspect, tag
 
 from sprawl.core.gossip import wire
 from sprawl.core.gossip.lifeguard import Awareness, Suspicion
-from sprawl.core.gossip.model import EventKind, MemberState
+from sprawl.core.gossip.model import AnswerState, EventKind, MemberState, SendState
 from sprawl.core.gossip.settings import GossipSettings
 from sprawl.core.gossip.wire import Ack, Nack, Ping, PingReq
 
@@ -59,6 +59,28 @@ def test_an_answer_through_a_helper_is_an_answer() -> None:
     number, ping = first_ping(bench)
     bench.run(bench.now_ms + bench.settings.probe_timeout_ms)
     bench.hear(Ack(ping.sequence, ping.target), sender=number % 6 + 1)
+    bench.run(bench.now_ms + bench.settings.probe_timeout_ms)
+    assert bench.seen(number) is MemberState.ALIVE
+
+
+def test_a_member_that_answers_over_the_reliable_channel_alone_lives() -> None:
+    """memberlist's fallback ping: the network loses datagrams, or lets none through."""
+    bench, other = Bench(6), Bench(0)
+    number, ping = first_ping(bench)
+    effects = bench.run(bench.now_ms + bench.settings.probe_timeout_ms)
+    (asked,) = (effect for effect in effects if isinstance(effect, SendState))
+    assert asked.address == address(number)
+    assert other.hear_state(asked.data) == []  # it is not the member that is meant
+
+    probe = wire.encode_stream_probe(wire.StreamProbe(True, ping.sequence, tag(0)), TAG)
+    (answer,) = other.hear_state(probe)
+    assert isinstance(answer, AnswerState)
+    told = wire.parse_exchange(answer.data, TAG)
+    assert told == wire.StreamProbe(False, ping.sequence, tag(0))
+
+    bench.hear_state(
+        wire.encode_stream_probe(wire.StreamProbe(False, ping.sequence, tag(number)), TAG)
+    )
     bench.run(bench.now_ms + bench.settings.probe_timeout_ms)
     assert bench.seen(number) is MemberState.ALIVE
 
