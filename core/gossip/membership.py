@@ -271,9 +271,12 @@ class Membership:
             self._awareness.add(1)
             self._roster.stood_still(lag_ms)
             self._prober.stood_still(now_ms)
-        for forgotten in self._roster.tick(now_ms):
-            self._loads.pop(forgotten, None)
-            self._load_news.discard(forgotten)
+        forgotten, died = self._roster.tick(now_ms)
+        for member_id in forgotten:
+            self._loads.pop(member_id, None)
+            self._load_news.discard(member_id)
+        for member in died:  # if it lives, others who know better do not tell it
+            self._send(member.address, [self._roster.rumour_of(member, self.me.id)])
         self._prober.tick(now_ms)
         for task in self._timers.pop_due(now_ms):
             self._do(task, now_ms)

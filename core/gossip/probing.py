@@ -228,9 +228,14 @@ class Prober:
         return None
 
     def hear_ping_req(self, asked: PingReq, sender: PeerAddress, now_ms: int) -> None:
-        """Probe somebody for another member."""
+        """Probe somebody for another member; or tell it that this one died or left, which gossip
+        may have failed to."""
         if len(self._helps) >= GOSSIP_HELPS_MAX:
             self._counters.helps_refused += 1
+            return
+        known = self._roster.get(asked.target)
+        if known is not None and known.is_gone:
+            self._send(sender, [Nack(asked.sequence), self._roster.rumour_of(known, self._me)])
             return
         sequence = self._next_sequence()
         self._helps[sequence] = _Help(asked.sequence, sender, asked.target)

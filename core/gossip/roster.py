@@ -149,12 +149,12 @@ class Roster:
     def next_deadline_ms(self) -> int | None:
         return self._timers.next_deadline_ms()
 
-    def tick(self, now_ms: int) -> list[MemberId]:
+    def tick(self, now_ms: int) -> tuple[list[MemberId], list[Member]]:
         """Suspects whose time is up die; old tombstones are forgotten.
 
-        Returns: the forgotten.
+        Returns: the forgotten, and the dead.
         """
-        forgotten = []
+        forgotten, died = [], []
         for member_id, is_tombstone in self._timers.pop_due(now_ms):
             if is_tombstone:
                 self._forget(member_id)
@@ -163,7 +163,8 @@ class Roster:
             member = self._members[member_id]
             dead = Dead(member_id, member.epoch, member.incarnation, self._me)
             self._end(member, dead, now_ms)
-        return forgotten
+            died.append(self._members[member_id])
+        return forgotten, died
 
     def stood_still(self, lag_ms: int) -> None:
         """This process could hear nobody for so long: suspects get the time back."""

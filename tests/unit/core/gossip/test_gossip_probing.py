@@ -114,6 +114,16 @@ def test_a_helper_passes_the_answer_on_or_says_that_there_is_none() -> None:
     assert (address(1), Nack(78)) in sent(bench.run(asked_ms + 400), Nack)
 
 
+def test_a_helper_that_knows_of_the_end_says_so() -> None:
+    """Gossip reaches everybody with a probability only."""
+    bench = Bench(3)
+    bench.hear(wire.Left(member(2), 1))
+    effects = bench.hear(PingReq(77, member(2), address(2)), sender=1)
+    assert sent(effects, Ping) == []
+    assert sent(effects, Nack) == [(address(1), Nack(77))]
+    assert (address(1), wire.Left(member(2), 1)) in sent(effects, wire.Left)
+
+
 def test_missed_nacks_count_against_ourselves_and_nacks_do_not() -> None:
     """Lifeguard IV.A: who is not even told "no" should doubt itself."""
     silent = Bench(6)
@@ -221,6 +231,7 @@ def test_a_suspect_that_is_not_heard_dies_and_its_death_is_told() -> None:
     bench.hear(suspect(1, 2))
     effects = bench.run(60_000)
     assert kinds(effects, 1) == [EventKind.DEAD]
+    assert (address(1), dead(1, 0)) in sent(effects, wire.Dead)
     assert dead(1, 0) in [message for _, message in sent(effects, wire.Dead)]
 
 
