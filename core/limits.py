@@ -122,6 +122,36 @@ PEER_REFUSAL_WINDOW_MS = 600_000
 PEER_CLOSING_MS_MAX = 1_000
 """How long the last frames of a connection may take when a transport closes."""
 
+# --- core/gossip ---------------------------------------------------------------------------------
+GOSSIP_MEMBERS_MAX = 10_000
+"""Members known at once, those that died or left of late included: the size of cluster Sprawl is
+thought for. More would be strangers with our key, or ids made up."""
+GOSSIP_PACKET_BYTES_MIN = 512
+"""Smallest setting of a packet's size: a probe that carries the longest news still fits, sealed."""
+GOSSIP_PACKET_BYTES_MAX = 65_507
+"""Largest datagram that IPv4 carries; a larger one was never one of ours."""
+GOSSIP_STATE_BYTES_MAX = 4_194_304
+"""Everything a node knows, in one exchange: GOSSIP_MEMBERS_MAX members with usual addresses and
+full digests are 2 MB."""
+GOSSIP_HOST_BYTES_MAX = 45
+"""Longest host in a member's address: an IPv6 address in its longest spelling."""
+GOSSIP_BROADCASTS_MAX = 4_096
+"""Pieces of news on their way: half of a cluster of 8,000 may go at once. The rest comes with the
+next exchange of everything."""
+GOSSIP_HELPS_MAX = 1_024
+"""Probes for others under way: those of a thousand members that all suspect at once."""
+GOSSIP_DIGEST_BYTES_MAX = 200
+"""A load digest; ten of them fit beside a probe."""
+GOSSIP_KEYS_MAX = 8
+"""Keys of a keyring: one in use, one to come, one on its way out, and room for mistakes."""
+GOSSIP_REPLAY_WINDOW = 1_024
+"""Packets of one sender that may overtake each other: what a member sends in ten seconds."""
+GOSSIP_STATE_EXCHANGES_MAX = 16
+"""Exchanges of everything that one node serves at once; a restarted cluster joins through few
+seeds, and who is refused asks again."""
+GOSSIP_STATE_MS_MAX = 10_000
+"""How long one exchange may take, as memberlist's TCPTimeout."""
+
 # --- gateway -------------------------------------------------------------------------------------
 SCRATCH_BYTES = 131_072
 """The receive buffer that all connections of a server share: one read takes at most this much. What
