@@ -38,7 +38,7 @@ from random import Random
 from types import coroutine
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
-from sprawl.core.clock import Clock
+from sprawl.core.clock import Clock, Instant
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.groups.coordinator import CoordinatorState
 from sprawl.core.groups.model import (
@@ -51,7 +51,6 @@ from sprawl.core.groups.model import (
     GroupDescription,
     GroupListing,
     HeartbeatRequest,
-    Instant,
     JoinRequest,
     JoinResult,
     LeaveResult,

@@ -1,0 +1,174 @@
+"""Lookups over a network of nodes: what they find, against looking at all ids."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from overlay.network import Network
+
+from sprawl.core.dht.contacts import Contact, Locality
+from sprawl.core.dht.ids import Key, NodeId
+from sprawl.core.dht.lookup import Lookup
+from sprawl.core.dht.settings import DhtSettings
+from sprawl.core.ids import BrokerId
+
+
+def network(count: int, seed: int = 1, **settings: int) -> Network:
+    found = Network(DhtSettings(**settings), seed)
+    found.add(count)
+    found.fill_tables()
+    return found
+
+
+@pytest.mark.parametrize("dead", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("paths", [1, 3])
+def test_a_lookup_finds_the_closest_living_nodes(dead: float, paths: int) -> None:
+    net = network(300, disjoint_paths=paths)
+    alive = net.kill(dead)
+    rng = Random(2)
+    for _ in range(30):
+        asker = rng.choice(alive)
+        target = Key(rng.getrandbits(256))
+        found = [each.id for each in net.find_nodes(asker, target).closest]
+        others = [each for each in net.true_closest(target, 9) if each != net.contacts[asker].id]
+        assert found == others[:8]
+
+
+def test_codec_and_loss_change_nothing_about_the_result() -> None:
+    net = Network(DhtSettings(), 3, has_codec=True, loss=0.05)
+    net.add(100)
+    net.fill_tables()
+    target = Key(Random(4).getrandbits(256))
+    found = [each.id for each in net.find_nodes(0, target).closest]
+    own = net.contacts[0].id
+    nearest = [each for each in net.true_closest(target, 20) if each != own]
+    assert len(found) == 8
+    assert set(found) <= set(nearest)
+
+
+def test_in_a_small_cluster_every_key_is_one_hop_away() -> None:
+    net = Network(DhtSettings(), 5)
+    for number in net.add(200):
+        net.nodes[number].seed(net.contacts)
+    rng = Random(6)
+    for _ in range(50):
+        done = net.lookup(rng.randrange(200), Key(rng.getrandbits(256)))
+        assert (done.hops, done.requests) == (1, 8)
+
+
+def test_a_node_joins_through_one_other() -> None:
+    # Section 2.3: "To join the network, a node u must have a contact to an already participating
+    # node w. u inserts w into the appropriate k-bucket. u then performs a node lookup for its own
+    # node ID. Finally, u refreshes all k-buckets further away than its closest neighbor."
+    net = network(200)
+    (newcomer,) = net.add(1)
+    node = net.nodes[newcomer]
+    node.table.add(net.contacts[0])
+    net.do(newcomer, node.join(net.now))
+    net.run()
+    nearest = net.true_closest(node.table.own_id, 9)[1:]
+    known = [each.id for each in node.table.closest(node.table.own_id, 8)]
+    assert known == nearest
+    knowers = sum(each.table.get(node.table.own_id) is not None for each in net.nodes)
+    assert knowers >= 8
+
+
+def test_a_node_alone_finds_nobody_at_once() -> None:
+    net = network(1)
+    done = net.lookup(0, Key(1))
+    assert (done.closest, done.record, done.requests) == ((), None, 0)
+
+
+def test_two_calls_for_the_same_key_are_one_lookup() -> None:
+    net = network(50)
+    node = net.nodes[0]
+    sent = node.lookup(Key(1), net.now)
+    assert len(sent) == 3, "alpha"
+    assert node.lookup(Key(1), net.now) == []
+
+
+# --- the lookup alone ---
+
+LOCALITY = Locality("here")
+
+
+def contact(node_id: int, rack: str | None = None) -> Contact:
+    return Contact(NodeId(node_id), BrokerId(node_id % 1000), rack)
+
+
+def lookup(first: list[Contact], *, paths: int = 1, alpha: int = 3, width: int = 8) -> Lookup:
+    return Lookup(Key(0), first, width=width, alpha=alpha, paths=paths, locality=LOCALITY)
+
+
+def test_of_contacts_as_far_away_the_nearer_rack_is_asked_first() -> None:
+    # All of them share the same number of leading bits with the target.
+    first = [contact(1024 + n, "here" if n % 4 == 0 else "there") for n in range(1, 13)]
+    asked = [each.contact for each in lookup(first, width=12).next()]
+    assert [each.rack for each in asked] == ["here"] * 3
+
+
+def test_a_shorter_round_trip_wins_within_a_rack() -> None:
+    locality = Locality("here")
+    near, far = contact(1025, "here"), contact(1026, "here")
+    locality.measured(near.id, 1)
+    locality.measured(far.id, 90)
+    assert sorted([far, near], key=locality.rank) == [near, far]
+
+
+def test_progress_goes_before_locality() -> None:
+    first = [contact(1, "there"), contact(1 << 200, "here")]
+    found = Lookup(Key(0), first, width=8, alpha=1, paths=1, locality=LOCALITY)
+    assert [each.contact.rack for each in found.next()] == ["there"]
+
+
+def test_disjoint_paths_ask_no_node_twice() -> None:
+    # S/Kademlia, section 4.4: "each node is only used once during the whole lookup process to
+    # ensure that the resulting paths are really disjoint".
+    everybody = [contact(number) for number in range(1, 60)]
+    found = lookup(everybody[30:50], paths=3)
+    asked: list[int] = []
+    while turn := found.next():
+        for who, path in turn:
+            asked.append(who.id)
+            found.answered(who.id, path, everybody, None)
+    assert len(asked) == len(set(asked))
+    assert [each.id for each in found.closest()] == list(range(1, 9))
+
+
+def test_contacts_that_one_liar_made_up_are_passed_over() -> None:
+    honest = [contact(1000 + number) for number in range(10)]
+    found = lookup(honest, alpha=1)
+    liar = found.next()[0]
+    made_up = [contact(number) for number in range(1, 21)]
+    found.answered(liar.contact.id, liar.path, made_up, None)
+    asked_in_vain = 0
+    while turn := found.next():
+        for who, path in turn:
+            if who.id < 100:
+                asked_in_vain += 1
+                found.failed(who.id, path)
+            else:
+                found.answered(who.id, path, (), None)
+    assert asked_in_vain == 2
+    assert len(found.closest()) == 8
+
+
+def test_contacts_named_by_two_are_asked_whatever_the_first_was_worth() -> None:
+    first = [contact(1000), contact(1001)]
+    found = lookup(first, alpha=1)
+    one = found.next()[0]
+    named = [contact(number) for number in range(1, 6)]
+    found.answered(one.contact.id, one.path, named, None)
+    other = contact(1001)
+    for _ in range(2):
+        asked = found.next()[0]
+        found.failed(asked.contact.id, asked.path)
+    asked = found.next()[0]
+    assert asked.contact == other, "the first one's word counts no more"
+    found.answered(other.id, 0, named, None)
+    rest = []
+    while turn := found.next():
+        rest.append(turn[0].contact.id)
+        found.answered(turn[0].contact.id, turn[0].path, (), None)
+    assert rest == [3, 4, 5]
