@@ -24,8 +24,8 @@ class DhtSettings:
             have asked. 8: with 30 % of the nodes dead all at once, one key in 15,000 is lost.
         records_enough: answers with a record after which a lookup ends early, None for never. A
             stale route costs a hop, so a gateway may take 3, of the nearest in the network.
-        request_timeout_ms: 1,000. Nodes that are worth asking answer within milliseconds; slower
-            ones may have paused to collect garbage.
+        request_timeout_ms: 500, twice the round trip between the farthest regions. Among three
+            nodes asked at once a dead one holds up a lookup for so long.
         ttl_ms: how long a record lives after its leader published it. 30 minutes: three
             publications in a row may get lost.
         republish_ms: how often a leader says again that it leads, a quarter earlier or later. 10
@@ -42,7 +42,7 @@ class DhtSettings:
     disjoint_paths: int = 1
     holders: int = 8
     records_enough: int | None = None
-    request_timeout_ms: int = 1_000
+    request_timeout_ms: int = 500
     ttl_ms: int = 1_800_000
     republish_ms: int = 600_000
     refresh_ms: int = 3_600_000

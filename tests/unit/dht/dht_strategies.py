@@ -52,7 +52,7 @@ def records(
 ) -> st.SearchStrategy[Record]:
     return st.builds(
         make_record,
-        claim or claims(),
+        claims() if claim is None else claim,
         sequence=number,
         node=number.map(BrokerId),
         expires_ms=i64,
