@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import resource
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from random import Random
 from uuid import UUID
 
@@ -30,8 +30,17 @@ RACKS = 3
 WALL_MS = 1_800_000_000_000
 """Wall time is virtual time plus this."""
 
-Liar = Callable[["Network", int, Message, Contact], Iterable[Send] | None]
-"""What a lying node does with a message: its own sends, or None to be honest about it."""
+
+class Liar:
+    """How a lying node deals with messages. `answers`: does it answer lookups at all?"""
+
+    answers = True
+
+    def lie(
+        self, net: Network, number: int, message: Message, sender: Contact
+    ) -> Iterable[Send] | None:
+        """What it sends instead of the truth, or None to be honest about this message."""
+        raise NotImplementedError
 
 
 class CheapSigner:
@@ -170,12 +179,13 @@ class Network:
         return [number for number, is_dead in enumerate(self.is_dead) if not is_dead]
 
     def true_closest(self, target: int, count: int) -> list[NodeId]:
-        """The living, honest nodes nearest to an id, by looking at all of them."""
-        living = (
+        """The nodes nearest to an id of those that answer, by looking at all of them."""
+        liars = self.liars
+        living = [
             each.id
             for number, each in enumerate(self.contacts)
-            if not self.is_dead[number] and number not in self.liars
-        )
+            if not self.is_dead[number] and (number not in liars or liars[number].answers)
+        ]
         return heapq.nsmallest(count, living, key=lambda each: each ^ target)
 
     # --- time ---
@@ -243,7 +253,7 @@ class Network:
             assert sender is not None
             liar = self.liars.get(number)
             if liar is not None:
-                lies = liar(self, number, message, sender)
+                lies = liar.lie(self, number, message, sender)
                 if lies is not None:
                     self.do(number, lies)
                     continue

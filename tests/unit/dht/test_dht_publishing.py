@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from overlay.network import Network, claim_of, key_of_partition, partition
+from overlay.network import Liar, Network, claim_of, key_of_partition, partition
 
 from sprawl.core.dht.contacts import Contact
 from sprawl.core.dht.effects import AlarmKind, Send
@@ -173,13 +173,16 @@ def test_forged_stale_and_misplaced_records_in_answers_are_not_believed() -> Non
     assert forged.claim.term == 9
     lies = iter([forged, other, stale] * 3)
 
-    def lie(net: Network, number: int, message: Message, sender: Contact) -> list[Send] | None:
-        if not isinstance(message, FindValue):
-            return None
-        return [Send(sender, Found(message.request_id, (), next(lies)))]
+    class Lying(Liar):
+        def lie(
+            self, net: Network, number: int, message: Message, sender: Contact
+        ) -> list[Send] | None:
+            if not isinstance(message, FindValue):
+                return None
+            return [Send(sender, Found(message.request_id, (), next(lies)))]
 
     for number in list(holders(net))[:6]:
-        net.liars[number] = lie
+        net.liars[number] = Lying()
     asker = next(number for number in range(100) if number not in holders(net))
     found = net.lookup(asker, KEY).record
     assert found == true
