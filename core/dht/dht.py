@@ -16,7 +16,7 @@ Whoever owns one gives it messages, calls and the time, and does what the return
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 from sprawl.core.clock import Instant
 from sprawl.core.dht.contacts import Contact, Locality
@@ -37,6 +37,7 @@ from sprawl.core.dht.messages import (
 from sprawl.core.dht.publications import Publications
 from sprawl.core.dht.record_store import RecordStore, refusal
 from sprawl.core.dht.records import Claim, Record, is_genuine, make_record
+from sprawl.core.dht.requests import Publication, Request, Requests, Search
 from sprawl.core.dht.routing_table import RoutingTable
 from sprawl.core.dht.settings import DhtSettings, Identity
 from sprawl.core.ids import LogKey
@@ -48,46 +49,6 @@ from sprawl.core.limits import (
 
 if TYPE_CHECKING:
     from random import Random
-
-_REQUEST_IDS: Final = 1 << 32
-
-
-class _Search:
-    """A lookup under way, and what it is for: to tell the owner, or to store a record there."""
-
-    __slots__ = ("is_told", "lookup", "publishes", "started_ms", "wants_value")
-
-    def __init__(self, lookup: Lookup, now_ms: int, *, wants_value: bool) -> None:
-        self.lookup = lookup
-        self.started_ms = now_ms
-        self.wants_value = wants_value
-        self.is_told = False
-        self.publishes: Record | None = None
-
-
-class _Publication:
-    """A record on its way to its holders."""
-
-    __slots__ = ("asked", "left", "record", "stale", "stored")
-
-    def __init__(self, record: Record, asked: int) -> None:
-        self.record = record
-        self.asked = asked
-        self.left = asked
-        self.stored = 0
-        self.stale = 0
-
-
-class _Request(NamedTuple):
-    """A request that is not answered yet; all have the same timeout, so the oldest is due first.
-
-    `purpose`: the search that asked, the publication that stored, or nothing (a ping, a repair).
-    """
-
-    to: Contact
-    sent_ms: int
-    purpose: _Search | _Publication | None
-    path: int
 
 
 class Dht:
@@ -105,7 +66,6 @@ class Dht:
         "_identity",
         "_locality",
         "_maintenance_ms",
-        "_next_request_id",
         "_publications",
         "_publishing",
         "_requests",
@@ -134,9 +94,8 @@ class Dht:
         self._locality = Locality(identity.contact.rack)
         self._publications = Publications(settings, rng)
         self._publishing = 0
-        self._requests: dict[int, _Request] = {}
-        self._searches: dict[tuple[Key, bool], _Search] = {}
-        self._next_request_id = rng.getrandbits(32)
+        self._requests = Requests(settings, rng)
+        self._searches: dict[tuple[Key, bool], Search] = {}
         # Spread, so that nodes of one process do not all look through their records at once.
         self._maintenance_ms = now.monotonic_ms + rng.randint(1, settings.maintenance_ms)
         self._has_full_view = False
@@ -196,10 +155,7 @@ class Dht:
     @property
     def next_deadline_ms(self) -> int:
         """When `tick` has something to do, on the monotonic clock."""
-        deadline_ms = self._maintenance_ms
-        for request in self._requests.values():
-            deadline_ms = min(deadline_ms, request.sent_ms + self._settings.request_timeout_ms)
-            break
+        deadline_ms = self._requests.next_deadline_ms(self._maintenance_ms)
         if len(self._publications) and self._publishing < DHT_PUBLICATIONS_MAX:
             due_ms = self._publications.next_due_ms()
             if due_ms is not None and due_ms < deadline_ms:
@@ -209,19 +165,21 @@ class Dht:
     def tick(self, now: Instant) -> list[Effect]:
         """Give up requests without an answer, publish again, drop what expired, refresh."""
         effects: list[Effect] = []
-        limit_ms = now.monotonic_ms - self._settings.request_timeout_ms
-        while self._requests:
-            request_id, request = next(iter(self._requests.items()))
-            if request.sent_ms > limit_ms:
-                break
-            del self._requests[request_id]
-            self._unanswered(request, now, effects)
+        for request in self._requests.take_slow(now.monotonic_ms):
+            if isinstance(request.purpose, Search):
+                request.purpose.lookup.slow(request.to.id, request.path)
+                self._go_on(request.purpose, now, effects)
+        for request in self._requests.take_unanswered(now.monotonic_ms):
+            self._unanswered(request, effects)
         self._publish_due(now, effects)
         if now.monotonic_ms >= self._maintenance_ms:
             self._maintenance_ms = now.monotonic_ms + self._settings.maintenance_ms
             self.records.expire(now)
             oldest = self.table.to_ping()
-            effects += [Send(each, Ping(self._open(each, now, None))) for each in oldest]
+            effects += [
+                Send(each, Ping(self._requests.open(each, now.monotonic_ms, None)))
+                for each in oldest
+            ]
             stale_ms = now.monotonic_ms - self._settings.refresh_ms
             for bucket in list(self.table.stale(stale_ms)):
                 self._refresh(bucket, now, effects)
@@ -253,28 +211,29 @@ class Dht:
     def _receive_answer(
         self, message: Found | Stored | Pong, sender: Contact, now: Instant, effects: list[Effect]
     ) -> None:
-        request = self._requests.get(message.request_id)
-        if request is None or request.to.id != sender.id:
+        request = self._requests.get(message.request_id, sender)
+        if request is None:
             self.unasked_count += 1
             return
-        del self._requests[message.request_id]
-        self._locality.measured(sender.id, now.monotonic_ms - request.sent_ms)
         match request.purpose:
-            case _Search() as search if isinstance(message, Found):
+            case Search() as search if isinstance(message, Found):
                 self._found(search, request, message, now, effects)
-            case _Publication() as publication if isinstance(message, Stored):
+            case Publication() as publication if isinstance(message, Stored):
                 self._stored(publication, message.result, effects)
             case None:
                 pass
             case _:
                 # An answer of the wrong kind is as good as none.
-                self._unanswered(request, now, effects)
+                self.unasked_count += 1
+                return
+        self._requests.close(message.request_id)
+        self._locality.measured(sender.id, now.monotonic_ms - request.sent_ms)
         self._publish_due(now, effects)
 
     def _found(
         self,
-        search: _Search,
-        request: _Request,
+        search: Search,
+        request: Request,
         message: Found,
         now: Instant,
         effects: list[Effect],
@@ -296,7 +255,7 @@ class Dht:
         self._go_on(search, now, effects)
 
     def _judge(
-        self, record: Record, search: _Search, now: Instant, effects: list[Effect]
+        self, record: Record, search: Search, now: Instant, effects: list[Effect]
     ) -> StoreResult:
         """Is a record that came with an answer what was asked for, and news? STORED if so."""
         identity = self._identity
@@ -341,7 +300,7 @@ class Dht:
             effects.append(LookupDone(key, None, (), 0, 0, 0))
         return effects
 
-    def _search(self, target: Key, now: Instant, *, wants_value: bool) -> _Search:
+    def _search(self, target: Key, now: Instant, *, wants_value: bool) -> Search:
         """The search for a target, which may be under way already; `_go_on` makes it move."""
         search = self._searches.get((target, wants_value))
         if search is not None:
@@ -359,18 +318,18 @@ class Dht:
         )
         if wants_value:
             lookup.best = self.records.get(target, now)
-        search = _Search(lookup, now.monotonic_ms, wants_value=wants_value)
+        search = Search(lookup, now.monotonic_ms, wants_value=wants_value)
         self._searches[target, wants_value] = search
         self.table.looked_up(target, now.monotonic_ms)
         return search
 
-    def _go_on(self, search: _Search, now: Instant, effects: list[Effect]) -> None:
+    def _go_on(self, search: Search, now: Instant, effects: list[Effect]) -> None:
         lookup = search.lookup
         target = lookup.target
         if self._searches.get((target, search.wants_value)) is not search:
             return
         for contact, path in lookup.next():
-            request_id = self._open(contact, now, search, path)
+            request_id = self._requests.open(contact, now.monotonic_ms, search, path)
             message = (
                 FindValue(request_id, target)
                 if search.wants_value
@@ -437,14 +396,14 @@ class Dht:
         key = key_of(self._identity.cluster_id, record.claim.log_key)
         own = self._identity.contact
         ranked = sorted([own, *closest], key=lambda each: each.id ^ key)[: self._settings.holders]
-        publication = _Publication(record, len(ranked))
+        publication = Publication(record, len(ranked))
         others = [each for each in ranked if each is not own]
         self._send_record(record, others, now, publication, effects)
         if len(others) < len(ranked):
             self._stored(publication, self._take_in(record, now, effects), effects)
 
     def _stored(
-        self, publication: _Publication, result: StoreResult | None, effects: list[Effect]
+        self, publication: Publication, result: StoreResult | None, effects: list[Effect]
     ) -> None:
         """One of the holders answered, or did not."""
         publication.left -= 1
@@ -463,34 +422,24 @@ class Dht:
 
     # --- requests ---
 
-    def _open(
-        self, to: Contact, now: Instant, purpose: _Search | _Publication | None, path: int = 0
-    ) -> int:
-        """The id of a request that is about to be sent."""
-        request_id = self._next_request_id
-        self._next_request_id = (request_id + 1) % _REQUEST_IDS
-        self._requests[request_id] = _Request(to, now.monotonic_ms, purpose, path)
-        return request_id
-
     def _send_record(
         self,
         record: Record,
         to: list[Contact],
         now: Instant,
-        publication: _Publication | None,
+        publication: Publication | None,
         effects: list[Effect],
     ) -> None:
         for contact in to:
-            message = Store(self._open(contact, now, publication), record)
+            message = Store(self._requests.open(contact, now.monotonic_ms, publication), record)
             effects.append(Send(contact, message))
 
-    def _unanswered(self, request: _Request, now: Instant, effects: list[Effect]) -> None:
+    def _unanswered(self, request: Request, effects: list[Effect]) -> None:
         self.table.failed(request.to.id)
         match request.purpose:
-            case _Search() as search:
-                search.lookup.failed(request.to.id, request.path)
-                self._go_on(search, now, effects)
-            case _Publication() as publication:
+            case Search() as search:
+                search.lookup.failed(request.to.id)
+            case Publication() as publication:
                 self._stored(publication, None, effects)
             case None:
                 pass

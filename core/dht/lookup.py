@@ -8,7 +8,7 @@ nearer in the network are asked first.
 With d disjoint paths (S/Kademlia, section 4.4) the first contacts are dealt out, each path follows
 only what it heard itself, and no node is asked twice: a liar can spoil only the path it is on.
 
-Contacts are hearsay until they answer. A node two of whose contacts left requests unanswered, and
+Contacts are hearsay until they answer. A node two of whose contacts left requests unanswered, while
 none answered, is not believed: contacts that nobody else named are passed over.
 """
 
@@ -30,8 +30,9 @@ _FAILED_CONTACTS_MAX: Final = 2
 class _State(enum.IntEnum):
     HEARD = 0
     ASKED = 1
-    ANSWERED = 2
-    FAILED = 3
+    SLOW = 2
+    ANSWERED = 3
+    FAILED = 4
 
 
 class _Candidate:
@@ -148,9 +149,10 @@ class Lookup:
     ) -> None:
         """A node that was asked answered; its record, if any, is genuine."""
         candidate = self._candidates[node]
+        if candidate.state is _State.ASKED:
+            self._under_way[path] -= 1
         candidate.state = _State.ANSWERED
         candidate.record = record
-        self._under_way[path] -= 1
         if candidate.informant is not None:
             self._credit(candidate.informant).answered += 1
         if record is not None:
@@ -172,13 +174,19 @@ class Lookup:
                 self._follow(ranked, contact.id)
         del ranked[DHT_LOOKUP_CANDIDATES_MAX:]
 
-    def failed(self, node: NodeId, path: int) -> None:
-        """A node that was asked did not answer in time."""
+    def slow(self, node: NodeId, path: int) -> None:
+        """A node that was asked has not answered yet. "Nodes that fail to respond quickly are
+        removed from consideration until and unless they do respond" (section 2.3): another one is
+        asked in its place."""
         candidate = self._candidates[node]
-        candidate.state = _State.FAILED
+        candidate.state = _State.SLOW
         self._under_way[path] -= 1
         if candidate.informant is not None:
             self._credit(candidate.informant).failed += 1
+
+    def failed(self, node: NodeId) -> None:
+        """A slow node will not answer any more."""
+        self._candidates[node].state = _State.FAILED
 
     def closest(self) -> list[Contact]:
         """The nearest nodes that answered, nearest first."""
@@ -214,7 +222,7 @@ class Lookup:
         left = self._width
         for _, node in self._paths[path]:
             candidate = self._candidates[node]
-            if candidate.state is _State.FAILED:
+            if candidate.state in (_State.SLOW, _State.FAILED):
                 continue
             if candidate.state is _State.HEARD:
                 if self._is_doubtful(candidate):

@@ -9,7 +9,11 @@ it replaced. Nobody can push living nodes out of a table by flooding it with new
     heard(c) --+-- known ------> to the end of its bucket
                +-- room -------> appended
                +-- full -------> replacement cache; the oldest is due for a ping
-    failed(c) -- second time --> removed; the latest replacement takes its place
+    failed(c) --+-- once --------> out of use, pinged each minute, until it is heard of
+                +-- twice -------> replaced by the latest newcomer, as soon as there is one
+
+A contact without a successor stays, so that a node whose own network is down does not forget
+everybody (section 4.1).
 
 Pings are not sent at once but collected once a minute (section 4.1 delays them for the same
 reason): the node pinged hears of a newcomer itself, whose ping would make the next one ping, and
@@ -21,8 +25,7 @@ failures are kept for those that fail.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from sprawl.core.dht.contacts import Contact
@@ -32,8 +35,10 @@ from sprawl.core.limits import DHT_FULL_VIEW_NODES_MAX, DHT_REPLACEMENTS_MAX
 if TYPE_CHECKING:
     from random import Random
 
-_FAILURES_MAX: Final = 2
-"""Unanswered requests in a row after which a contact is given up: one may be a lost message."""
+_FAILURES_REPLACED: Final = 2
+"""Unanswered requests in a row after which a newcomer may take the place: one may have got lost."""
+_FAILURES_FORGOTTEN: Final = 60
+"""And after which a contact goes even if nobody waits for its place: an hour of pings."""
 
 
 class _Bucket:
@@ -120,16 +125,25 @@ class RoutingTable:
                 return
         if len(contacts) < self._bucket_max:
             contacts.append(contact)
-        else:
-            self._wait(bucket, contact)
+            return
+        for place, each in enumerate(contacts):
+            if self._failures and self._failures.get(each.id, 0) >= _FAILURES_REPLACED:
+                del self._failures[each.id]
+                del contacts[place]
+                contacts.append(contact)
+                return
+        self._wait(bucket, contact)
 
     def to_ping(self) -> list[Contact]:
-        """The oldest contact of each bucket that newcomers wait for, since the last call."""
-        found = []
+        """Who has to show that it lives: the oldest contact of each bucket that newcomers wait
+        for since the last call, and those that left their last request unanswered."""
+        failing = self._failures or {}
+        found = [each for each in self if each.id in failing] if failing else []
         for bucket in self._buckets:
             if bucket is not None and bucket.is_ping_due and bucket.contacts:
                 bucket.is_ping_due = False
-                found.append(bucket.contacts[0])
+                if bucket.contacts[0].id not in failing:
+                    found.append(bucket.contacts[0])
         return found
 
     @staticmethod
@@ -159,7 +173,8 @@ class RoutingTable:
             self._failures = {}
         failures = self._failures.get(node, 0) + 1
         self._failures[node] = failures
-        if failures >= _FAILURES_MAX:
+        has_successor = bool(bucket.replacements) and len(bucket.contacts) <= self._bucket_max
+        if failures >= (_FAILURES_REPLACED if has_successor else _FAILURES_FORGOTTEN):
             self.remove(node)
 
     def remove(self, node: NodeId) -> None:
@@ -183,40 +198,52 @@ class RoutingTable:
         return self._failures is not None and node in self._failures
 
     def closest(self, target: int, count: int) -> list[Contact]:
-        """The known nodes nearest to an id, nearest first.
+        """The known nodes nearest to an id, nearest first; those that fail only if there are not
+        enough others."""
+        if self._failures:
+            found = self._closest(target, count, self._failures)
+            if len(found) == count:
+                return found
+        return self._closest(target, count, {})
 
-        Buckets come in the order of their distance: the one that the target falls in; then, from
-        there towards the own id, those whose bit of the distance is set; then back, those whose
-        bit is not; then the ones farther away. All of a bucket is nearer than all of the next.
-        """
+    def _closest(self, target: int, count: int, skipped: Mapping[NodeId, int]) -> list[Contact]:
+        """Buckets come in the order of their distance: the one that the target falls in; then,
+        from there towards the own id, those whose bit of the distance is set; then back, those
+        whose bit is not; then the ones farther away. All of one is nearer than all of the next."""
+        found: list[Contact] = []
+        for bucket in self._by_distance(target):
+            contacts = bucket.contacts
+            if skipped:
+                contacts = [each for each in contacts if each.id not in skipped]
+            # Distances of different nodes differ: the comparison never reaches the contact.
+            ranked = sorted([(each[0] ^ target, each) for each in contacts])
+            found += [each for _, each in ranked[: count - len(found)]]
+            if len(found) >= count:
+                break
+        return found
+
+    def _by_distance(self, target: int) -> Iterator[_Bucket]:
         buckets = self._buckets
+        size = len(buckets)
         distance = self.own_id ^ target
         home = ID_BITS - distance.bit_length()
-        found: list[Contact] = []
-        size = len(buckets)
         if home < size:
-            bucket = buckets[home]
-            if bucket is not None and _take(found, bucket.contacts, target, count):
-                return found
+            if (bucket := buckets[home]) is not None:
+                yield bucket
             bits = distance >> (ID_BITS - size)
-            nearer: list[_Bucket] = []
             farther: list[_Bucket] = []
             for place in range(home + 1, size):
                 bucket = buckets[place]
-                if bucket is not None and bucket.contacts:
-                    is_set = bits >> (size - 1 - place) & 1
-                    (nearer if is_set else farther).append(bucket)
-            for bucket in nearer:
-                if _take(found, bucket.contacts, target, count):
-                    return found
-            for bucket in reversed(farther):
-                if _take(found, bucket.contacts, target, count):
-                    return found
+                if bucket is None or not bucket.contacts:
+                    continue
+                if bits >> (size - 1 - place) & 1:
+                    yield bucket
+                else:
+                    farther.append(bucket)
+            yield from reversed(farther)
         for place in range(min(home, size) - 1, -1, -1):
-            bucket = buckets[place]
-            if bucket is not None and _take(found, bucket.contacts, target, count):
-                return found
-        return found
+            if (bucket := buckets[place]) is not None:
+                yield bucket
 
     def looked_up(self, target: int, now_ms: int) -> None:
         """A lookup went through the bucket of this id: it needs no refresh for a while."""
@@ -264,14 +291,3 @@ class RoutingTable:
                 assert bucket.replacements is not None
                 del bucket.replacements[place]
                 return
-
-
-def _take(found: list[Contact], contacts: list[Contact], target: int, count: int) -> bool:
-    """Add the nearest of a bucket; are there enough now?"""
-    # Distances of different nodes differ, so that the comparison never reaches the contact.
-    ranked = sorted([(each[0] ^ target, each) for each in contacts], key=_DISTANCE)
-    found += [each for _, each in ranked[: count - len(found)]]
-    return len(found) >= count
-
-
-_DISTANCE: Final = itemgetter(0)

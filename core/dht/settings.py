@@ -24,8 +24,11 @@ class DhtSettings:
             have asked. 8: with 30 % of the nodes dead all at once, one key in 15,000 is lost.
         records_enough: answers with a record after which a lookup ends early, None for never. A
             stale route costs a hop, so a gateway may take 3, of the nearest in the network.
-        request_timeout_ms: 500, twice the round trip between the farthest regions. Among three
-            nodes asked at once a dead one holds up a lookup for so long.
+        slow_request_ms: a lookup asks somebody else in the place of a node that did not answer for
+            so long: what a dead node costs. 100 is above what a round trip within a region takes;
+            across regions lookups ask a few more nodes.
+        request_timeout_ms: when an answer comes too late, 1,000. It lasts longer than a pause to
+            collect garbage.
         ttl_ms: how long a record lives after its leader published it. 30 minutes: three
             publications in a row may get lost.
         republish_ms: how often a leader says again that it leads, a quarter earlier or later. 10
@@ -42,7 +45,8 @@ class DhtSettings:
     disjoint_paths: int = 1
     holders: int = 8
     records_enough: int | None = None
-    request_timeout_ms: int = 500
+    slow_request_ms: int = 100
+    request_timeout_ms: int = 1_000
     ttl_ms: int = 1_800_000
     republish_ms: int = 600_000
     refresh_ms: int = 3_600_000
@@ -59,7 +63,9 @@ class DhtSettings:
             raise ValueError("records_enough has to be at least 1")
         if not 0 < self.republish_ms < self.ttl_ms:
             raise ValueError("republish_ms has to be below ttl_ms, both above 0")
-        if min(self.request_timeout_ms, self.refresh_ms, self.maintenance_ms) < 1:
+        if not 0 < self.slow_request_ms <= self.request_timeout_ms:
+            raise ValueError("slow_request_ms has to be in (0, request_timeout_ms]")
+        if min(self.refresh_ms, self.maintenance_ms) < 1:
             raise ValueError("times have to be above 0")
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from overlay.liars import Colluding, Dropping, Inventing, Stale
 from overlay.network import Liar, Network, claim_of, key_of_partition, resident_mib
 from sprawl.core.dht.effects import LookupDone
-from sprawl.core.dht.ids import Key
+from sprawl.core.dht.ids import Key, NodeId
 from sprawl.core.dht.records import Record
 from sprawl.core.dht.settings import DhtSettings
 
@@ -119,9 +119,9 @@ def _lied_to(
     honest = [number for number in range(count) if number not in net.liars]
     for number in range(lookups):
         _publish(net, number, rng.choice(honest), term=2)
-    done = []
-    for number in range(lookups):
-        done.append(net.lookup(rng.choice(honest), key_of_partition(number)))
+    askers = [rng.choice(honest) for _ in range(lookups)]
+    done = [net.lookup(asker, key_of_partition(n)) for n, asker in enumerate(askers)]
+    closest = [_closest_found(net, a, each) for a, each in zip(askers, done, strict=True)]
     current = [each.record is not None and each.record.claim.term == 2 for each in done]
     return {
         "lie": kind,
@@ -129,7 +129,7 @@ def _lied_to(
         "paths": paths,
         "registry": "yes" if has_registry else "no",
         "current record": sum(current) / lookups,
-        "of the 8 closest": _closest_found(net, done),
+        "of the 8 closest": statistics.mean(closest),
         "requests": statistics.mean(each.requests for each in done),
         "requests max": max(each.requests for each in done),
         "ms": statistics.mean(each.took_ms for each in done),
@@ -164,7 +164,8 @@ class Churn:
         for number in range(self._partitions):
             self._elect(number)
         done: list[LookupDone] = []
-        current = []
+        current: list[bool] = []
+        closest: list[float] = []
         messages = 0
         end_ms = CHURN_WARM_MS + CHURN_LASTS_MS
         while net.now_ms < end_ms:
@@ -177,6 +178,8 @@ class Churn:
             for asker, number, expected in self._take_answered():
                 found = net.lookups.pop((asker, key_of_partition(number)))
                 done.append(found)
+                if number % 10 == 0:
+                    closest.append(_closest_found(net, asker, found))
                 current.append(found.record is not None and found.record.claim.term >= expected)
         requests = sum(each.requests for each in done)
         background = net.messages - messages - 2 * requests
@@ -185,7 +188,7 @@ class Churn:
             "lifetime min": self._lifetime_min,
             "lookups": len(done),
             "current record": sum(current) / len(current),
-            "of the 8 closest": _closest_found(net, done[-100:]),
+            "of the 8 closest": statistics.mean(closest),
             "hops": statistics.mean(each.hops for each in done),
             "requests": requests / len(done),
             "ms": statistics.mean(each.took_ms for each in done),
@@ -258,8 +261,7 @@ def _nodes_found(net: Network, alive: Sequence[int], targets: Sequence[Key], rng
     took_s = time.process_time() - started
     exact = 0
     for asker, each in zip(askers, done, strict=True):
-        own = net.contacts[asker].id
-        expected = [node for node in net.true_closest(each.key, 9) if node != own][:8]
+        expected = _nearest_others(net, asker, each.key)
         exact += [node.id for node in each.closest] == expected
     hops = [each.hops for each in done]
     took_ms = sorted(each.took_ms for each in done)
@@ -268,17 +270,20 @@ def _nodes_found(net: Network, alive: Sequence[int], targets: Sequence[Key], rng
         "hops": statistics.mean(hops),
         "hops max": max(hops),
         "requests": statistics.mean(each.requests for each in done),
-        "messages": (net.messages - messages) / len(done),
+        "messages with upkeep": (net.messages - messages) / len(done),
         "ms": statistics.mean(took_ms),
         "ms p99": took_ms[int(len(done) * 0.99)],
         "lookups/s": len(done) / took_s,
     }
 
 
-def _closest_found(net: Network, done: Sequence[LookupDone]) -> float:
-    """Which share of the nodes that are the nearest the lookups ended with."""
-    share = 0.0
-    for each in done:
-        expected = set(net.true_closest(each.key, 8))
-        share += len(expected & {node.id for node in each.closest}) / max(1, len(expected))
-    return share / len(done)
+def _closest_found(net: Network, asker: int, done: LookupDone) -> float:
+    """Which share of the nearest nodes, other than who asked, a lookup ended with."""
+    expected = _nearest_others(net, asker, done.key)
+    found = {node.id for node in done.closest}
+    return sum(each in found for each in expected) / max(1, len(expected))
+
+
+def _nearest_others(net: Network, asker: int, key: Key) -> list[NodeId]:
+    own = net.contacts[asker].id
+    return [node for node in net.true_closest(key, 9) if node != own][:8]

@@ -147,7 +147,7 @@ def test_contacts_that_one_liar_made_up_are_passed_over() -> None:
         for who, path in turn:
             if who.id < 100:
                 asked_in_vain += 1
-                found.failed(who.id, path)
+                found.slow(who.id, path)
             else:
                 found.answered(who.id, path, (), None)
     assert asked_in_vain == 2
@@ -163,7 +163,7 @@ def test_contacts_named_by_two_are_asked_whatever_the_first_was_worth() -> None:
     other = contact(1001)
     for _ in range(2):
         asked = found.next()[0]
-        found.failed(asked.contact.id, asked.path)
+        found.slow(asked.contact.id, asked.path)
     asked = found.next()[0]
     assert asked.contact == other, "the first one's word counts no more"
     found.answered(other.id, 0, named, None)

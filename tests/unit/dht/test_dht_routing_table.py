@@ -96,6 +96,45 @@ def test_a_dead_oldest_contact_is_replaced_by_the_newcomer_heard_of_last() -> No
     assert len(found) == K
 
 
+def test_contacts_that_fail_are_out_of_use_until_they_are_heard_of() -> None:
+    found = table()
+    for number in range(3):
+        found.heard(far(number))
+    found.failed(far(0).id)
+    assert found.closest(TOP, 2) == [far(1), far(2)]
+    assert found.to_ping() == [far(0)]
+    found.heard(far(0))
+    assert found.closest(TOP, 2) == [far(0), far(1)]
+    assert found.to_ping() == []
+
+
+def test_a_node_whose_own_network_is_down_forgets_nobody() -> None:
+    # Section 4.1: "When a k-bucket is not full or its replacement cache is empty, Kademlia merely
+    # flags stale contacts rather than remove them. This ensures, among other things, that if a
+    # node's own network connection goes down temporarily, the node won't completely void all of
+    # its k-buckets."
+    found = table()
+    for number in range(K):
+        found.heard(far(number))
+    for _ in range(30):
+        for number in range(K):
+            found.failed(far(number).id)
+    assert len(found) == K
+    assert found.closest(TOP, 3) == [far(0), far(1), far(2)], "rather these than nobody"
+    found.heard(far(K))
+    assert found.get(far(K).id) == far(K), "a newcomer takes the place of one that is flagged"
+    assert len(found) == K
+
+
+def test_a_contact_that_is_silent_for_an_hour_of_pings_is_forgotten() -> None:
+    found = table()
+    found.heard(far(0))
+    for _ in range(60):
+        assert found.to_ping() in ([], [far(0)])
+        found.failed(far(0).id)
+    assert len(found) == 0
+
+
 def test_an_answer_clears_what_failed_before() -> None:
     found = table()
     found.heard(far(0))
