@@ -37,17 +37,19 @@ if TYPE_CHECKING:
 
 _FAILURES_REPLACED: Final = 2
 """Unanswered requests in a row after which a newcomer may take the place: one may have got lost."""
+_PINGED_MAX: Final = 3
+"""Contacts of one bucket that are pinged in one minute: all of it within seven."""
 _FAILURES_FORGOTTEN: Final = 60
 """And after which a contact goes even if nobody waits for its place: an hour of pings."""
 
 
 class _Bucket:
-    __slots__ = ("contacts", "is_ping_due", "looked_up_ms", "replacements")
+    __slots__ = ("contacts", "looked_up_ms", "newcomers", "replacements")
 
     def __init__(self, now_ms: int) -> None:
         self.contacts: list[Contact] = []
         self.replacements: list[Contact] | None = None
-        self.is_ping_due = False
+        self.newcomers = 0
         self.looked_up_ms = now_ms
 
 
@@ -135,15 +137,16 @@ class RoutingTable:
         self._wait(bucket, contact)
 
     def to_ping(self) -> list[Contact]:
-        """Who has to show that it lives: the oldest contact of each bucket that newcomers wait
-        for since the last call, and those that left their last request unanswered."""
+        """Who has to show that it lives: in each bucket as many of the oldest contacts as
+        newcomers came to wait since the last call, up to three; and those that left their last
+        request unanswered."""
         failing = self._failures or {}
         found = [each for each in self if each.id in failing] if failing else []
         for bucket in self._buckets:
-            if bucket is not None and bucket.is_ping_due and bucket.contacts:
-                bucket.is_ping_due = False
-                if bucket.contacts[0].id not in failing:
-                    found.append(bucket.contacts[0])
+            if bucket is not None and bucket.newcomers:
+                oldest = bucket.contacts[: min(bucket.newcomers, _PINGED_MAX)]
+                bucket.newcomers = 0
+                found += [each for each in oldest if each.id not in failing]
         return found
 
     @staticmethod
@@ -156,7 +159,7 @@ class RoutingTable:
                 del waiting[place]
                 break
         else:
-            bucket.is_ping_due = True
+            bucket.newcomers += 1
         waiting.append(contact)
         if len(waiting) > DHT_REPLACEMENTS_MAX:
             del waiting[0]

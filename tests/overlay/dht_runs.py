@@ -178,7 +178,7 @@ class Churn:
             for asker, number, expected in self._take_answered():
                 found = net.lookups.pop((asker, key_of_partition(number)))
                 done.append(found)
-                if number % 10 == 0:
+                if len(done) % 5 == 0:
                     closest.append(_closest_found(net, asker, found))
                 current.append(found.record is not None and found.record.claim.term >= expected)
         requests = sum(each.requests for each in done)
