@@ -18,7 +18,7 @@ from sprawl.core.dht.settings import DhtSettings
 
 Row = dict[str, float | str]
 
-PATHS: Final = 3
+PATHS: Final = (1, 3, 8)
 SIZES: Final = (10, 30, 100, 300, 1_000, 3_000, 10_000)
 LIES: Final = ("drop", "invent", "collude", "stale")
 CHURN_STEP_MS: Final = 1_000
@@ -94,7 +94,7 @@ def lies(count: int, shares: Sequence[float], lookups: int, seed: int) -> Iterat
     """Lookups of records while a share of the nodes lies, on one path and on disjoint ones."""
     for kind in LIES:
         for share in shares:
-            for paths in (1, PATHS):
+            for paths in PATHS:
                 yield _lied_to(count, kind, share, lookups, seed, paths, has_registry=False)
             if kind == "invent":
                 yield _lied_to(count, kind, share, lookups, seed, 1, has_registry=True)
