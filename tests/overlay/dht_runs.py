@@ -21,6 +21,7 @@ Row = dict[str, float | str]
 PATHS: Final = (1, 3, 8)
 SIZES: Final = (10, 30, 100, 300, 1_000, 3_000, 10_000)
 LIES: Final = ("drop", "invent", "collude", "stale")
+_NEVER_MS: Final = 1 << 50
 CHURN_STEP_MS: Final = 1_000
 CHURN_WARM_MS: Final = 10 * 60_000
 CHURN_LASTS_MS: Final = 20 * 60_000
@@ -30,9 +31,18 @@ SETTLED_MS: Final = 5_000
 """A record counts as current if it was, so long before the lookup."""
 
 
-def network(count: int, seed: int, *, paths: int = 1, has_registry: bool = False) -> Network:
-    """Nodes whose tables are as a long life would have filled them."""
-    settings = DhtSettings(disjoint_paths=paths)
+def network(
+    count: int,
+    seed: int,
+    *,
+    paths: int = 1,
+    has_registry: bool = False,
+    has_upkeep: bool = False,
+) -> Network:
+    """Nodes whose tables are as a long life would have filled them. Without upkeep there is
+    nothing but the lookups that are measured."""
+    maintenance_ms = DhtSettings().maintenance_ms if has_upkeep else _NEVER_MS
+    settings = DhtSettings(disjoint_paths=paths, maintenance_ms=maintenance_ms)
     net = Network(settings, seed, has_registry=has_registry)
     net.add(count)
     net.fill_tables()
@@ -95,14 +105,22 @@ def lies(count: int, shares: Sequence[float], lookups: int, seed: int) -> Iterat
     for kind in LIES:
         for share in shares:
             for paths in PATHS:
-                yield _lied_to(count, kind, share, lookups, seed, paths, has_registry=False)
+                yield lied_to(count, kind, share, lookups, seed, paths=paths)
             if kind == "invent":
-                yield _lied_to(count, kind, share, lookups, seed, 1, has_registry=True)
+                yield lied_to(count, kind, share, lookups, seed, has_registry=True)
 
 
-def _lied_to(
-    count: int, kind: str, share: float, lookups: int, seed: int, paths: int, *, has_registry: bool
+def lied_to(
+    count: int,
+    kind: str,
+    share: float,
+    lookups: int,
+    seed: int,
+    *,
+    paths: int = 1,
+    has_registry: bool = False,
 ) -> Row:
+    """Lookups of records, each published twice: before some of the nodes lie, and while they do."""
     net = network(count, seed, paths=paths, has_registry=has_registry)
     rng = Random(seed)
     old: dict[Key, Record] = {}
@@ -147,7 +165,7 @@ class Churn:
     """One network whose nodes live for so long on average."""
 
     def __init__(self, count: int, lifetime_min: float, seed: int) -> None:
-        self._net = network(count, seed)
+        self._net = network(count, seed, has_upkeep=True)
         self._rng = Random(seed)
         self._count = count
         self._lifetime_min = lifetime_min
@@ -270,7 +288,7 @@ def _nodes_found(net: Network, alive: Sequence[int], targets: Sequence[Key], rng
         "hops": statistics.mean(hops),
         "hops max": max(hops),
         "requests": statistics.mean(each.requests for each in done),
-        "messages with upkeep": (net.messages - messages) / len(done),
+        "messages": (net.messages - messages) / len(done),
         "ms": statistics.mean(took_ms),
         "ms p99": took_ms[int(len(done) * 0.99)],
         "lookups/s": len(done) / took_s,
