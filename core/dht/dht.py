@@ -140,7 +140,8 @@ class Dht:
 
     def store(self, claim: Claim, now: Instant) -> list[Effect]:
         """This node leads a partition, or something about that changed: tell the nodes nearest to
-        its key at once and every `republish_ms`, each time ending with `StoreDone`."""
+        its key at once and every `republish_ms`, each time ending with `StoreDone`. Beyond
+        `DHT_PUBLISHED_MAX` partitions nothing is published: they are found by asking a replica."""
         effects: list[Effect] = []
         if self._publications.claim(claim, now.monotonic_ms):
             self._publish_due(now, effects)

@@ -28,7 +28,7 @@ class LookupDone(NamedTuple):
             that the partition does not exist.
         closest: the nearest nodes that answered, nearest first.
         hops: nodes one after the other to hear of the nearest one.
-        requests: that were sent.
+        requests: that were sent. 0: too many lookups are under way, or no node is known.
         took_ms: from the call to now.
     """
 

@@ -176,8 +176,7 @@ class RoutingTable:
             self._failures = {}
         failures = self._failures.get(node, 0) + 1
         self._failures[node] = failures
-        has_successor = bool(bucket.replacements) and len(bucket.contacts) <= self._bucket_max
-        if failures >= (_FAILURES_REPLACED if has_successor else _FAILURES_FORGOTTEN):
+        if failures >= (_FAILURES_REPLACED if bucket.replacements else _FAILURES_FORGOTTEN):
             self.remove(node)
 
     def remove(self, node: NodeId) -> None:
