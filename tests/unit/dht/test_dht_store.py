@@ -145,6 +145,15 @@ def test_expired_records_are_dropped() -> None:
     assert len(found) == 24
 
 
+def test_a_renewed_record_does_not_keep_others_from_expiring() -> None:
+    found = store()
+    found.put(record(0, left_ms=1_000), START)
+    found.put(record(1, left_ms=2_000), START)
+    found.put(record(0, sequence=2, left_ms=9_000), START)
+    found.expire(later(2_000))
+    assert len(found) == 1
+
+
 def test_a_full_store_keeps_the_keys_nearest_to_the_node() -> None:
     found = store(records_max=32)
     everything = [record(partition) for partition in range(200)]
