@@ -5,12 +5,13 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from overlay.network import Network
+from overlay.network import Network, claim_of
 
 from sprawl.core.dht.contacts import Contact, Locality
 from sprawl.core.dht.ids import Key, NodeId
 from sprawl.core.dht.lookup import Lookup
-from sprawl.core.dht.settings import DhtSettings
+from sprawl.core.dht.records import make_record
+from sprawl.core.dht.settings import DhtSettings, Unsigned
 from sprawl.core.ids import BrokerId
 
 
@@ -134,6 +135,49 @@ def test_disjoint_paths_ask_no_node_twice() -> None:
             found.answered(who.id, path, everybody, None)
     assert len(asked) == len(set(asked))
     assert [each.id for each in found.closest()] == list(range(1, 9))
+
+
+def test_a_path_ends_at_nodes_that_another_one_asked() -> None:
+    first = [contact(1000 + number) for number in range(6)]
+    nearest = [contact(number) for number in range(1, 9)]
+    found = lookup(first, paths=3)
+    asked = []
+    while turn := found.next():
+        for who, path in turn:
+            asked.append(who.id)
+            found.answered(who.id, path, nearest, None)
+    assert len(asked) == 3 + 8, "one of the first on each path, and the nearest"
+
+
+def test_a_late_answer_counts_and_makes_no_room() -> None:
+    found = lookup([contact(1), contact(2), contact(3)], alpha=1)
+    (one,) = found.next()
+    found.slow(one.contact.id, one.path)
+    (two,) = found.next()
+    found.answered(one.contact.id, one.path, (), None)
+    assert found.next() == [], "the second one is still under way"
+    found.answered(two.contact.id, two.path, (), None)
+    assert [each.contact for each in found.next()] == [contact(3)]
+    assert found.closest() == [contact(1), contact(2)]
+
+
+@pytest.mark.parametrize("terms", [(1, 2), (2, 1)])
+def test_the_best_record_is_the_latest_whoever_answers_first(terms: tuple[int, int]) -> None:
+    found = lookup([contact(1), contact(2)])
+    for term, (who, path) in zip(terms, found.next(), strict=True):
+        record = make_record(
+            claim_of(1, 1, term),
+            sequence=1,
+            node=BrokerId(1),
+            expires_ms=1,
+            cluster_id="c",
+            credential=b"",
+            signer=Unsigned(),
+        )
+        found.answered(who.id, path, (), record)
+    assert found.best is not None
+    assert found.best.claim.term == 2
+    assert [each.id for each in found.lacking()] == [1 + terms.index(1)]
 
 
 def test_contacts_that_one_liar_made_up_are_passed_over() -> None:

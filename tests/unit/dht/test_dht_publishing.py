@@ -142,6 +142,17 @@ def test_publications_are_jittered() -> None:
     assert 0 < republished < 32
 
 
+def test_a_leader_that_changes_often_is_published_as_it_is_at_last() -> None:
+    net = network()
+    node = net.nodes[7]
+    for term in range(1, 200):
+        net.do(7, node.store(claim_of(PARTITION, 7, term), net.now))
+    net.run()
+    assert [done.record.claim.term for done in net.stores] == [199]
+    publish(net, leader=7, number=PARTITION + 1)
+    assert len(net.stores) == 2, "nothing is counted as under way any more"
+
+
 def test_two_leaders_of_one_term_raise_an_alarm() -> None:
     net = network()
     publish(net, leader=7, term=4)
@@ -192,7 +203,7 @@ def test_forged_stale_and_misplaced_records_in_answers_are_not_believed() -> Non
 
 
 def _record_of_other_key(net: Network) -> Record:
-    publish(net, leader=9, number=PARTITION + 1)
+    publish(net, leader=9, term=9, number=PARTITION + 1)
     key = key_of_partition(PARTITION + 1)
     return next(each for node in net.nodes if (each := node.records.get(key, net.now)))
 
