@@ -3,7 +3,8 @@
 Whoever owns one gives it messages, calls and the time, and does what the returned effects say:
 
 1.  `receive(message, sender, now)` for each message, with the sender that the transport proved.
-2.  `tick(now)` at `next_deadline_ms` at the latest. Ticking earlier does no harm.
+2.  `tick(now)` at `next_deadline_ms` at the latest; any call may bring that nearer. Ticking earlier
+    does no harm.
 3.  `seed` with what membership knows, whenever that changes; `forget` for who left or died.
     A node that knows few of many members calls `join`.
 4.  `store(claim)` when a partition's leader is here or something about it changed, `withdraw` when
@@ -229,7 +230,6 @@ class Dht:
                 return
         self._requests.close(message.request_id)
         self._locality.measured(sender.id, now.monotonic_ms - request.sent_ms)
-        self._publish_due(now, effects)
 
     def _found(
         self,

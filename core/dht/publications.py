@@ -60,8 +60,6 @@ class Publications:
             known = self._claims[claim.log_key] = _Published(claim)
         elif (claim.term, claim.config_index) < (known.claim.term, known.claim.config_index):
             return False
-        elif claim.term > known.claim.term:
-            known.sequence = 0
         known.claim = claim
         self._schedule(known, now_ms)
         return True

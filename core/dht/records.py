@@ -60,7 +60,7 @@ class Record(NamedTuple):
 
     Args:
         claim: what it says.
-        sequence: grows with each publication of the same leader in the same term.
+        sequence: grows with each publication of the same node.
         node: the leader's, as the transport names it.
         expires_ms: wall time after which nobody keeps it. No part of the order.
         credential: of the node that signed; its hash is the id of that node.
