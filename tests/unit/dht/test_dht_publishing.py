@@ -59,24 +59,32 @@ def test_one_fresh_record_wins_over_any_number_of_stale_ones() -> None:
     # PyPI's kademlia returns the value that most nodes gave.
     net = network()
     publish(net, leader=7, term=1)
-    fresh = net.nodes[8].table.own_id
-    signed_by_8 = _record(net, leader=8, term=2)
+    fresh = net.nodes[9].table.own_id
+    signed_by_9 = _record(net, leader=9, term=2)
     (keeper, *_) = holders(net)
-    net.nodes[keeper].records.put(signed_by_8, net.now)
+    net.nodes[keeper].records.put(signed_by_9, net.now)
     found = net.lookup(50, KEY).record
     assert found is not None
     assert (found.claim.term, found.publisher) == (2, fresh)
 
 
+def test_what_a_node_holds_itself_counts_in_its_lookups() -> None:
+    net = network()
+    publish(net, leader=7, term=1)
+    newer = _record(net, leader=9, term=2)
+    net.nodes[50].records.put(newer, net.now)
+    assert net.lookup(50, KEY).record == newer
+
+
 def test_a_lookup_gives_the_record_to_holders_that_lacked_it() -> None:
     net = network()
     publish(net, leader=7, term=1)
-    newer = _record(net, leader=8, term=2)
+    newer = _record(net, leader=9, term=2)
     (keeper, *_) = holders(net)
     net.nodes[keeper].records.put(newer, net.now)
     net.lookup(50, KEY)
     net.run()
-    assert {record.node for record in holders(net).values()} == {8}
+    assert {record.node for record in holders(net).values()} == {9}
     assert len(holders(net)) >= 8
 
 
