@@ -169,7 +169,7 @@ class Dht:
         effects: list[Effect] = []
         for request in self._requests.take_slow(now.monotonic_ms):
             if isinstance(request.purpose, Search):
-                request.purpose.lookup.slow(request.to.id, request.path)
+                request.purpose.lookup.slow(request.to.id)
                 self._go_on(request.purpose, now, effects)
         for request in self._requests.take_unanswered(now.monotonic_ms):
             self._unanswered(request, effects)
@@ -436,7 +436,7 @@ class Dht:
             effects.append(Send(contact, message))
 
     def _unanswered(self, request: Request, effects: list[Effect]) -> None:
-        self.table.failed(request.to.id)
+        self.table.failed(request.to)
         match request.purpose:
             case Search() as search:
                 search.lookup.failed(request.to.id)

@@ -8,6 +8,9 @@ nearer in the network are asked first.
 With d disjoint paths (S/Kademlia, section 4.4) the first contacts are dealt out, each path follows
 only what it heard itself, and no node is asked twice: a liar can spoil only the path it is on.
 
+A liar may also name a node that exists and say that it is reached elsewhere. So what others say of
+the same node is kept, and tried when nobody answers at the first place.
+
 Contacts are hearsay until they answer. A node two of whose contacts left requests unanswered, while
 none answered, is not believed: contacts that nobody else named are passed over.
 """
@@ -25,6 +28,8 @@ from sprawl.core.dht.records import Record, merge
 from sprawl.core.limits import DHT_LOOKUP_CANDIDATES_MAX, DHT_LOOKUP_REQUESTS_MAX
 
 _FAILED_CONTACTS_MAX: Final = 2
+_PLACES_MAX: Final = 3
+"""Other places of one node that are remembered, as different nodes named them."""
 
 
 class _State(enum.IntEnum):
@@ -36,14 +41,22 @@ class _State(enum.IntEnum):
 
 
 class _Candidate:
-    __slots__ = ("contact", "depth", "informant", "record", "state")
+    __slots__ = ("asked_on", "contact", "depth", "elsewhere", "informant", "record", "state")
 
     def __init__(self, contact: Contact, informant: _Candidate | None, depth: int) -> None:
         self.contact = contact
         self.informant = informant
         self.depth = depth
         self.state = _State.HEARD
+        self.asked_on = 0
         self.record: Record | None = None
+        self.elsewhere: list[tuple[Contact, _Candidate]] | None = None
+
+    def try_elsewhere(self, contact: Contact, informant: _Candidate) -> None:
+        """To be asked anew, at the place that another node named."""
+        self.contact = contact
+        self.informant = informant
+        self.state = _State.HEARD
 
 
 class _Credit:
@@ -134,6 +147,7 @@ class Lookup:
                 continue
             for candidate in self._choose(self._wanted(path), room):
                 candidate.state = _State.ASKED
+                candidate.asked_on = path
                 self._under_way[path] += 1
                 self.requests += 1
                 found.append(Asking(candidate.contact, path))
@@ -150,7 +164,7 @@ class Lookup:
         """A node that was asked answered; its record, if any, is genuine."""
         candidate = self._candidates[node]
         if candidate.state is _State.ASKED:
-            self._under_way[path] -= 1
+            self._under_way[candidate.asked_on] -= 1
         candidate.state = _State.ANSWERED
         candidate.record = record
         if candidate.informant is not None:
@@ -167,26 +181,34 @@ class Lookup:
                 found = known[contact.id] = _Candidate(contact, candidate, candidate.depth + 1)
                 insort(ranked, (contact.id ^ target, contact.id))
                 continue
-            # Named by a second node: believed on its own.
-            if found.informant is not candidate:
+            if found.contact.node != contact.node:
+                self._dispute(found, contact, candidate)
+            elif found.informant is not candidate:
+                # Named by a second node: believed on its own.
                 found.informant = None
             if len(self._paths) > 1:
                 self._follow(ranked, contact.id)
         del ranked[DHT_LOOKUP_CANDIDATES_MAX:]
 
-    def slow(self, node: NodeId, path: int) -> None:
+    def slow(self, node: NodeId) -> None:
         """A node that was asked has not answered yet. "Nodes that fail to respond quickly are
         removed from consideration until and unless they do respond" (section 2.3): another one is
         asked in its place."""
         candidate = self._candidates[node]
+        if candidate.state is not _State.ASKED:
+            return
         candidate.state = _State.SLOW
-        self._under_way[path] -= 1
+        self._under_way[candidate.asked_on] -= 1
         if candidate.informant is not None:
             self._credit(candidate.informant).failed += 1
+        if candidate.elsewhere:
+            candidate.try_elsewhere(*candidate.elsewhere.pop(0))
 
     def failed(self, node: NodeId) -> None:
         """A slow node will not answer any more."""
-        self._candidates[node].state = _State.FAILED
+        candidate = self._candidates[node]
+        if candidate.state is _State.SLOW:
+            candidate.state = _State.FAILED
 
     def closest(self) -> list[Contact]:
         """The nearest nodes that answered, nearest first."""
@@ -256,6 +278,18 @@ class Lookup:
             return False
         credit = self._credits.get(informant.contact.id)
         return credit is not None and credit.failed >= _FAILED_CONTACTS_MAX and credit.answered == 0
+
+    def _dispute(self, found: _Candidate, contact: Contact, informant: _Candidate) -> None:
+        """Two nodes name different places of a third one."""
+        if found.state is _State.ANSWERED:
+            return
+        is_given_up = found.state in (_State.SLOW, _State.FAILED)
+        if is_given_up or (found.state is _State.HEARD and self._is_doubtful(found)):
+            found.try_elsewhere(contact, informant)
+        elif found.elsewhere is None:
+            found.elsewhere = [(contact, informant)]
+        elif len(found.elsewhere) < _PLACES_MAX:
+            found.elsewhere.append((contact, informant))
 
     def _credit(self, informant: _Candidate) -> _Credit:
         return self._credits.setdefault(informant.contact.id, _Credit())

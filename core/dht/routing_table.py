@@ -164,13 +164,15 @@ class RoutingTable:
         if len(waiting) > DHT_REPLACEMENTS_MAX:
             del waiting[0]
 
-    def failed(self, node: NodeId) -> None:
-        """This node left a request unanswered."""
+    def failed(self, contact: Contact) -> None:
+        """A request was left unanswered. One that went where only others say that the node is
+        says nothing about it."""
+        node = contact.id
         bucket = self._bucket_of(node)
         if bucket is None:
             return
-        if not any(each.id == node for each in bucket.contacts):
-            self._drop_replacement(bucket, node)
+        known = next((each for each in bucket.contacts if each.id == node), None)
+        if known is None or known.node != contact.node:
             return
         if self._failures is None:
             self._failures = {}

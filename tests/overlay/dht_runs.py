@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Final
 
-from overlay.liars import Colluding, Dropping, Inventing, Stale
+from overlay.liars import Colluding, Dropping, Inventing, Misdirecting, Stale
 from overlay.network import Liar, Network, claim_of, key_of_partition, resident_mib
 from sprawl.core.dht.effects import LookupDone
 from sprawl.core.dht.ids import Key, NodeId
@@ -20,7 +20,7 @@ Row = dict[str, float | str]
 
 PATHS: Final = (1, 3, 8)
 SIZES: Final = (10, 30, 100, 300, 1_000, 3_000, 10_000)
-LIES: Final = ("drop", "invent", "collude", "stale")
+LIES: Final = ("drop", "invent", "misdirect", "collude", "stale")
 _NEVER_MS: Final = 1 << 50
 CHURN_STEP_MS: Final = 1_000
 CHURN_WARM_MS: Final = 10 * 60_000
@@ -130,6 +130,7 @@ def lied_to(
     liar: Liar = {
         "drop": Dropping,
         "invent": Inventing,
+        "misdirect": Misdirecting,
         "collude": Colluding,
     }.get(kind, lambda: Stale(old))()
     chosen = rng.sample(range(count), round(share * count))

@@ -55,6 +55,19 @@ class Inventing(Liar):
         return (Send(sender, Found(message.request_id, made_up, None)),)
 
 
+class Misdirecting(Liar):
+    """Names the nodes that are nearest indeed, and for each the number of another one."""
+
+    def lie(
+        self, net: Network, number: int, message: Message, sender: Contact
+    ) -> Iterable[Send] | None:
+        if (target := _target(message)) is None:
+            return _kept(message, sender)
+        nearest = net.nodes[number].table.closest(target, net.settings.k)
+        wrong = tuple(each._replace(node=BrokerId(_NOBODY + each.node)) for each in nearest)
+        return (Send(sender, Found(message.request_id, wrong, None)),)
+
+
 class Colluding(Liar):
     """Names only others of its kind, those nearest to the target, and no record."""
 

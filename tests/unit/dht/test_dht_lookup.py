@@ -152,7 +152,7 @@ def test_a_path_ends_at_nodes_that_another_one_asked() -> None:
 def test_a_late_answer_counts_and_makes_no_room() -> None:
     found = lookup([contact(1), contact(2), contact(3)], alpha=1)
     (one,) = found.next()
-    found.slow(one.contact.id, one.path)
+    found.slow(one.contact.id)
     (two,) = found.next()
     found.answered(one.contact.id, one.path, (), None)
     assert found.next() == [], "the second one is still under way"
@@ -191,11 +191,46 @@ def test_contacts_that_one_liar_made_up_are_passed_over() -> None:
         for who, path in turn:
             if who.id < 100:
                 asked_in_vain += 1
-                found.slow(who.id, path)
+                found.slow(who.id)
             else:
                 found.answered(who.id, path, (), None)
     assert asked_in_vain == 2
     assert len(found.closest()) == 8
+
+
+def test_a_node_that_is_said_to_be_elsewhere_is_tried_there() -> None:
+    found = lookup([contact(1000), contact(1001)], alpha=2)
+    liar, honest = found.next()
+    true = contact(5)
+    found.answered(liar.contact.id, liar.path, [true._replace(node=BrokerId(77))], None)
+    found.answered(honest.contact.id, honest.path, [true], None)
+    (wrong,) = found.next()
+    assert wrong.contact.node == 77
+    found.slow(wrong.contact.id)
+    (right,) = found.next()
+    assert right.contact == true
+    found.failed(wrong.contact.id)
+    found.answered(right.contact.id, right.path, (), None)
+    assert found.closest()[0] == true
+
+
+def test_a_node_under_way_whose_informant_lies_is_still_awaited() -> None:
+    found = lookup([contact(1000), contact(1001)], alpha=4)
+    liar, honest = found.next()
+    wrong = [contact(number)._replace(node=BrokerId(77)) for number in (1, 2, 3)]
+    found.answered(liar.contact.id, liar.path, wrong, None)
+    assert len(found.next()) == 3
+    found.slow(NodeId(1))
+    found.slow(NodeId(2))
+    found.answered(honest.contact.id, honest.path, [contact(3)], None)
+    assert found.next() == [], "it may yet answer"
+    assert not found.is_done
+    found.slow(NodeId(3))
+    (again,) = found.next()
+    assert again.contact == contact(3)
+    found.answered(again.contact.id, again.path, (), None)
+    assert found.next() == []
+    assert found.is_done
 
 
 def test_contacts_named_by_two_are_asked_whatever_the_first_was_worth() -> None:
@@ -207,7 +242,7 @@ def test_contacts_named_by_two_are_asked_whatever_the_first_was_worth() -> None:
     other = contact(1001)
     for _ in range(2):
         asked = found.next()[0]
-        found.slow(asked.contact.id, asked.path)
+        found.slow(asked.contact.id)
     asked = found.next()[0]
     assert asked.contact == other, "the first one's word counts no more"
     found.answered(other.id, 0, named, None)

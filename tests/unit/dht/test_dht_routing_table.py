@@ -87,10 +87,10 @@ def test_a_dead_oldest_contact_is_replaced_by_the_newcomer_heard_of_last() -> No
     found = table()
     for number in range(K + 3):
         found.heard(far(number))
-    found.failed(far(0).id)
+    found.failed(far(0))
     assert found.is_failing(far(0).id)
     assert found.get(far(0).id) == far(0), "one message may be lost"
-    found.failed(far(0).id)
+    found.failed(far(0))
     assert found.get(far(0).id) is None
     assert found.get(far(K + 2).id) == far(K + 2)
     assert len(found) == K
@@ -100,7 +100,7 @@ def test_contacts_that_fail_are_out_of_use_until_they_are_heard_of() -> None:
     found = table()
     for number in range(3):
         found.heard(far(number))
-    found.failed(far(0).id)
+    found.failed(far(0))
     assert found.closest(TOP, 2) == [far(1), far(2)]
     assert found.to_ping() == [far(0)]
     found.heard(far(0))
@@ -118,7 +118,7 @@ def test_a_node_whose_own_network_is_down_forgets_nobody() -> None:
         found.heard(far(number))
     for _ in range(30):
         for number in range(K):
-            found.failed(far(number).id)
+            found.failed(far(number))
     assert len(found) == K
     assert found.closest(TOP, 3) == [far(0), far(1), far(2)], "rather these than nobody"
     found.heard(far(K))
@@ -126,12 +126,20 @@ def test_a_node_whose_own_network_is_down_forgets_nobody() -> None:
     assert len(found) == K
 
 
+def test_silence_at_a_place_that_liars_named_says_nothing_about_a_node() -> None:
+    found = table()
+    found.heard(far(0))
+    for _ in range(100):
+        found.failed(far(0)._replace(node=BrokerId(77)))
+    assert not found.is_failing(far(0).id)
+
+
 def test_a_contact_that_is_silent_for_an_hour_of_pings_is_forgotten() -> None:
     found = table()
     found.heard(far(0))
     for _ in range(60):
         assert found.to_ping() in ([], [far(0)])
-        found.failed(far(0).id)
+        found.failed(far(0))
     assert len(found) == 0
 
 
@@ -139,7 +147,7 @@ def test_an_answer_clears_what_failed_before() -> None:
     found = table()
     found.heard(far(0))
     for _ in range(10):
-        found.failed(far(0).id)
+        found.failed(far(0))
         found.heard(far(0))
     assert found.get(far(0).id) == far(0)
 
