@@ -51,6 +51,7 @@ def run(given: argparse.Namespace) -> Tables:
     sources: dict[str, Callable[[], Iterable[Row]]] = {
         "build": lambda: [dht_runs.build(nodes, seed)],
         "dead": lambda: dht_runs.dead(nodes, given.dead, lookups, seed),
+        "loss": lambda: dht_runs.losing(nodes, lookups, seed),
         "sizes": lambda: dht_runs.sizes(nodes, lookups, seed),
         "churn": lambda: dht_runs.churn(few, given.lifetime, seed),
         "liars": lambda: dht_runs.lies(few, given.liars, min(lookups, 200), seed),

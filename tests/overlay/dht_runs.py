@@ -20,6 +20,7 @@ Row = dict[str, float | str]
 
 PATHS: Final = (1, 3, 8)
 SIZES: Final = (10, 30, 100, 300, 1_000, 3_000, 10_000)
+LOSSES: Final = (0.0, 0.01, 0.05)
 LIES: Final = ("drop", "invent", "misdirect", "collude", "stale")
 _NEVER_MS: Final = 1 << 50
 CHURN_STEP_MS: Final = 1_000
@@ -38,12 +39,19 @@ def network(
     paths: int = 1,
     has_registry: bool = False,
     has_upkeep: bool = False,
+    loss: float | None = None,
 ) -> Network:
     """Nodes whose tables are as a long life would have filled them. Without upkeep there is
-    nothing but the lookups that are measured."""
+    nothing but the lookups that are measured. With a `loss`, messages travel as bytes."""
     maintenance_ms = DhtSettings().maintenance_ms if has_upkeep else _NEVER_MS
     settings = DhtSettings(disjoint_paths=paths, maintenance_ms=maintenance_ms)
-    net = Network(settings, seed, has_registry=has_registry)
+    net = Network(
+        settings,
+        seed,
+        has_registry=has_registry,
+        has_codec=loss is not None,
+        loss=loss or 0.0,
+    )
     net.add(count)
     net.fill_tables()
     return net
@@ -80,6 +88,22 @@ def dead(count: int, shares: Sequence[float], lookups: int, seed: int) -> Iterat
         found = [net.lookup(a, key_of_partition(n)).record for n, a in enumerate(askers)]
         row["record found"] = sum(each is not None for each in found) / records
         yield row
+
+
+def losing(count: int, lookups: int, seed: int) -> Iterator[Row]:
+    """Lookups over a network that loses messages, each of them encoded and parsed."""
+    for loss in LOSSES:
+        net = network(count, seed, loss=loss)
+        rng = Random(seed)
+        targets = [Key(rng.getrandbits(256)) for _ in range(lookups)]
+        found = _nodes_found(net, net.alive(), targets, rng)
+        columns = ("8 closest found", "of the 8 closest", "requests", "ms", "ms p99", "lookups/s")
+        yield {
+            "nodes": count,
+            "lost": loss,
+            **{column: found[column] for column in columns},
+            "bytes": net.bytes / lookups,
+        }
 
 
 def sizes(largest: int, lookups: int, seed: int) -> Iterator[Row]:
@@ -278,14 +302,12 @@ def _nodes_found(net: Network, alive: Sequence[int], targets: Sequence[Key], rng
     messages, started = net.messages, time.process_time()
     done = [net.find_nodes(a, target) for a, target in zip(askers, targets, strict=True)]
     took_s = time.process_time() - started
-    exact = 0
-    for asker, each in zip(askers, done, strict=True):
-        expected = _nearest_others(net, asker, each.key)
-        exact += [node.id for node in each.closest] == expected
+    shares = [_closest_found(net, a, each) for a, each in zip(askers, done, strict=True)]
     hops = [each.hops for each in done]
     took_ms = sorted(each.took_ms for each in done)
     return {
-        "8 closest found": exact / len(done),
+        "8 closest found": statistics.mean(share == 1 for share in shares),
+        "of the 8 closest": statistics.mean(shares),
         "hops": statistics.mean(hops),
         "hops max": max(hops),
         "requests": statistics.mean(each.requests for each in done),
