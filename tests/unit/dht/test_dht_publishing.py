@@ -259,3 +259,16 @@ def test_records_survive_the_sudden_death_of_many_nodes(dead: float) -> None:
         found = net.lookup(rng.choice(alive), key_of_partition(number)).record
         assert found is not None
         assert found.node == number
+
+
+def test_three_nodes_hold_every_record_and_find_it_in_one_round_trip() -> None:
+    net = Network(SETTINGS, 3, has_codec=True)
+    for number in net.add(3):
+        net.nodes[number].seed(net.contacts)
+    publish(net, leader=0)
+    assert [(done.stored, done.asked) for done in net.stores] == [(3, 3)]
+    net.is_dead[0] = True
+    done = net.lookup(2, KEY)
+    assert done.record is not None
+    assert done.record.node == 0
+    assert (done.hops, done.requests) == (1, 2)
