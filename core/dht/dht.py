@@ -219,7 +219,7 @@ class Dht:
             return
         match request.purpose:
             case Search() as search if isinstance(message, Found):
-                self._found(search, request, message, now, effects)
+                self._found(search, request._replace(to=sender), message, now, effects)
             case Publication() as publication if isinstance(message, Stored):
                 self._stored(publication, message.result, effects)
             case None:
@@ -252,7 +252,7 @@ class Dht:
             for each in message.contacts[: self._settings.k]
             if each.id != own and is_member(each.id)
         ]
-        search.lookup.answered(request.to.id, request.path, contacts, record)
+        search.lookup.answered(request.to, request.path, contacts, record)
         self._go_on(search, now, effects)
 
     def _judge(

@@ -159,13 +159,17 @@ class Lookup:
         return self._has_enough() or not any(self._under_way)
 
     def answered(
-        self, node: NodeId, path: int, contacts: Iterable[Contact], record: Record | None
+        self, sender: Contact, path: int, contacts: Iterable[Contact], record: Record | None
     ) -> None:
-        """A node that was asked answered; its record, if any, is genuine."""
-        candidate = self._candidates[node]
+        """A node that was asked answered, and is where the answer came from; its record, if any,
+        is genuine."""
+        candidate = self._candidates[sender.id]
+        if candidate.state is _State.ANSWERED:
+            return
         if candidate.state is _State.ASKED:
             self._under_way[candidate.asked_on] -= 1
         candidate.state = _State.ANSWERED
+        candidate.contact = sender
         candidate.record = record
         if candidate.informant is not None:
             self._credit(candidate.informant).answered += 1

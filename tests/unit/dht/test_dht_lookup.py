@@ -132,7 +132,7 @@ def test_disjoint_paths_ask_no_node_twice() -> None:
     while turn := found.next():
         for who, path in turn:
             asked.append(who.id)
-            found.answered(who.id, path, everybody, None)
+            found.answered(who, path, everybody, None)
     assert len(asked) == len(set(asked))
     assert [each.id for each in found.closest()] == list(range(1, 9))
 
@@ -145,7 +145,7 @@ def test_a_path_ends_at_nodes_that_another_one_asked() -> None:
     while turn := found.next():
         for who, path in turn:
             asked.append(who.id)
-            found.answered(who.id, path, nearest, None)
+            found.answered(who, path, nearest, None)
     assert len(asked) == 3 + 8, "one of the first on each path, and the nearest"
 
 
@@ -154,9 +154,9 @@ def test_a_late_answer_counts_and_makes_no_room() -> None:
     (one,) = found.next()
     found.slow(one.contact.id)
     (two,) = found.next()
-    found.answered(one.contact.id, one.path, (), None)
+    found.answered(one.contact, one.path, (), None)
     assert found.next() == [], "the second one is still under way"
-    found.answered(two.contact.id, two.path, (), None)
+    found.answered(two.contact, two.path, (), None)
     assert [each.contact for each in found.next()] == [contact(3)]
     assert found.closest() == [contact(1), contact(2)]
 
@@ -174,7 +174,7 @@ def test_the_best_record_is_the_latest_whoever_answers_first(terms: tuple[int, i
             credential=b"",
             signer=Unsigned(),
         )
-        found.answered(who.id, path, (), record)
+        found.answered(who, path, (), record)
     assert found.best is not None
     assert found.best.claim.term == 2
     assert [each.id for each in found.lacking()] == [1 + terms.index(1)]
@@ -185,7 +185,7 @@ def test_contacts_that_one_liar_made_up_are_passed_over() -> None:
     found = lookup(honest, alpha=1)
     liar = found.next()[0]
     made_up = [contact(number) for number in range(1, 21)]
-    found.answered(liar.contact.id, liar.path, made_up, None)
+    found.answered(liar.contact, liar.path, made_up, None)
     asked_in_vain = 0
     while turn := found.next():
         for who, path in turn:
@@ -193,7 +193,7 @@ def test_contacts_that_one_liar_made_up_are_passed_over() -> None:
                 asked_in_vain += 1
                 found.slow(who.id)
             else:
-                found.answered(who.id, path, (), None)
+                found.answered(who, path, (), None)
     assert asked_in_vain == 2
     assert len(found.closest()) == 8
 
@@ -202,33 +202,49 @@ def test_a_node_that_is_said_to_be_elsewhere_is_tried_there() -> None:
     found = lookup([contact(1000), contact(1001)], alpha=2)
     liar, honest = found.next()
     true = contact(5)
-    found.answered(liar.contact.id, liar.path, [true._replace(node=BrokerId(77))], None)
-    found.answered(honest.contact.id, honest.path, [true], None)
+    found.answered(liar.contact, liar.path, [true._replace(node=BrokerId(77))], None)
+    found.answered(honest.contact, honest.path, [true], None)
     (wrong,) = found.next()
     assert wrong.contact.node == 77
     found.slow(wrong.contact.id)
     (right,) = found.next()
     assert right.contact == true
     found.failed(wrong.contact.id)
-    found.answered(right.contact.id, right.path, (), None)
+    assert not found.is_done
+    found.answered(right.contact, right.path, (), None)
     assert found.closest()[0] == true
+
+
+def test_a_node_is_where_its_answer_came_from() -> None:
+    found = lookup([contact(1000), contact(1001)], alpha=2)
+    one, liar = found.next()
+    found.answered(one.contact, one.path, [contact(5)], None)
+    (slow,) = found.next()
+    found.answered(liar.contact, liar.path, [contact(5)._replace(node=BrokerId(77))], None)
+    found.slow(slow.contact.id)
+    (wrong,) = found.next()
+    assert wrong.contact.node == 77
+    found.answered(slow.contact, slow.path, (), None)
+    assert found.closest()[0] == contact(5)
+    assert found.next() == []
+    assert found.is_done
 
 
 def test_a_node_under_way_whose_informant_lies_is_still_awaited() -> None:
     found = lookup([contact(1000), contact(1001)], alpha=4)
     liar, honest = found.next()
     wrong = [contact(number)._replace(node=BrokerId(77)) for number in (1, 2, 3)]
-    found.answered(liar.contact.id, liar.path, wrong, None)
+    found.answered(liar.contact, liar.path, wrong, None)
     assert len(found.next()) == 3
     found.slow(NodeId(1))
     found.slow(NodeId(2))
-    found.answered(honest.contact.id, honest.path, [contact(3)], None)
+    found.answered(honest.contact, honest.path, [contact(3)], None)
     assert found.next() == [], "it may yet answer"
     assert not found.is_done
     found.slow(NodeId(3))
     (again,) = found.next()
     assert again.contact == contact(3)
-    found.answered(again.contact.id, again.path, (), None)
+    found.answered(again.contact, again.path, (), None)
     assert found.next() == []
     assert found.is_done
 
@@ -238,16 +254,16 @@ def test_contacts_named_by_two_are_asked_whatever_the_first_was_worth() -> None:
     found = lookup(first, alpha=1)
     one = found.next()[0]
     named = [contact(number) for number in range(1, 6)]
-    found.answered(one.contact.id, one.path, named, None)
+    found.answered(one.contact, one.path, named, None)
     other = contact(1001)
     for _ in range(2):
         asked = found.next()[0]
         found.slow(asked.contact.id)
     asked = found.next()[0]
     assert asked.contact == other, "the first one's word counts no more"
-    found.answered(other.id, 0, named, None)
+    found.answered(other, 0, named, None)
     rest = []
     while turn := found.next():
         rest.append(turn[0].contact.id)
-        found.answered(turn[0].contact.id, turn[0].path, (), None)
+        found.answered(turn[0].contact, turn[0].path, (), None)
     assert rest == [3, 4, 5]
