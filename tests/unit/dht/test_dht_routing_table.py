@@ -69,9 +69,9 @@ def test_each_bucket_is_kept_sorted_by_time_last_seen() -> None:
 
 
 def test_a_full_bucket_keeps_its_oldest_contact_while_it_lives() -> None:
-    # Section 2.2: "if the appropriate k-bucket is full, then the recipient pings the k-bucket's
-    # least-recently seen node [...] if the least-recently seen node responds, it is moved to the
-    # tail of the list, and the new sender's contact is discarded."
+    # Section 2.2: "If the appropriate k-bucket is full, however, then the recipient pings the
+    # k-bucket's least-recently seen node to decide what to do. [...] if the least-recently seen
+    # node responds, it is moved to the tail of the list, and the new sender's contact is discarded."
     found = table()
     for number in range(K):
         found.heard(far(number))
@@ -82,8 +82,7 @@ def test_a_full_bucket_keeps_its_oldest_contact_while_it_lives() -> None:
 
 
 def test_a_dead_oldest_contact_is_replaced_by_the_newcomer_heard_of_last() -> None:
-    # Section 4.1: "the least-recently seen entry in the bucket" that does not respond is replaced
-    # with "the most-recently seen entry in the replacement cache".
+    # Section 4.1: of those that wait in the replacement cache the one seen last is preferred.
     found = table()
     for number in range(K + 3):
         found.heard(far(number))
@@ -109,7 +108,7 @@ def test_contacts_that_fail_are_out_of_use_until_they_are_heard_of() -> None:
 
 
 def test_a_node_whose_own_network_is_down_forgets_nobody() -> None:
-    # Section 4.1: "When a k-bucket is not full or its replacement cache is empty, Kademlia merely
+    # Section 4.1: "If a k-bucket is not full or its replacement cache is empty, Kademlia merely
     # flags stale contacts rather than remove them. This ensures, among other things, that if a
     # node's own network connection goes down temporarily, the node won't completely void all of
     # its k-buckets."
@@ -153,7 +152,7 @@ def test_an_answer_clears_what_failed_before() -> None:
 
 
 def test_a_flood_of_new_nodes_moves_nobody_who_lives() -> None:
-    # Section 2.2: "one cannot flush nodes' routing state by flooding the system with new nodes."
+    # Section 2.2: "One cannot flush nodes' routing state by flooding the system with new nodes."
     found = table()
     old = [far(number) for number in range(K)]
     for each in old:
