@@ -71,7 +71,8 @@ def test_each_bucket_is_kept_sorted_by_time_last_seen() -> None:
 def test_a_full_bucket_keeps_its_oldest_contact_while_it_lives() -> None:
     # Section 2.2: "If the appropriate k-bucket is full, however, then the recipient pings the
     # k-bucket's least-recently seen node to decide what to do. [...] if the least-recently seen
-    # node responds, it is moved to the tail of the list, and the new sender's contact is discarded."
+    # node responds, it is moved to the tail of the list, and the new sender's contact is
+    # discarded."
     found = table()
     for number in range(K):
         found.heard(far(number))
