@@ -7,7 +7,15 @@ goes back: it drives timeouts. A simulated world passes its own implementation o
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Instant(NamedTuple):
+    """One reading of both clocks: `wall_ms` stamps records, `monotonic_ms` drives timeouts, so a
+    jump of the wall clock never expires a session."""
+
+    wall_ms: int
+    monotonic_ms: int
 
 
 class Clock(Protocol):

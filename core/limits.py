@@ -152,6 +152,50 @@ seeds, and who is refused asks again."""
 GOSSIP_STATE_MS_MAX = 10_000
 """How long one exchange may take, as memberlist's TCPTimeout."""
 
+# --- core/dht ------------------------------------------------------------------------------------
+DHT_FULL_VIEW_NODES_MAX = 200
+"""Up to so many members a node knows them all, so that each key is one hop away: 200 contacts are
+also what a node among 10,000 knows, so a small cluster costs no more memory than a large one."""
+DHT_REPLACEMENTS_MAX = 10
+"""Newcomers that wait for a place in one bucket: half a bucket. They are as fresh as can be when
+their bucket's dead contacts are noticed, and older ones would have to be pinged anyway."""
+DHT_ROUND_TRIPS_MAX = 1_024
+"""Nodes whose round trip is remembered: five times what a routing table holds among 10,000."""
+DHT_MESSAGE_CONTACTS_MAX = 64
+"""Contacts of one answer. k is 20; a cluster that sets it higher stays below, and a liar cannot
+make a lookup longer than that by one answer."""
+DHT_MESSAGE_BYTES_MAX = 24_576
+"""Largest message: 64 contacts with the longest racks, 18 KiB, and the largest record, 3 KiB. With
+k contacts and common racks it is 1 to 2 KiB."""
+DHT_RACK_BYTES_MAX = 249
+"""Longest name of a rack in a contact: its length is one byte, and 255 stands for none. Kafka takes
+any string for broker.rack; 249 is what it allows for topic names."""
+DHT_RECORD_REPLICAS_MAX = 64
+"""Replicas in one record, as in a Raft configuration."""
+DHT_CREDENTIAL_BYTES_MAX = 1_024
+"""Longest credential: the public key of RSA with 4,096 bits takes 550 bytes, of P-256 91."""
+DHT_SIGNATURE_BYTES_MAX = 1_024
+"""Longest signature: RSA with 4,096 bits makes 512 bytes, Ed25519 64."""
+DHT_RECORDS_MAX = 131_072
+"""Records a node keeps for others: 100,000 partitions of three nodes, where each holds all, fit;
+among 10,000 nodes with a million partitions it is 800. About 1 KiB each, 128 MiB at worst."""
+DHT_PUBLISHED_MAX = 131_072
+"""Partitions whose leader is published by one node: more than a node is built to lead."""
+DHT_LOOKUPS_MAX = 1_024
+"""Lookups of one node under way at once, each a few kB; more are refused at once, and the caller
+asks a replica or the controller instead."""
+DHT_LOOKUP_CANDIDATES_MAX = 1_024
+"""Contacts that one lookup remembers for each path, the nearest ones. Honest answers bring some
+hundred; much fewer, and a few liars could push all others out with contacts they made up."""
+DHT_LOOKUP_REQUESTS_MAX = 200
+"""Requests of one lookup: among 10,000 nodes, 30 % of them dead, it takes 15, with
+30 % of liars up to 60. What is beyond is a chase after contacts that liars made up."""
+DHT_PUBLICATIONS_MAX = 64
+"""Publications of one node under way at once. A node that comes to lead 30,000 partitions tells
+the others of them at the rate at which they answer: 64 each few round trips."""
+DHT_ROUTES_MAX = 100_000
+"""Cached routes of a gateway, two generations of half as many: about 350 bytes each, 35 MiB."""
+
 # --- gateway -------------------------------------------------------------------------------------
 SCRATCH_BYTES = 131_072
 """The receive buffer that all connections of a server share: one read takes at most this much. What

@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from sprawl.core.clock import Instant
 from sprawl.core.errors import ErrorCode
 from sprawl.core.groups.coordinator import CoordinatorState
 from sprawl.core.groups.model import (
@@ -14,7 +15,6 @@ from sprawl.core.groups.model import (
     Effect,
     GroupConfig,
     HeartbeatRequest,
-    Instant,
     JoinRequest,
     LeavingMember,
     OffsetToCommit,

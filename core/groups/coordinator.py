@@ -17,6 +17,7 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from sprawl.core.clock import Instant
 from sprawl.core.errors import ErrorCode
 from sprawl.core.groups.classic import ClassicGroup, GroupState
 from sprawl.core.groups.membership import Membership
@@ -28,7 +29,6 @@ from sprawl.core.groups.model import (
     GroupDescription,
     GroupListing,
     HeartbeatRequest,
-    Instant,
     JoinRequest,
     JoinResult,
     LeaveResult,

@@ -25,14 +25,6 @@ NO_GENERATION = -1
 """The generation a client states when it commits without being a group member."""
 
 
-class Instant(NamedTuple):
-    """One reading of both clocks: `wall_ms` stamps records, `monotonic_ms` drives timeouts, so a
-    jump of the wall clock never expires a session."""
-
-    wall_ms: int
-    monotonic_ms: int
-
-
 LogRecord = tuple[bytes, bytes | None]
 """(key, value) of a record of __consumer_offsets; value None is a tombstone."""
 

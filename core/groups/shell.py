@@ -37,7 +37,7 @@ from random import Random
 from types import coroutine
 from typing import Any, TypeAlias, TypeVar, cast
 
-from sprawl.core.clock import Clock
+from sprawl.core.clock import Clock, Instant
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.groups.coordinator import CoordinatorState
 from sprawl.core.groups.model import (
@@ -50,7 +50,6 @@ from sprawl.core.groups.model import (
     GroupDescription,
     GroupListing,
     HeartbeatRequest,
-    Instant,
     JoinRequest,
     JoinResult,
     LeaveResult,

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from random import Random
 from uuid import UUID
 
+from sprawl.core.clock import Instant
 from sprawl.core.errors import ErrorCode
-from sprawl.core.groups.model import Append, Effect, Instant, LogRecord, OpId, Reply, Token
+from sprawl.core.groups.model import Append, Effect, LogRecord, OpId, Reply, Token
 
 Done = Callable[["Turn", ErrorCode], None]
 """What follows an append: called in a later turn with NONE once it is committed, or its error."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sprawl.core.gossip.model import EventKind
 from sprawl.core.gossip.settings import GossipSettings
-from tests.overlay.membership import (
+from tests.overlay.membership_runs import (
     LIFEGUARD,
     SETTLE_MS,
     Record,

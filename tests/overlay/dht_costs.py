@@ -1,0 +1,97 @@
+"""What single steps of the DHT cost on this machine, in microseconds."""
+
+from __future__ import annotations
+
+import time
+import timeit
+from collections.abc import Callable
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from overlay.dht_runs import Row, network
+from overlay.network import CLUSTER, claim_of, key_of_partition, partition
+from sprawl.core.dht.messages import FindNode, Found
+from sprawl.core.dht.placement import PlacementNode, candidates
+from sprawl.core.dht.records import is_genuine, make_record, parse_record
+from sprawl.core.dht.routes import Route, RouteCache
+from sprawl.core.dht.signatures import KeySigner, KeyTrust
+from sprawl.core.dht.wire import encode, parse
+from sprawl.core.ids import BrokerId, LogKey, ReplicaId, TopicId
+
+ROUTES = 50_000
+
+
+def costs(seed: int) -> list[Row]:
+    """CPU time, the fastest of many short runs, so that other work on the machine counts little."""
+    signer = KeySigner(Ed25519PrivateKey.generate())
+    trust = KeyTrust(lambda _: True)
+
+    def make() -> bytes:
+        return make_record(
+            claim_of(1, 1),
+            sequence=1,
+            node=BrokerId(1),
+            expires_ms=1,
+            cluster_id=CLUSTER,
+            credential=signer.credential,
+            signer=signer,
+        ).encoded
+
+    record = parse_record(make())
+    net = network(1_000, seed)
+    table = net.nodes[0].table
+    found = Found(1, tuple(table.closest(key_of_partition(1), 20)), record)
+    data = encode(found)
+    places = [
+        PlacementNode(each.id, ReplicaId(number), each.rack)
+        for number, each in enumerate(net.contacts)
+    ]
+    nodes = net.nodes
+    ask = FindNode(1, key_of_partition(7))
+    steps: dict[str, Callable[[], object]] = {
+        "closest 20 of a table": lambda: table.closest(key_of_partition(1), 20),
+        "answer FIND_NODE": lambda: nodes[0].receive(ask, net.contacts[1], net.now),
+        f"encode an answer of 20 contacts and a record, {len(data)} bytes": lambda: encode(found),
+        "parse it": lambda: parse(data),
+        f"sign a record (Ed25519), {len(record.encoded)} bytes": make,
+        "verify it": lambda: is_genuine(record, CLUSTER, trust),
+        "candidates for 3 replicas among 1,000 nodes": lambda: candidates(
+            key_of_partition(1), places, 3
+        ),
+    }
+    rows: list[Row] = [{"step": f"route of the cache, {ROUTES:,} in it", "us": _cached_route_us()}]
+    for name, step in steps.items():
+        rows.append({"step": name, "us": _fastest_s(step, 20) / 20 * 1e6})
+    return rows
+
+
+def _cached_route_us() -> float:
+    cache = RouteCache()
+    for number in range(ROUTES):
+        record_claim = claim_of(number, 1)
+        cache.learn(
+            record_claim.log_key,
+            Route(
+                record_claim.term,
+                record_claim.config_index,
+                1,
+                record_claim.leader,
+                BrokerId(1),
+                record_claim.replicas,
+            ),
+        )
+    # Other objects than those that are in it, as a request's are.
+    asked = [partition(number * 7 % ROUTES) for number in range(1_000)]
+    asked = [LogKey(TopicId(UUID(bytes=k.topic_id.bytes)), k.partition) for k in asked]
+
+    def read() -> None:
+        get = cache.get
+        for key in asked:
+            get(key)
+
+    return _fastest_s(read, 1) / len(asked) * 1e6
+
+
+def _fastest_s(step: Callable[[], object], number: int) -> float:
+    return min(timeit.repeat(step, number=number, repeat=50, timer=time.process_time))
