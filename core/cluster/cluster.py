@@ -75,6 +75,8 @@ CONTROLLER_VOTERS_MAX: Final = 5
 CALL_TIMEOUT_MS: Final = 10_000
 """For a command to the controller of another node: longer than an election, shorter than the
 patience of who asked for it."""
+TELL_AGAIN_S: Final = 1.0
+"""After a hint found no room in a node's queue."""
 _RAFT: Final = 1
 _HINTS: Final = 2
 _COMMAND: Final = "controller/command"
@@ -128,6 +130,7 @@ class Cluster:
         self._ending_moves: set[tuple[UUID, int]] = set()
         self._copies: Copies | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._untold: set[BrokerId] = set()
         self.registration = Registration(node_id=node_id, kv=kv, book=self.book, start=self._start)
 
     # --- life -----------------------------------------------------------------------------------
@@ -333,6 +336,23 @@ class Cluster:
         self.hints.merge(key, hint)
         self._broadcast(encode_hints([(key, hint)]))
 
+    def _tell_own(self, node: BrokerId) -> None:
+        """All that is led here, for a node that may have missed some of it."""
+        self._untold.discard(node)
+        if self._host is not None:
+            own = self.hints.led_by(self.replica_id)
+            self._tell(node, encode_hints(own))
+
+    def _tell(self, node: BrokerId, hints: bytes) -> None:
+        """Hints for a node: one that is not connected hears all of them when it is again, and one
+        that takes nothing more now, a little later."""
+        assert self._transport is not None
+        if self._transport.send(node, _HINTS, [hints]) or not self.is_alive(node):
+            return
+        if node not in self._untold:
+            self._untold.add(node)
+            asyncio.get_running_loop().call_later(TELL_AGAIN_S, self._tell_own, node)
+
     def led(self, partition: Partition, *, is_leader: bool) -> None:
         if partition is not self._metadata and partition.topic_id != METADATA_TOPIC_ID:
             self.on_led(partition, is_leader)
@@ -431,7 +451,7 @@ class Cluster:
             return
         for node in self.book.nodes:
             if node.node_id != self.node_id and node.peer is not None:
-                self._transport.send(node.node_id, _HINTS, [hints])
+                self._tell(node.node_id, hints)
 
     def _receive(self, peer: PeerIdentity, frame: memoryview) -> None:
         if self._host is None:
@@ -452,8 +472,7 @@ class Cluster:
         if self._host is None or self._transport is None:
             return
         self._host.peer_found(lambda each: self.book.node_of(each) == node)
-        own = list(self.hints.led_by(self.replica_id))
-        self._transport.send(node, _HINTS, [encode_hints(own)])
+        self._tell_own(node)
 
     def _peer_lost(self, node: BrokerId) -> None:
         if self._host is not None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from cluster_world import ClusterWorld
 from kafka import KafkaAdminClient
 
 from sprawl.client.cluster import Cluster
+from sprawl.core.cluster import cluster
+from sprawl.core.cluster.hints import LeaderHint
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import BrokerId, LogKey, Term, TopicId
 from sprawl.core.records.record import encode_batch
 from sprawl.core.replication.replica import RaftReplica
+from sprawl.core.storage.port import Buffer
 
 
 def batch(*values: str) -> memoryview:
@@ -91,6 +97,30 @@ async def append_to(partition: object) -> None:
     fault = await asyncio.wait_for(outcome.commit, 10)
     if fault is not None:
         raise KafkaFault(fault.code, fault.message)
+
+
+async def test_a_hint_that_finds_no_room_is_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "TELL_AGAIN_S", 0.05)
+    async with ClusterWorld(2) as world:
+        one, two = (world.nodes[number]._running._cluster for number in (1, 2))
+        assert one is not None
+        assert two is not None
+        transport = one._transport
+        assert transport is not None
+        send, refused = transport.send, []
+
+        def full(node: BrokerId, kind: int, body: Sequence[Buffer]) -> bool:
+            if kind == cluster._HINTS and not refused:
+                refused.append(node)
+                return False
+            return send(node, kind, body)
+
+        monkeypatch.setattr(transport, "send", full)
+        key = LogKey(TopicId(UUID(int=77)), 0)
+        hint = LeaderHint(Term(5), 1, one.replica_id, (one.replica_id,))
+        one.announce(key, hint)
+        await world.until(lambda: two.hints.get(key) == hint)
+        assert refused == [2]
 
 
 async def test_a_whole_cluster_that_stopped_finds_itself_again(tmp_path: Path) -> None:
