@@ -15,7 +15,8 @@ Source: Apache Avro 1.12 specification, "Schema Resolution"; kinds and paths of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple, TypeAlias
 
 from sprawl.schema_registry.avro.nodes import (
@@ -74,6 +75,19 @@ class Need(NamedTuple):
     writer: Definition
 
 
+class _Visit(NamedTuple):
+    """Tell the reasons of a pair."""
+
+    pair: Pair
+    path: str
+
+
+class _Leave(NamedTuple):
+    """All reasons of a pair were told."""
+
+    key: PairKey
+
+
 class Resolution:
     """One comparison.
 
@@ -86,7 +100,7 @@ class Resolution:
         self._readers = readers
         self._writers = writers
         self._demands: dict[PairKey, list[Fault | Need]] = {}
-        self._failed: set[PairKey] = set()
+        self._causes: dict[PairKey, Fault | Need] = {}  # of pairs that fail
         self._branches: dict[int, _Branches] = {}
 
     def incompatibilities(self, reader: Node, writer: Node) -> list[Incompatibility]:
@@ -112,22 +126,26 @@ class Resolution:
                     open_pairs += demand.pairs
 
     def _spread_failures(self) -> None:
+        """Breadth first, so that what is kept as the cause of a failure is near, and causes never
+        lead back."""
         standing_on: dict[PairKey, list[PairKey]] = {}
-        suspects: list[PairKey] = []
         for key, demands in self._demands.items():
-            suspects.append(key)
             for demand in demands:
                 if isinstance(demand, Need):
                     for pair in demand.pairs:
                         standing_on.setdefault(_key(pair), []).append(key)
+        suspects = deque(self._demands)
         while suspects:
-            key = suspects.pop()
-            if key not in self._failed and any(map(self._is_unmet, self._demands[key])):
-                self._failed.add(key)
+            key = suspects.popleft()
+            if key in self._causes:
+                continue
+            cause = next(filter(self._is_unmet, self._demands[key]), None)
+            if cause is not None:
+                self._causes[key] = cause
                 suspects += standing_on.get(key, ())
 
     def _is_unmet(self, demand: Fault | Need) -> bool:
-        return isinstance(demand, Fault) or all(_key(pair) in self._failed for pair in demand.pairs)
+        return isinstance(demand, Fault) or all(_key(pair) in self._causes for pair in demand.pairs)
 
     # --- what a pair demands ---------------------------------------------------------------------
 
@@ -204,51 +222,52 @@ class Resolution:
 
     def _reasons(self, root: Pair) -> Iterator[Incompatibility]:
         told: set[PairKey] = set()
-        open_items: list[tuple[Pair, str] | Incompatibility] = [(root, "")]
-        while open_items:
-            item = open_items.pop()
-            if isinstance(item, Incompatibility):
-                yield item
-                continue
-            pair, path = item
-            key = _key(pair)
-            if key not in self._failed or key in told:
-                continue
-            told.add(key)
-            below: list[tuple[Pair, str] | Incompatibility] = []
-            for demand in self._demands[key]:
-                where = path + demand.below
-                if isinstance(demand, Fault):
-                    below.append(Incompatibility(demand.kind, where or "/", demand.message))
-                elif demand.union is None:
-                    below.append((demand.pairs[0], where))
-                elif self._is_unmet(demand):
-                    message = self._branch_message(demand)
-                    below.append(Incompatibility("MISSING_UNION_BRANCH", where or "/", message))
-            open_items += reversed(below)
+        above: set[PairKey] = set()  # pairs whose reasons are being told
+        todo: list[_Visit | _Leave | tuple[Fault | Need, str]] = [_Visit(root, "")]
+        while todo:
+            match todo.pop():
+                case _Leave(key):
+                    above.remove(key)
+                case _Visit(pair, path):
+                    key = _key(pair)
+                    if key in self._causes and key not in told:
+                        told.add(key)
+                        above.add(key)
+                        todo.append(_Leave(key))
+                        todo += [(demand, path) for demand in reversed(self._demands[key])]
+                case Fault(kind, below, message), path:
+                    yield Incompatibility(kind, path + below or "/", message)
+                case Need(pairs, below, union) as need, path:
+                    if union is None:
+                        todo.append(_Visit(pairs[0], path + below))
+                    elif self._is_unmet(need) and not self._stands_on(need, above):
+                        message = self._branch_message(need, union)
+                        yield Incompatibility("MISSING_UNION_BRANCH", path + below or "/", message)
 
-    def _branch_message(self, need: Need) -> str:
-        assert need.union is not None
-        union = ", ".join(map(spoken, need.union.branches)) or "nothing"
-        message = f"no branch of the reader's union ({union}) reads {spoken(need.writer)}"
+    def _causes_below(self, need: Need) -> Iterator[tuple[PairKey, Fault | Need]]:
+        """What fails for what, down from the first branch that could have been the one."""
+        demand: Fault | Need = need
+        while isinstance(demand, Need) and demand.pairs:
+            key = _key(demand.pairs[0])
+            demand = self._causes[key]
+            yield key, demand
+
+    def _stands_on(self, need: Need, above: Set[PairKey]) -> bool:
+        """It fails only because a pair does that is told anyway: an echo of it."""
+        return any(key in above for key, _ in self._causes_below(need))
+
+    def _branch_message(self, need: Need, union: Union) -> str:
+        branches = ", ".join(map(spoken, union.branches)) or "nothing"
+        message = f"no branch of the reader's union ({branches}) reads {spoken(need.writer)}"
         if not need.pairs:
             return f"{message}; add one"
-        return f"{message}: {self._first_reason(need.pairs[0])}"
-
-    def _first_reason(self, pair: Pair) -> str:
-        """Down the first unmet demands to one that says why; a chain of types may lead back."""
-        path = ""
-        seen: set[PairKey] = set()
-        while _key(pair) not in seen:
-            seen.add(_key(pair))
-            demand = next(filter(self._is_unmet, self._demands[_key(pair)]))
-            path += demand.below
-            if isinstance(demand, Fault):
-                return f"{demand.message} (at {path or '/'} below it)"
-            if not demand.pairs:
-                return f"nothing there reads {spoken(demand.writer)} (at {path or '/'} below it)"
-            pair = demand.pairs[0]
-        return f"its parts cannot be read (at {path} below it)"
+        below = [demand for _, demand in self._causes_below(need)]
+        path = "".join([demand.below for demand in below]) or "/"
+        match below[-1]:
+            case Fault(message=reason):
+                return f"{message}: at {path} in it, {reason}"
+            case Need(writer=writer):
+                return f"{message}: at {path} in it, no branch reads {spoken(writer)}; add one"
 
 
 class _Branches:
