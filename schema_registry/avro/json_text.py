@@ -40,7 +40,7 @@ _SHORT_ESCAPES = {
     "\f": "\\f",
     "\r": "\\r",
 }
-_PLAIN_MIN, _PLAIN_MAX = 1e-3, 1e7
+_PLAIN_MIN, _PLAIN_MAX = Decimal("1E-3"), Decimal("1E+7")
 
 
 def read_json(text: str) -> JsonValue:
@@ -128,17 +128,15 @@ def java_double(value: float) -> str:
         return '"NaN"'
     if math.isinf(value):
         return '"Infinity"' if value > 0 else '"-Infinity"'
-    return java_decimal(repr(value))
-
-
-def java_decimal(shortest: str) -> str:
-    """The shortest decimal that is a number, in Java's notation: `0.001`, `1.0E7`."""
-    exact = Decimal(shortest)
-    if exact == 0:
+    exact = Decimal(repr(value))
+    if not exact:
         return "-0.0" if exact.is_signed() else "0.0"
     if _PLAIN_MIN <= abs(exact) < _PLAIN_MAX:
         plain = f"{exact:f}"
         return plain if "." in plain else plain + ".0"
     digits = "".join(map(str, exact.as_tuple().digits)).rstrip("0")
+    if len(digits) == 1:  # of those with two digits the nearest: 4.9E-324, not 5.0E-324
+        exact = Decimal(f"{value:.1e}")
+        digits = "".join(map(str, exact.as_tuple().digits))
     sign = "-" if exact.is_signed() else ""
-    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{exact.adjusted()}"
+    return f"{sign}{digits[0]}.{digits[1:]}E{exact.adjusted()}"

@@ -1,8 +1,8 @@
 """One spelling for schemas that mean the same: what `normalize=true` stores. Pure.
 
-Attributes that Avro does not know and aliases are sorted, an empty doc goes, and defaults of float
-and double are spelt as such a number is. What can be seen stays: docs, aliases, defaults, the order
-of fields, symbols and branches.
+Attributes that Avro does not know and aliases are sorted, and so are objects within such attributes
+and within defaults; an empty doc goes; defaults of float and double are spelt as such a number is.
+What can be seen stays: docs, aliases, defaults, the order of fields, symbols and branches.
 
 Source: the anchor registry's rules, which follow Avro's parsing canonical form and drop nothing.
 """
@@ -10,6 +10,7 @@ Source: the anchor registry's rules, which follow Avro's parsing canonical form 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import replace
 
 from sprawl.schema_registry.avro.defaults import fields_filled
@@ -85,7 +86,7 @@ def _normalized_field(field: Field, types: Definitions) -> Field:
         type=normalized_node(field.type),
         default=default,
         aliases=tuple(sorted(field.aliases)),
-        properties={key: field.properties[key] for key in sorted(field.properties)},
+        properties=_in_order(field.properties, sorted(field.properties)),
     )
 
 
@@ -98,8 +99,21 @@ def _sorted_aliases(aliases: tuple[Name, ...], space: str) -> tuple[Name, ...]:
 
 def _sorted(kind: str, size: int, properties: Properties) -> Properties:
     logical = logical_attributes(kind, size, properties)
-    keys = [*logical, *sorted(properties.keys() - logical)]
-    return {key: properties[key] for key in keys}
+    return _in_order(properties, [*logical, *sorted(properties.keys() - logical)])
+
+
+def _in_order(properties: Properties, keys: Iterable[str]) -> Properties:
+    return {key: _sorted_value(properties[key]) for key in keys}
+
+
+def _sorted_value(value: JsonValue) -> JsonValue:
+    match value:
+        case list():
+            return [_sorted_value(item) for item in value]
+        case dict():
+            return {key: _sorted_value(value[key]) for key in sorted(value)}
+        case _:
+            return value
 
 
 def _normalized_default(value: JsonValue, node: Node, types: Definitions) -> JsonValue:
@@ -111,12 +125,12 @@ def _normalized_default(value: JsonValue, node: Node, types: Definitions) -> Jso
         case Array(items=items), list():
             return [_normalized_default(item, items, types) for item in value]
         case Map(values=values), dict():
-            return {key: _normalized_default(item, values, types) for key, item in value.items()}
+            return {key: _normalized_default(value[key], values, types) for key in sorted(value)}
         case Record(fields=fields), dict():
             of = {field.name: field.type for field in fields}
             return {
-                key: _normalized_default(item, of[key], types) if key in of else item
-                for key, item in value.items()
+                key: _normalized_default(value[key], of[key], types) if key in of else value[key]
+                for key in sorted(value)
             }
         case Union(branches=branches), _:
             for branch in branches:

@@ -44,7 +44,7 @@ from sprawl.schema_registry.schemas import InvalidSchema
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 
-FIXED_BYTES_MAX = 2**31 - 8
+FIXED_BYTES_MAX = 2**31 - 9
 """Largest fixed, as in the Java library: the largest array of its machine."""
 SHOWN_TEXT_MAX = 80
 """So much of a wrong value is shown in a message."""
