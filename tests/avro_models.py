@@ -1,7 +1,8 @@
 """Random Avro schemas, neighbours of them, and data of them, for tests that compare verdicts.
 
-A model is a table of named types, whose parts refer to each other by name, and a root. Records refer
-to records of a later number only, or through an array, a map or a union with null; so data ends.
+A model is a table of named types, whose parts refer to each other by name, and a root. Records
+refer to records of a later number only, or through an array, a map or a union with null; so data
+ends.
 """
 
 from __future__ import annotations
@@ -65,7 +66,11 @@ def model(rng: Random, *, unions: bool) -> Model:
     for number in (1, 2):
         symbols = ["A", "B", "C"][: rng.randint(1, 3)]
         made.types[f"E{number}"] = {"type": "enum", "name": f"E{number}", "symbols": symbols}
-        made.types[f"F{number}"] = {"type": "fixed", "name": f"F{number}", "size": rng.randint(1, 3)}
+        made.types[f"F{number}"] = {
+            "type": "fixed",
+            "name": f"F{number}",
+            "size": rng.randint(1, 3),
+        }
     for number in (1, 2, 3):
         made.types[f"R{number}"] = {
             "type": "record",
@@ -240,7 +245,9 @@ def datum(model: Model, node: Any, turn: int, depth: int = 0) -> Any:
         case {"type": "array"}:
             return [] if depth > NESTED_MAX else [datum(model, node["items"], turn, depth + 1)]
         case _:
-            return {} if depth > NESTED_MAX else {"k": datum(model, node["values"], turn, depth + 1)}
+            return (
+                {} if depth > NESTED_MAX else {"k": datum(model, node["values"], turn, depth + 1)}
+            )
 
 
 def _named_datum(model: Model, named: dict[str, Any], turn: int, depth: int) -> Any:

@@ -1,4 +1,5 @@
-"""What is called compatible is read by fastavro, which knows nothing of us; what is not, is not."""
+"""What is called compatible is read by fastavro, which knows nothing of us; what is not, is not.
+Apache's library for Python, which compares by the same rules, comes to the same verdicts."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import json
 from random import Random
 from typing import Any
 
+import avro.compatibility
+import avro.schema
 import fastavro
 from avro_models import Model, datum, model, neighbour
 from hypothesis import given, settings
@@ -32,6 +35,18 @@ def _read(writer: Model, reader: str, turn: int) -> Any:
     value = fastavro.schemaless_reader(data, written_as, read_as)
     assert not data.read()
     return value
+
+
+@given(st.randoms(use_true_random=False), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_the_verdict_is_that_of_apache_avro(rng: Random, unions: bool) -> None:
+    old = model(rng, unions=unions)
+    writer, reader = old.text(), neighbour(rng, old, unions=unions).text()
+    judged = avro.compatibility.ReaderWriterCompatibilityChecker().get_compatibility(
+        avro.schema.parse(reader), avro.schema.parse(writer)
+    )
+    is_compatible = judged.compatibility is avro.compatibility.SchemaCompatibilityType.compatible
+    assert is_compatible == (not _incompatibilities(reader, writer))
 
 
 @given(st.randoms(use_true_random=False))
