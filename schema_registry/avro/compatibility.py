@@ -47,6 +47,12 @@ _PROMOTED = {
 }
 """Reader's primitive types, and what else each reads."""
 
+CAUSES_FOLLOWED_MAX = 16
+"""How far below a union its message looks for what is wrong: with thousands of types in a chain,
+each union would look through all below it."""
+BRANCHES_SHOWN_MAX = 8
+"""Branches of a union that a message names."""
+
 Pair: TypeAlias = tuple[Definition, Definition]
 """A reader's type and a writer's."""
 PairKey: TypeAlias = tuple[int, int]
@@ -247,7 +253,9 @@ class Resolution:
     def _causes_below(self, need: Need) -> Iterator[tuple[PairKey, Fault | Need]]:
         """What fails for what, down from the first branch that could have been the one."""
         demand: Fault | Need = need
-        while isinstance(demand, Need) and demand.pairs:
+        for _ in range(CAUSES_FOLLOWED_MAX):
+            if isinstance(demand, Fault) or not demand.pairs:
+                return
             key = _key(demand.pairs[0])
             demand = self._causes[key]
             yield key, demand
@@ -257,8 +265,11 @@ class Resolution:
         return any(key in above for key, _ in self._causes_below(need))
 
     def _branch_message(self, need: Need, union: Union) -> str:
-        branches = ", ".join(map(spoken, union.branches)) or "nothing"
-        message = f"no branch of the reader's union ({branches}) reads {spoken(need.writer)}"
+        branches = [*map(spoken, union.branches[:BRANCHES_SHOWN_MAX])]
+        if len(union.branches) > BRANCHES_SHOWN_MAX:
+            branches.append("...")
+        shown = ", ".join(branches) or "nothing"
+        message = f"no branch of the reader's union ({shown}) reads {spoken(need.writer)}"
         if not need.pairs:
             return f"{message}; add one"
         below = [demand for _, demand in self._causes_below(need)]
@@ -266,8 +277,10 @@ class Resolution:
         match below[-1]:
             case Fault(message=reason):
                 return f"{message}: at {path} in it, {reason}"
-            case Need(writer=writer):
+            case Need(pairs=[], writer=writer):
                 return f"{message}: at {path} in it, no branch reads {spoken(writer)}; add one"
+            case _:
+                return f"{message}: at {path} in it, what is written cannot be read"
 
 
 class _Branches:

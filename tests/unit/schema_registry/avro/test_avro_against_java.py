@@ -2,8 +2,8 @@
 registry's rules upon it. Half of the cases were thought of, half are random.
 
 java_texts.jsonl: a text (with the texts it refers to), and what it is printed as; null: it is
-refused. `normalized` is there if it is not the canonical text; null where we keep on purpose what is
-lost there (README.md of the folder).
+refused. `normalized` is there if it is not the canonical text; null where we keep on purpose what
+is lost there (README.md of the folder).
 java_pairs.jsonl: a reader, a writer, and the kinds and paths found, each once.
 """
 

@@ -133,11 +133,14 @@ def test_a_long_chain_of_types_is_no_trouble() -> None:
     assert not found(chain("long"), chain("int"))
     reasons = found(chain("int"), chain("long"))
     assert reasons[0].path == "/0"
-    assert "at /fields/0/type in it" in reasons[0].message
+    assert "cannot be read" in reasons[-1].message
+    assert max(len(reason.message) for reason in reasons) < 500
 
 
 def test_long_unions_are_compared_by_name() -> None:
     """Every branch with every other would be 4,000,000 pairs."""
     branches = [fixed(f"F{number}", 1) for number in range(2_000)]
     assert not found(branches, branches)
-    assert [item.path for item in found(branches[:-1], branches)] == ["/1999"]
+    (one,) = found(branches[:-1], branches)
+    assert one.path == "/1999"
+    assert len(one.message) < 500
