@@ -47,6 +47,9 @@ _PROMOTED = {
 }
 """Reader's primitive types, and what else each reads."""
 
+PAIRS_MAX = 200_000
+"""Pairs of types in one comparison, some 100 MiB: schemas of a megabyte have a tenth. More come up
+only between unions of thousands of types that have one name in different namespaces."""
 CAUSES_FOLLOWED_MAX = 16
 """How far below a union its message looks for what is wrong: with thousands of types in a chain,
 each union would look through all below it."""
@@ -81,6 +84,10 @@ class Need(NamedTuple):
     writer: Definition
 
 
+class _TooManyPairs(Exception):
+    """See PAIRS_MAX."""
+
+
 class _Visit(NamedTuple):
     """Tell the reasons of a pair."""
 
@@ -108,11 +115,16 @@ class Resolution:
         self._demands: dict[PairKey, list[Fault | Need]] = {}
         self._causes: dict[PairKey, Fault | Need] = {}  # of pairs that fail
         self._branches: dict[int, _Branches] = {}
+        self._pairs_count = 0
 
     def incompatibilities(self, reader: Node, writer: Node) -> list[Incompatibility]:
         """Why the writer's data cannot be read, in the order of the reader's schema."""
         root = followed(reader, self._readers), followed(writer, self._writers)
-        self._look_at_all(root)
+        try:
+            self._look_at_all(root)
+        except _TooManyPairs:
+            message = f"more than {PAIRS_MAX} pairs of types would have to be compared"
+            return [Incompatibility("TYPE_MISMATCH", "/", message)]
         self._spread_failures()
         return [*self._reasons(root)]
 
@@ -218,11 +230,19 @@ class Resolution:
 
     def _need(self, reader: Definition, writer: Definition, below: str) -> Need:
         if not isinstance(reader, Union) or isinstance(writer, Union):
+            self._count_pairs(1)
             return Need([(reader, writer)], below, None, writer)
         branches = self._branches.get(id(reader))
         if branches is None:
             branches = self._branches[id(reader)] = _Branches(reader, self._readers)
-        return Need([(branch, writer) for branch in branches.of(writer)], below, reader, writer)
+        candidates = branches.of(writer)
+        self._count_pairs(len(candidates))
+        return Need([(branch, writer) for branch in candidates], below, reader, writer)
+
+    def _count_pairs(self, count: int) -> None:
+        self._pairs_count += count
+        if self._pairs_count > PAIRS_MAX:
+            raise _TooManyPairs
 
     # --- why a pair fails ------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from sprawl.schema_registry.avro.json_text import JsonValue, json_text
 from sprawl.schema_registry.avro.nodes import (
     NO_DEFAULT,
     Array,
+    Definition,
     Definitions,
     Enumeration,
     Fixed,
@@ -42,10 +43,11 @@ def check_defaults(places: Iterable[FieldPlace], types: Definitions) -> None:
     """
     uses: dict[FieldKey, set[FieldKey]] = {}
     paths: dict[FieldKey, str] = {}
+    filling = Filling(types)
     for path, record, field in places:
         assert not isinstance(field.default, NoDefault)
         key = (record.full, field.name)
-        used = fields_filled(field.default, field.type, types)
+        used = filling.fields_filled(field.default, field.type)
         if used is None:
             raise InvalidSchema(
                 f"at {path}: the default {shown(field.default)} of field {field.name} is no value"
@@ -60,56 +62,62 @@ def check_defaults(places: Iterable[FieldPlace], types: Definitions) -> None:
         )
 
 
-def fields_filled(value: JsonValue, node: Node, types: Definitions) -> set[FieldKey] | None:
-    """The fields whose own defaults complete a default; None if it is no value of its type."""
-    match followed(node, types):
-        case Primitive(kind=kind):
-            return set() if _is_primitive(value, kind) else None
-        case Enumeration() | Fixed():
-            return set() if isinstance(value, str) else None
-        case Array(items=items):
-            return _all_filled(value, items, types) if isinstance(value, list) else None
-        case Map(values=values):
-            if not isinstance(value, dict):
+class Filling:
+    """Which values are of which types, as far as somebody asked: with unions within each other, the
+    same question would come up again for every way that leads to it."""
+
+    def __init__(self, types: Definitions) -> None:
+        self._types = types
+        self._known: dict[tuple[int, int], set[FieldKey] | None] = {}
+
+    def fields_filled(self, value: JsonValue, node: Node) -> set[FieldKey] | None:
+        """The fields whose own defaults complete a default; None if it is no value of its type.
+
+        The values asked about must stay, for they are known by their identity.
+        """
+        definition = followed(node, self._types)
+        key = id(value), id(definition)
+        if key not in self._known:
+            self._known[key] = self._judged(value, definition)
+        return self._known[key]
+
+    def _judged(self, value: JsonValue, definition: Definition) -> set[FieldKey] | None:
+        match definition, value:
+            case Primitive(kind=kind), _:
+                return set() if _is_primitive(value, kind) else None
+            case Enumeration() | Fixed(), str():
+                return set()
+            case Array(items=node), list():
+                return self._together([(item, node) for item in value])
+            case Map(values=node), dict():
+                return self._together([(item, node) for item in value.values()])
+            case Union(branches=branches), _:
+                for branch in branches:
+                    used = self.fields_filled(value, branch)
+                    if used is not None:
+                        return used
                 return None
-            return _all_filled(value.values(), values, types)
-        case Union(branches=branches):
-            for branch in branches:
-                used = fields_filled(value, branch, types)
-                if used is not None:
-                    return used
-            return None
-        case Record() as record:
-            return _record_filled(value, record, types) if isinstance(value, dict) else None
+            case Record(fields=fields), dict():
+                given = [field for field in fields if field.name in value]
+                left = [field for field in fields if field.name not in value]
+                if any(field.default is NO_DEFAULT for field in left):
+                    return None
+                used = self._together([(value[field.name], field.type) for field in given])
+                if used is None:
+                    return None
+                # what fills the others is checked where it stands
+                return used | {(definition.name.full, field.name) for field in left}
+            case _:
+                return None
 
-
-def _all_filled(
-    values: Iterable[JsonValue], node: Node, types: Definitions
-) -> set[FieldKey] | None:
-    used: set[FieldKey] = set()
-    for value in values:
-        more = fields_filled(value, node, types)
-        if more is None:
-            return None
-        used |= more
-    return used
-
-
-def _record_filled(
-    value: Mapping[str, JsonValue], record: Record, types: Definitions
-) -> set[FieldKey] | None:
-    used: set[FieldKey] = set()
-    for field in record.fields:
-        if field.name in value:
-            more = fields_filled(value[field.name], field.type, types)
+    def _together(self, parts: Iterable[tuple[JsonValue, Node]]) -> set[FieldKey] | None:
+        used: set[FieldKey] = set()
+        for value, node in parts:
+            more = self.fields_filled(value, node)
             if more is None:
                 return None
             used |= more
-        elif field.default is NO_DEFAULT:
-            return None
-        else:
-            used.add((record.name.full, field.name))  # which is checked where it stands
-    return used
+        return used
 
 
 def _is_primitive(value: JsonValue, kind: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a schema says, as values: two schemas are the same where their nodes are equal. Pure.
+"""What a schema says, as values: what is equal says the same. Pure.
 
 A node never holds the definition of a named type, only a `Reference` to it; the definitions of a
 schema are a table by full name. So nodes are finite however types refer to each other, and a
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Final, TypeAlias
 
 from sprawl.schema_registry.avro.json_text import JsonValue
@@ -130,6 +130,26 @@ Definitions: TypeAlias = Mapping[str, Named]
 def followed(node: Node, types: Definitions) -> Definition:
     """The definition that a node is or refers to."""
     return types[node.name.full] if isinstance(node, Reference) else node
+
+
+def is_same(one: object, other: object) -> bool:
+    """Whether two definitions say the same, apart from docs and aliases. Without recursion, which
+    `==` of what is nested has."""
+    open_pairs = [(one, other)]
+    while open_pairs:
+        left, right = open_pairs.pop()
+        if type(left) is not type(right):
+            return False
+        if isinstance(left, tuple) and isinstance(right, tuple):
+            if len(left) != len(right):
+                return False
+            open_pairs += zip(left, right, strict=True)
+        elif is_dataclass(left):
+            names = [part.name for part in fields(left) if part.compare]
+            open_pairs += [(getattr(left, name), getattr(right, name)) for name in names]
+        elif left is not right and left != right:
+            return False
+    return True
 
 
 def spoken(node: Definition | Reference) -> str:

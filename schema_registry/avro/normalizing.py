@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sprawl.schema_registry.avro.defaults import fields_filled
+from sprawl.schema_registry.avro.defaults import Filling
 from sprawl.schema_registry.avro.json_text import JsonValue
 from sprawl.schema_registry.avro.logical_types import logical_attributes
 from sprawl.schema_registry.avro.names import Name
@@ -50,12 +50,15 @@ def normalized_node(node: Node) -> Node:
         case Map(values=values, properties=properties):
             return Map(values=normalized_node(values), properties=_sorted(node.kind, 0, properties))
         case Union(branches=branches):
-            return Union(branches=tuple([normalized_node(branch) for branch in branches]))
+            sorted_branches: list[Node] = []
+            for branch in branches:  # a comprehension would take a frame of its own
+                sorted_branches.append(normalized_node(branch))  # noqa: PERF401
+            return Union(branches=tuple(sorted_branches))
         case Reference():
             return node
 
 
-def normalized_definition(named: Named, types: Definitions) -> Named:
+def normalized_definition(named: Named, types: Definitions, filling: Filling) -> Named:
     """A type that has a name. An error is a record: only protocols know the difference."""
     doc = named.doc or None
     aliases = _sorted_aliases(named.aliases, named.name.space)
@@ -64,7 +67,7 @@ def normalized_definition(named: Named, types: Definitions) -> Named:
             return replace(
                 named,
                 is_error=False,
-                fields=tuple([_normalized_field(field, types) for field in fields]),
+                fields=tuple([_normalized_field(field, types, filling) for field in fields]),
                 properties=_sorted(named.kind, 0, properties),
                 doc=doc,
                 aliases=aliases,
@@ -77,10 +80,10 @@ def normalized_definition(named: Named, types: Definitions) -> Named:
             return replace(named, properties=properties, doc=doc, aliases=aliases)
 
 
-def _normalized_field(field: Field, types: Definitions) -> Field:
+def _normalized_field(field: Field, types: Definitions, filling: Filling) -> Field:
     default = field.default
     if not isinstance(default, NoDefault):
-        default = _normalized_default(default, field.type, types)
+        default = _normalized_default(default, field.type, types, filling)
     return replace(
         field,
         type=normalized_node(field.type),
@@ -109,33 +112,46 @@ def _in_order(properties: Properties, keys: Iterable[str]) -> Properties:
 def _sorted_value(value: JsonValue) -> JsonValue:
     match value:
         case list():
-            return [_sorted_value(item) for item in value]
+            items: list[JsonValue] = []
+            for item in value:  # a comprehension would take a frame of its own
+                items.append(_sorted_value(item))  # noqa: PERF401
+            return items
         case dict():
-            return {key: _sorted_value(value[key]) for key in sorted(value)}
+            members: dict[str, JsonValue] = {}
+            for key in sorted(value):
+                members[key] = _sorted_value(value[key])
+            return members
         case _:
             return value
 
 
-def _normalized_default(value: JsonValue, node: Node, types: Definitions) -> JsonValue:
+def _normalized_default(
+    value: JsonValue, node: Node, types: Definitions, filling: Filling
+) -> JsonValue:
     match followed(node, types), value:
         case Primitive(kind="double"), int() | float() if not isinstance(value, bool):
             return _double(value)
         case Primitive(kind="float"), int() | float() if not isinstance(value, bool):
             return _float(value)
         case Array(items=items), list():
-            return [_normalized_default(item, items, types) for item in value]
+            return [_normalized_default(item, items, types, filling) for item in value]
         case Map(values=values), dict():
-            return {key: _normalized_default(value[key], values, types) for key in sorted(value)}
+            return {
+                key: _normalized_default(value[key], values, types, filling)
+                for key in sorted(value)
+            }
         case Record(fields=fields), dict():
             of = {field.name: field.type for field in fields}
             return {
-                key: _normalized_default(value[key], of[key], types) if key in of else value[key]
+                key: _normalized_default(value[key], of[key], types, filling)
+                if key in of
+                else value[key]
                 for key in sorted(value)
             }
         case Union(branches=branches), _:
             for branch in branches:
-                if fields_filled(value, branch, types) is not None:
-                    return _normalized_default(value, branch, types)
+                if filling.fields_filled(value, branch) is not None:
+                    return _normalized_default(value, branch, types, filling)
     return value
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection
-from typing import ClassVar, NamedTuple, TypeAlias
+from collections.abc import Collection
+from typing import NamedTuple, TypeAlias
 
-from sprawl.schema_registry.avro.json_text import JsonValue, json_text, read_json
+from sprawl.schema_registry.avro.json_text import JsonValue, json_text, nesting, read_json
 from sprawl.schema_registry.avro.names import (
     PRIMITIVES,
     Name,
@@ -39,6 +39,7 @@ from sprawl.schema_registry.avro.nodes import (
     Record,
     Reference,
     Union,
+    is_same,
 )
 from sprawl.schema_registry.schemas import InvalidSchema
 
@@ -46,9 +47,13 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 FIXED_BYTES_MAX = 2**31 - 9
 """Largest fixed, as in the Java library: the largest array of its machine."""
+DEFAULT_NESTING_MAX = 50
+"""Brackets nested in a default: checking it takes up to six frames of the stack for one,
+where each level is a union's record."""
 SHOWN_TEXT_MAX = 80
 """So much of a wrong value is shown in a message."""
 
+_PLAIN = {kind: Primitive(kind=kind, properties={}) for kind in PRIMITIVES}
 _NUMBER = re.compile(
     r"[+-]?(?P<nan>NaN)"
     r"|(?P<number>[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?))[fFdD]?"
@@ -127,27 +132,49 @@ class Reading:
     # --- types -----------------------------------------------------------------------------------
 
     def _schema(self, value: JsonValue, space: str, path: str) -> Node:
+        """Takes one frame of the stack for one bracket of the text, and so do records."""
         match value:
             case str():
                 return self._named_or_primitive(value, space, path)
             case list():
-                return self._union(value, space, path)
+                branches: list[Node] = []
+                for index, item in enumerate(value):
+                    branches.append(self._schema(item, space, f"{path}/{index}"))
+                return _union(branches, path)
             case dict():
                 word = value.get("type")
-                if not isinstance(word, str):
-                    raise _fault(path, f'needs a "type" that is a text: {shown(value)}')
-                if word in PRIMITIVES:
-                    return Primitive(kind=word, properties=_properties(value, _SCHEMA_WORDS))
-                reader = self._readers.get(word)
-                if reader is None:
-                    return self._named_or_primitive(word, space, path)
-                return reader(self, value, space, path)
+                if word == "array" and "items" in value:
+                    of = self._schema(value["items"], space, f"{path}/items")
+                    return Array(items=of, properties=_properties(value, _SCHEMA_WORDS))
+                if word == "map" and "values" in value:
+                    of = self._schema(value["values"], space, f"{path}/values")
+                    return Map(values=of, properties=_properties(value, _SCHEMA_WORDS))
+                if word in ("record", "error"):
+                    return self._record(value, space, path)
+                return self._flat(word, value, space, path)
             case _:
                 raise _fault(path, f"a schema is a name, an object or an array, not {shown(value)}")
 
+    def _flat(self, word: JsonValue, value: JsonObject, space: str, path: str) -> Node:
+        match word:
+            case "enum":
+                return self._enum(value, space, path)
+            case "fixed":
+                return self._fixed(value, space, path)
+            case "array" | "map":
+                part = "items" if word == "array" else "values"
+                raise _fault(path, f'type {word} needs "{part}"')
+            case str() if word in PRIMITIVES:
+                properties = _properties(value, _SCHEMA_WORDS)
+                return Primitive(kind=word, properties=properties) if properties else _PLAIN[word]
+            case str():
+                return self._named_or_primitive(word, space, path)
+            case _:
+                raise _fault(path, f'needs a "type" that is a text: {shown(value)}')
+
     def _named_or_primitive(self, text: str, space: str, path: str) -> Node:
         if text in PRIMITIVES:
-            return Primitive(kind=text, properties={})
+            return _PLAIN[text]
         name = parse_name(text, space)
         if not self._is_known(name.full) and self._is_known(text):
             name = parse_name(text, "")
@@ -156,33 +183,6 @@ class Reading:
 
     def _is_known(self, full: str) -> bool:
         return full in self.types or full in self._open or full in self._expected
-
-    def _union(self, value: list[JsonValue], space: str, path: str) -> Node:
-        branches: list[Node] = []
-        kinds: set[str] = set()
-        for index, item in enumerate(value):
-            where = f"{path}/{index}"
-            branch = self._schema(item, space, where)
-            if isinstance(branch, Union):
-                raise _fault(where, "a union may not hold a union; write its branches here")
-            kind = branch.name.full if isinstance(branch, Reference) else branch.kind
-            if kind in kinds:
-                raise _fault(where, f"the union has {kind} already")
-            kinds.add(kind)
-            branches.append(branch)
-        return Union(branches=tuple(branches))
-
-    def _array(self, value: JsonObject, space: str, path: str) -> Node:
-        if "items" not in value:
-            raise _fault(path, 'an array needs "items"')
-        items = self._schema(value["items"], space, f"{path}/items")
-        return Array(items=items, properties=_properties(value, _SCHEMA_WORDS))
-
-    def _map(self, value: JsonObject, space: str, path: str) -> Node:
-        if "values" not in value:
-            raise _fault(path, 'a map needs "values"')
-        values = self._schema(value["values"], space, f"{path}/values")
-        return Map(values=values, properties=_properties(value, _SCHEMA_WORDS))
 
     # --- named types -----------------------------------------------------------------------------
 
@@ -228,6 +228,10 @@ class Reading:
             raise _fault(path, f'field {name} of {record.full} needs a "type"')
         type_ = self._schema(value["type"], record.space, f"{path}/type")
         default = value.get("default", NO_DEFAULT)
+        if isinstance(default, list | dict) and nesting(json_text(default)) > DEFAULT_NESTING_MAX:
+            raise _fault(
+                path, f"the default of {name} has more than {DEFAULT_NESTING_MAX} brackets nested"
+            )
         if isinstance(default, str) and isinstance(type_, Primitive):
             default = _spelt_number(default, type_.kind, path)
         return Field(
@@ -287,18 +291,9 @@ class Reading:
         )
         return self._define(fixed, path)
 
-    _readers: ClassVar[dict[str, Callable[[Reading, JsonObject, str, str], Node]]] = {
-        "record": _record,
-        "error": _record,
-        "enum": _enum,
-        "fixed": _fixed,
-        "array": _array,
-        "map": _map,
-    }
-
     def _define(self, named: Named, path: str) -> Reference:
         """The same definition again is the one that is there, as in Java since 1.12."""
-        if self.types.setdefault(named.name.full, named) != named:
+        if not is_same(self.types.setdefault(named.name.full, named), named):
             raise _fault(path, f"{named.name.full} is defined already, and differently")
         return Reference(name=named.name)
 
@@ -334,6 +329,19 @@ def shown(value: JsonValue) -> str:
     """A value as a message shows it."""
     text = json_text(value)
     return text if len(text) <= SHOWN_TEXT_MAX else text[: SHOWN_TEXT_MAX - 3] + "..."
+
+
+def _union(branches: list[Node], path: str) -> Union:
+    kinds: set[str] = set()
+    for index, branch in enumerate(branches):
+        where = f"{path}/{index}"
+        if isinstance(branch, Union):
+            raise _fault(where, "a union may not hold a union; write its branches here")
+        kind = branch.name.full if isinstance(branch, Reference) else branch.kind
+        if kind in kinds:
+            raise _fault(where, f"the union has {kind} already")
+        kinds.add(kind)
+    return Union(branches=tuple(branches))
 
 
 def _order(value: JsonObject, path: str) -> Order:

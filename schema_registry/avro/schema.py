@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sprawl.schema_registry.avro.compatibility import Resolution
-from sprawl.schema_registry.avro.defaults import check_defaults
+from sprawl.schema_registry.avro.defaults import Filling, check_defaults
 from sprawl.schema_registry.avro.json_text import NESTING_MAX, nesting
 from sprawl.schema_registry.avro.nodes import Definitions, Node
 from sprawl.schema_registry.avro.nodes import Reference as NameReference
@@ -50,7 +50,10 @@ class AvroSchema:
 
     def normalized(self) -> AvroSchema:
         """Without differences that mean nothing: see normalizing.py."""
-        changed = {name: normalized_definition(self.types[name], self.types) for name in self.own}
+        filling = Filling(self.types)
+        changed = {
+            name: normalized_definition(self.types[name], self.types, filling) for name in self.own
+        }
         return AvroSchema(
             root=normalized_node(self.root),
             types={**self.types, **changed},

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sprawl.schema_registry.avro.compatibility import PAIRS_MAX
 from sprawl.schema_registry.avro.schema import AvroFormat
 from sprawl.schema_registry.schemas import Incompatibility
 
@@ -144,3 +145,12 @@ def test_long_unions_are_compared_by_name() -> None:
     (one,) = found(branches[:-1], branches)
     assert one.path == "/1999"
     assert len(one.message) < 500
+
+
+def test_what_would_take_too_long_to_judge_is_not_let_through() -> None:
+    """Each of these could read each other by its name, and none does."""
+    readers = [fixed(f"n{number}.F", 1) for number in range(500)]
+    writers = [fixed(f"n{number}.F", 2) for number in range(500)]
+    (one,) = found(readers, writers)
+    assert str(PAIRS_MAX) in one.message
+    assert len(found(readers[:50], writers[:50])) == 50

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sprawl.schema_registry.avro.json_text import NESTING_MAX
+from sprawl.schema_registry.avro.parsing import DEFAULT_NESTING_MAX
 from sprawl.schema_registry.avro.schema import AvroFormat, AvroSchema
 from sprawl.schema_registry.schemas import InvalidSchema, Reference
 
@@ -129,26 +131,85 @@ def test_references_were_accepted_once_and_are_not_judged_again() -> None:
 # --- bounds --------------------------------------------------------------------------------------
 
 
+def from_below(frames: int, call: Callable[[], None]) -> None:
+    """Where the stack is in use already, as in a server."""
+    if frames:
+        from_below(frames - 1, call)
+    else:
+        call()
+
+
 def nested(depth: int) -> str:
     return '{"type":"array","items":' * depth + '"int"' + "}" * depth
 
 
-def test_what_is_nested_as_deep_as_allowed_is_handled_and_no_deeper() -> None:
-    deep = parse(nested(NESTING_MAX))
-    assert deep.normalized().canonical == deep.canonical == nested(NESTING_MAX)
-    assert not AVRO.incompatibilities(deep, deep)
+def nested_records(depth: int) -> str:
+    text = '"int"'
+    for number in range(depth):
+        fields = f'[{{"name":"f","type":["null",{text}],"default":null}}]'
+        text = f'{{"type":"record","name":"R{number}","fields":{fields}}}'
+    return text
+
+
+def handle(text: str) -> None:
+    parsed = parse(text)
+    assert parsed.canonical == parsed.formatted("resolved") == text
+    assert not AVRO.incompatibilities(parsed.normalized(), parsed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested(NESTING_MAX),
+        nested_records(NESTING_MAX // 4),
+        '{"type":"int","x":' + "[" * (NESTING_MAX - 1) + "]" * (NESTING_MAX - 1) + "}",
+        '{"type":"int","x":' + '{"x":' * (NESTING_MAX - 1) + "1" + "}" * NESTING_MAX,
+    ],
+    ids=["arrays", "records", "lists", "objects"],
+)
+def test_what_is_nested_as_deep_as_allowed_is_handled(text: str) -> None:
+    from_below(300, lambda: handle(text))
+
+
+def test_what_is_nested_deeper_is_refused() -> None:
     assert str(NESTING_MAX) in fault(nested(NESTING_MAX + 1))
     fault("[" * 100_000)
     fault('{"a":' * 100_000)
 
 
-def test_deep_defaults_and_attributes_are_handled() -> None:
-    depth = NESTING_MAX - 5
-    value = "[" * depth + "]" * depth
-    items = {"type": "array", "items": ["int", {"type": "array", "items": "int"}]}
-    wrong = json.dumps(record({"name": "a", "type": items, "default": 0, "x": 1}))
-    assert "no value" in fault(wrong.replace('"default": 0', f'"default": {value}'))
-    assert value in parse(wrong.replace('"default": 0, "x": 1', f'"x": {value}')).canonical
+def test_what_is_nested_and_defined_twice_is_handled() -> None:
+    inner = record({"name": "a", "type": json.loads(nested(NESTING_MAX - 10))})
+    other = {**inner, "fields": [{"name": "a", "type": json.loads(nested(NESTING_MAX - 11))}]}
+
+    def once_more(again: dict[str, Any]) -> list[Any]:
+        return [inner, {"type": "array", "items": again}]
+
+    from_below(300, lambda: handle(parse(once_more(inner)).canonical))
+    from_below(300, lambda: parse(once_more({**inner, "doc": "d"})) and None)
+    assert "differently" in fault(once_more(other))
+
+
+def test_a_default_is_nested_as_deep_as_allowed_and_no_deeper() -> None:
+    node = record({"name": "a", "type": ["null", "R"]})
+
+    def of(depth: int) -> str:
+        value: Any = None
+        for _ in range(depth):
+            value = {"a": value}
+        return json.dumps([node, record({"name": "r", "type": "R", "default": value}, name="S")])
+
+    from_below(300, lambda: parse(of(DEFAULT_NESTING_MAX)).normalized() and None)
+    assert str(DEFAULT_NESTING_MAX) in fault(of(DEFAULT_NESTING_MAX + 1))
+
+
+def test_a_default_is_not_tried_in_every_way_there_is() -> None:
+    """Two branches that both could be meant at each of 40 levels: 2^40 ways, all wrong."""
+    both = [record({"name": "a", "type": ["R", "S", "null"]}, name=name) for name in ("R", "S")]
+    value: Any = 3
+    for _ in range(40):
+        value = {"a": value}
+    holder = record({"name": "x", "type": ["R", "S"], "default": value}, name="T")
+    assert "no value" in fault([*both, holder])
 
 
 def test_a_chain_of_names_that_would_be_printed_too_deep_is_refused() -> None:
