@@ -138,6 +138,8 @@ def is_same(one: object, other: object) -> bool:
     open_pairs = [(one, other)]
     while open_pairs:
         left, right = open_pairs.pop()
+        if left is right:
+            continue
         if type(left) is not type(right):
             return False
         if isinstance(left, tuple) and isinstance(right, tuple):
@@ -147,7 +149,7 @@ def is_same(one: object, other: object) -> bool:
         elif is_dataclass(left):
             names = [part.name for part in fields(left) if part.compare]
             open_pairs += [(getattr(left, name), getattr(right, name)) for name in names]
-        elif left is not right and left != right:
+        elif left != right:
             return False
     return True
 
