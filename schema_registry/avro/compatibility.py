@@ -257,7 +257,8 @@ class Resolution:
                 case _Visit(pair, path):
                     key = _key(pair)
                     if key in self._causes and key not in told:
-                        told.add(key)
+                        if isinstance(pair[0], Record | Enumeration | Fixed):
+                            told.add(key)
                         above.add(key)
                         todo.append(_Leave(key))
                         todo += [(demand, path) for demand in reversed(self._demands[key])]

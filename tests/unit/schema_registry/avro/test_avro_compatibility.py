@@ -91,6 +91,23 @@ def test_a_type_is_told_at_its_place_even_if_a_union_met_it_first() -> None:
     ]
 
 
+def test_the_same_fault_of_two_fields_is_told_of_both() -> None:
+    reader = record(field("a", "int"), field("b", "int"), field("c", ["null", "int"]))
+    writer = record(field("a", "string"), field("b", "string"), field("c", "string"))
+    assert [item.path for item in found(reader, writer)] == [
+        "/fields/0/type",
+        "/fields/1/type",
+        "/fields/2/type",
+    ]
+
+
+def test_a_named_type_is_told_once() -> None:
+    def pair(size: int) -> Any:
+        return record(field("a", fixed("F", size)), field("b", "F"))
+
+    assert [item.path for item in found(pair(1), pair(2))] == ["/fields/0/type/size"]
+
+
 def test_a_union_is_not_blamed_for_the_type_around_it() -> None:
     def node(value: str) -> Any:
         return record(field("next", ["null", "R"]), field("v", value))
@@ -121,7 +138,7 @@ def test_recursive_types_that_fit_are_compatible() -> None:
 
 
 def test_a_long_chain_of_types_is_no_trouble() -> None:
-    count = 2_000
+    count = 1_000
 
     def chain(last: Any) -> Any:
         types = [record(field("v", last), name="T0")]
@@ -139,11 +156,11 @@ def test_a_long_chain_of_types_is_no_trouble() -> None:
 
 
 def test_long_unions_are_compared_by_name() -> None:
-    """Every branch with every other would be 4,000,000 pairs."""
-    branches = [fixed(f"F{number}", 1) for number in range(2_000)]
+    """Every branch with every other would be 1,000,000 pairs."""
+    branches = [fixed(f"F{number}", 1) for number in range(1_000)]
     assert not found(branches, branches)
     (one,) = found(branches[:-1], branches)
-    assert one.path == "/1999"
+    assert one.path == "/999"
     assert len(one.message) < 500
 
 
