@@ -113,7 +113,11 @@ class Reading:
         """
         self._stored = stored
         bare = text.strip()
-        return self._schema(bare if bare in PRIMITIVES else read_json(text), "", origin)
+        try:
+            value = bare if bare in PRIMITIVES else read_json(text)
+        except InvalidSchema as fault:
+            raise (_fault(origin, str(fault)) if origin else fault) from None
+        return self._schema(value, "", origin)
 
     def finish(self) -> None:
         """All texts were read.

@@ -114,6 +114,10 @@ def test_a_name_that_a_reference_lacks_is_reported_with_its_place() -> None:
     assert "a.Address#/fields/0/type" in fault('"a.Address"', {"a.Address": ADDRESS})
 
 
+def test_a_reference_that_is_no_json_is_named() -> None:
+    assert "at a.Code#: the text is no JSON" in fault('"a.Code"', {"a.Code": "{"})
+
+
 def test_a_type_that_a_reference_defines_otherwise_is_refused() -> None:
     other = {"type": "fixed", "name": "a.Code", "size": 3}
     assert "differently" in fault(["null", other], {"a.Code": CODE})
