@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import pytest
+
 from sprawl.schema_registry.model.cache import ParsedSchemas
 from sprawl.schema_registry.model.contracts import parse_metadata, parse_rule_set
 from sprawl.schema_registry.model.entities import StoredSchema
@@ -92,7 +94,7 @@ class World:
         self.log: list[LogRecord] = []
         self.registry = Registry(
             State(),
-            ParsedSchemas({kind: self.format for kind in SchemaType}),
+            ParsedSchemas(dict.fromkeys(SchemaType, self.format)),
             settings or Settings(),
         )
 
@@ -147,12 +149,11 @@ def new(text: str | None, **options: Any) -> NewSchema:
 
 def refusal(command: Callable[..., object], *args: Any, **options: Any) -> tuple[int, str]:
     """The code and the message with which a command is refused."""
-    try:
+    with pytest.raises(RegistryFault) as refused:
         command(*args, **options)
-    except RegistryFault as fault:
-        assert fault.status == fault.code // 100
-        return int(fault.code), fault.message
-    raise AssertionError("not refused")
+    fault = refused.value
+    assert fault.status == fault.code // 100
+    return int(fault.code), fault.message
 
 
 def facts(state: State) -> dict[str, object]:

@@ -249,12 +249,12 @@ def parse_metadata(value: object) -> Metadata | None:
     fields = _mapping(value, "metadata")
     tags = {
         path: _sorted_texts(_texts(tags, f"metadata.tags.{path}"))
-        for path, tags in _mapping(fields.get("tags") or {}, "metadata.tags").items()
+        for path, tags in _mapping(fields.get("tags"), "metadata.tags").items()
     }
     return Metadata(
         _sorted_items(tags),
         _sorted_items(_text_mapping(fields.get("properties"), "metadata.properties")),
-        _sorted_texts(_texts(fields.get("sensitive") or [], "metadata.sensitive")),
+        _sorted_texts(_texts(fields.get("sensitive"), "metadata.sensitive")),
     )
 
 
@@ -264,7 +264,7 @@ def parse_rule_set(value: object) -> RuleSet | None:
         return None
     fields = _mapping(value, "ruleSet")
     migration, domain, encoding = (
-        tuple(_parse_rule(rule) for rule in _list(fields.get(name) or [], f"ruleSet.{name}"))
+        tuple(_parse_rule(rule) for rule in _list(fields.get(name), f"ruleSet.{name}"))
         for name in ("migrationRules", "domainRules", "encodingRules")
     )
     return RuleSet(migration, domain, encoding, _text(fields.get("enableAt"), "ruleSet.enableAt"))
@@ -285,7 +285,7 @@ def _parse_rule(value: object) -> Rule:
         kind=text("kind") or "TRANSFORM",
         mode=text("mode") or "WRITEREAD",
         type=text("type"),
-        tags=_sorted_texts(_texts(fields.get("tags") or [], "rule.tags")),
+        tags=_sorted_texts(_texts(fields.get("tags"), "rule.tags")),
         params=_sorted_items(_text_mapping(fields.get("params"), "rule.params")),
         expr=text("expr"),
         on_success=text("onSuccess"),
@@ -295,12 +295,16 @@ def _parse_rule(value: object) -> Rule:
 
 
 def _mapping(value: object, where: str) -> Mapping[str, object]:
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise MalformedContract(f"{where} is no JSON object")
     return value
 
 
 def _list(value: object, where: str) -> list[object]:
+    if value is None:
+        return []
     if not isinstance(value, list):
         raise MalformedContract(f"{where} is no JSON array")
     return value
@@ -325,7 +329,7 @@ def _texts(value: object, where: str) -> list[str]:
 
 def _text_mapping(value: object, where: str) -> dict[str, str]:
     texts: dict[str, str] = {}
-    for name, item in _mapping(value or {}, where).items():
+    for name, item in _mapping(value, where).items():
         text = _text(item, f"{where}.{name}")
         if text is None:
             raise MalformedContract(f"{where}.{name} is null")

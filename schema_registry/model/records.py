@@ -302,7 +302,7 @@ def _parse_value(key: Key, fields: Json) -> Value:
 
 
 def _parse_schema(key: SchemaKey, fields: Json) -> StoredSchema:
-    references = tuple(_parse_references(fields.get("references") or []))
+    references = tuple(_parse_references(fields.get("references")))
     metadata = parse_metadata(fields.get("metadata"))
     rule_set = parse_rule_set(fields.get("ruleSet"))
     text = _text(fields, "schema")
@@ -337,6 +337,8 @@ def _digest_of_md5(md5: str) -> bytes:
 
 
 def _parse_references(values: object) -> list[Reference]:
+    if values is None:
+        return []
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise RecordFault("references is no array of objects")
     return [

@@ -66,10 +66,10 @@ class RegistryLife(RuleBasedStateMachine):
         schema = new(text, metadata=metadata, references=references)
         self.do(register, subject, schema, force=True)
 
-    @rule(subject=SUBJECTS, text=TEXTS, version=VERSIONS, id=st.integers(1, 9))
-    def import_version(self, subject: str, text: str, version: int, id: int) -> None:
+    @rule(subject=SUBJECTS, text=TEXTS, version=VERSIONS, new_id=st.integers(1, 9))
+    def import_version(self, subject: str, text: str, version: int, new_id: int) -> None:
         self.do(put_mode, subject, "IMPORT", force=True)
-        self.do(register, subject, new(text, version=max(version, 0), id=id))
+        self.do(register, subject, new(text, version=max(version, 0), id=new_id))
         self.do(delete_mode, subject)
 
     @rule(subject=SUBJECTS, version=VERSIONS, permanent=st.booleans())
@@ -135,7 +135,7 @@ class RegistryLife(RuleBasedStateMachine):
             scope = QualifiedSubject(key[0], "").name
             assert get_by_id(self.world.registry, schema.id, scope).schema == schema.schema
         for context in (".", ".c"):
-            given = [id for holder, id in self.meant if holder == context]
+            given = [given_id for holder, given_id in self.meant if holder == context]
             assert self.world.state.highest_id(context) >= max(given, default=0)
 
     @invariant()

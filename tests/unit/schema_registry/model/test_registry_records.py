@@ -1,4 +1,4 @@
-"""Records of `_schemas`, byte for byte, and how a log that others wrote is read and gone on with."""
+"""Records of `_schemas`, byte for byte, and how a log that others wrote is gone on with."""
 
 from __future__ import annotations
 

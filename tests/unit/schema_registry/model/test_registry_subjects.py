@@ -49,9 +49,7 @@ def test_a_name_is_a_context_and_a_subject(
         (":.:s", ":.c:p", ":.c:s"),
     ],
 )
-def test_a_relative_name_takes_over_its_parents_context(
-    name: str, parent: str, meant: str
-) -> None:
+def test_a_relative_name_takes_over_its_parents_context(name: str, parent: str, meant: str) -> None:
     assert qualified_by_parent(name, parent) == meant
 
 
