@@ -26,8 +26,9 @@ from sprawl.schema_registry.model.subjects import (
     context_of,
     normal,
     parse_subject,
+    qualified_by_parent,
 )
-from sprawl.schema_registry.schemas import SchemaType
+from sprawl.schema_registry.schemas import Reference, SchemaType
 
 T = TypeVar("T")
 
@@ -144,6 +145,14 @@ def get_latest_with_metadata(
     if not registry.state.has(subject, deleted=deleted):
         raise faults.subject_not_found(subject)
     raise faults.schema_not_found()
+
+
+def qualified_references(schema: StoredSchema) -> tuple[Reference, ...]:
+    """The references as `referenceFormat=qualified` gives them: with their context."""
+    return tuple(
+        reference._replace(subject=qualified_by_parent(reference.subject, schema.subject))
+        for reference in schema.references
+    )
 
 
 def look_up(

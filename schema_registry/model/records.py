@@ -158,6 +158,11 @@ def encode_key(key: Key) -> bytes:
     return _dump({"keytype": _KEYTYPES[type(key)], **fields})
 
 
+def barrier() -> LogRecord:
+    """What a new leader appends: once it is applied, all that came before is known."""
+    return encode_key(NoopKey()), None
+
+
 def encode_value(key: Key, value: Value | None) -> bytes | None:
     match value:
         case None:

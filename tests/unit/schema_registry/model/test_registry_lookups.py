@@ -25,8 +25,10 @@ from sprawl.schema_registry.model.lookups import (
     get_version,
     list_versions,
     look_up,
+    qualified_references,
 )
 from sprawl.schema_registry.model.parsing import formatted
+from sprawl.schema_registry.schemas import Reference
 
 
 @pytest.fixture
@@ -226,6 +228,12 @@ def test_schemas_under_their_aliases(world: World) -> None:
     assert list_schemas(world.registry, "o") == []
     found = list_schemas(world.registry, "o", aliases=True, latest_only=True)
     assert [(listed.schema.subject, listed.aliases) for listed in found] == [("s", ("old",))]
+
+
+def test_references_with_their_context(world: World) -> None:
+    schema = world.register(":.c:r", "@S", references=[("S", "s", 1)])
+    assert schema.references == (Reference("S", "s", 1),)
+    assert qualified_references(schema) == (Reference("S", ":.c:s", 1),)
 
 
 def test_formats(world: World) -> None:

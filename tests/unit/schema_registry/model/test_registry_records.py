@@ -26,6 +26,7 @@ from sprawl.schema_registry.model.records import (
     RecordFault,
     SchemaKey,
     UpTo,
+    barrier,
     decode,
     encode_key,
     encode_value,
@@ -133,6 +134,13 @@ def test_bytes(key: object, value: object, key_text: str, value_text: str | None
     assert encode_value(key, value) == data  # type: ignore[arg-type]
     assert decode(key_text.encode(), data) == (key, value, None)
     assert decode(key_text.encode(), None).value is None
+
+
+def test_a_barrier_changes_nothing() -> None:
+    world = World()
+    world.take(*barrier())
+    assert world.log == [(b'{"keytype":"NOOP","magic":0}', None)]
+    assert facts(world.state) == facts(World().state)
 
 
 @pytest.mark.parametrize(
