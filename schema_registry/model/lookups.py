@@ -8,7 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from sprawl.schema_registry.model import faults, limits
-from sprawl.schema_registry.model.contracts import Metadata, merge_metadata, merge_rule_sets
+from sprawl.schema_registry.model.contracts import (
+    CONFLUENT_VERSION,
+    Metadata,
+    merge_metadata,
+    merge_rule_sets,
+)
 from sprawl.schema_registry.model.entities import Config, StoredSchema
 from sprawl.schema_registry.model.parsing import (
     Canonical,
@@ -280,7 +285,7 @@ def with_contracts(
     rule_set = merge_rule_sets(
         merge_rule_sets(config.default_rule_set, rule_set), config.override_rule_set
     )
-    numbered = metadata is not None and metadata.confluent_version is not None
+    numbered = metadata is not None and metadata.value_of(CONFLUENT_VERSION) is not None
     if next_version is not None and (new.version != 0 or numbered):
         metadata = (metadata or Metadata()).with_confluent_version(next_version)
     return new._replace(metadata=metadata, rule_set=rule_set)
@@ -319,11 +324,10 @@ def _same_but_for_version(
     stored_number = None if stored is None else stored.confluent_version
     if (wanted_number is None) == (stored_number is None):
         return wanted == stored
-    if wanted_number is not None and wanted_number != stored_version:
-        return False
-    return (wanted or Metadata()).with_confluent_version(None) == (
-        stored or Metadata()
-    ).with_confluent_version(None)
+    wanted, stored = wanted or Metadata(), stored or Metadata()
+    if wanted_number is None:
+        return wanted == stored.with_confluent_version(None)
+    return wanted_number == stored_version and wanted.with_confluent_version(None) == stored
 
 
 def _parsed_text(registry: Registry, stored: StoredSchema, name: str | None) -> str | None:

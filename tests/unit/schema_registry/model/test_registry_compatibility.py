@@ -152,3 +152,17 @@ def test_an_invalid_schema_is_a_fault_or_a_message() -> None:
 def test_normalize_is_for_the_new_schema() -> None:
     world = world_with("a b", level="NONE")
     assert compare_with_all(world.registry, "s", new("b a"), normalize=True).is_compatible
+
+
+def test_a_version_that_this_node_cannot_read_fits_nothing_but_none() -> None:
+    world = World()
+    world.take(
+        b'{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}',
+        b'{"subject":"s","version":1,"id":1,"schema":"!","deleted":false}',
+    )
+    assert refusal(world.register, "s", "a") == (
+        42201,
+        "Invalid schema of type AVRO, details: '!' in !",
+    )
+    world.config("s", compatibility="NONE")
+    assert world.register("s", "a").version == 2

@@ -87,6 +87,13 @@ def test_config_and_mode_go_with_the_last_version(world: World) -> None:
     assert None in world.state.configs
 
 
+def test_a_subject_without_a_name_has_no_settings_of_its_own(world: World) -> None:
+    world.register("", "a")
+    world.run(delete_subject, "")
+    world.run(delete_subject, "", permanent=True)
+    assert None in world.state.configs, "the global one"
+
+
 def test_what_is_referred_to_stays(world: World) -> None:
     world.register("r", "@S", references=[("S", "s", 1)])
     refused = (

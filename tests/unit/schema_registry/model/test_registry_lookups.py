@@ -170,6 +170,25 @@ def test_a_lookup_fills_in_the_contracts_as_registering_does(world: World) -> No
     assert refusal(look_up, world.registry, "m", other)[0] == 40403
 
 
+def test_a_lookup_in_other_contexts_passes_over_what_is_not_there(world: World) -> None:
+    world.register("r", "a")
+    world.register("p", "@R", references=[("R", "r", 1)])
+    world.register(":.c:p", "q")
+    unknown = new("@R x", references=[("R", "r", 1)])
+    assert refusal(look_up, world.registry, "p", unknown) == (40403, "Schema not found")
+
+
+def test_other_rules_and_other_version_numbers_are_another_schema(world: World) -> None:
+    world.register("n", "a", version=1)
+    rules = {"domainRules": [{"name": "n", "type": "CEL"}]}
+    for contracts in (
+        {"rule_set": rules},
+        {"metadata": {"properties": {"confluent:version": "2"}}},
+        {"metadata": {"properties": {"confluent:version": "x"}}},
+    ):
+        assert refusal(look_up, world.registry, "n", new("a", **contracts))[0] == 40403
+
+
 def test_a_lookup_is_normalized_when_asked(world: World) -> None:
     world.register("n", "a b")
     assert refusal(look_up, world.registry, "n", new("b a"))[0] == 40403

@@ -175,6 +175,14 @@ def test_a_barrier_changes_nothing() -> None:
         (b'{"keytype":"SCHEMA","subject":"s","version":1}', b'{"id":1,"schema":"a","md5":"!"}'),
         (
             b'{"keytype":"SCHEMA","subject":"s","version":1}',
+            b'{"id":1,"schema":"a","references":{}}',
+        ),
+        (
+            b'{"keytype":"SCHEMA","subject":"s","version":1}',
+            b'{"id":1,"schema":"a","md5":"AAAA"}',
+        ),
+        (
+            b'{"keytype":"SCHEMA","subject":"s","version":1}',
             b'{"id":1,"schema":"a","references":[{"name":"r"}]}',
         ),
         (
@@ -309,6 +317,23 @@ def test_the_digest_is_the_md5_of_all_that_counts() -> None:
     assert content_digest("text", (), None, None) == hashlib.md5(b"text").digest()
     assert content_digest("text", (), parse_metadata({}), None) != hashlib.md5(b"text").digest()
     assert stored().guid == str(UUID(hashlib.md5(b'"string"').hexdigest()))
+
+
+def test_the_digest_of_a_rule_with_everything() -> None:
+    rule = {
+        "name": "n",
+        "doc": "d",
+        "type": "T",
+        "tags": ["b", "a"],
+        "params": {"q": "2", "p": "1"},
+        "expr": "e",
+        "onSuccess": "s",
+        "onFailure": "f",
+        "disabled": True,
+    }
+    rule_set = parse_rule_set({"encodingRules": [rule], "enableAt": "GATEWAY"})
+    expected = b"x" + b"\x01ndTRANSFORMWRITEREADTabp1q2esf\x01GATEWAY"
+    assert content_digest("x", (), None, rule_set) == hashlib.md5(expected).digest()
 
 
 def test_a_digest_that_the_record_states_is_the_one_that_counts() -> None:

@@ -269,6 +269,25 @@ def test_import_asks_neither_for_compatibility_nor_for_contracts(world: World) -
     assert (schema.version, schema.metadata) == (2, None)
 
 
+def test_what_import_refuses(world: World) -> None:
+    world.mode("IMPORT")
+    world.register("s", "a", id=1)
+    assert refusal(world.register, "s", " ", id=2) == (42201, "Empty schema")
+    assert refusal(world.register, "s", "a", id=2, version=2**31)[0] == 42201
+    assert world.register("s", "a", id=2).version == 2, "one content may have two ids there"
+    assert world.register("s", "b", id=1 + 2**30, version=2**31 - 1).version == 2**31 - 1
+
+
+def test_ids_end(world: World) -> None:
+    world.mode("IMPORT")
+    world.register("s", "a", id=2**31 - 1)
+    world.mode(None)
+    assert refusal(world.register, "s", "b") == (
+        50001,
+        "All ids of context . have been given out",
+    )
+
+
 def test_a_mode_for_all_contexts(world: World) -> None:
     world.mode("FORWARD", ":.__GLOBAL:")
     assert world.register(":.c:s", "a", id=4).id == 4
@@ -342,6 +361,18 @@ def test_changes_of_rules_that_are_refused(world: World) -> None:
         assert refusal(world.run, change_contracts, "s", 1, **options)[0] == expected
     assert refusal(world.run, change_contracts, "t", 1)[0] == 40401
     assert refusal(world.run, change_contracts, "s", 2)[0] == 40402
+
+
+def test_the_same_schema_under_defaults_is_still_the_same(world: World) -> None:
+    world.config("s", compatibility="NONE", overrideMetadata={"properties": {"o": "1"}})
+    first = world.register("s", "a")
+    length = len(world.log)
+    assert world.register("s", "a") == first
+    assert world.register("s", "a", metadata={"properties": {"o": "2"}}) == first
+    assert len(world.log) == length
+    world.config("t", compatibility="NONE", defaultRuleSet={"domainRules": [RULE]})
+    first = world.register("t", "@R", references=[("R", "s", 1)])
+    assert world.register("t", "a") == first, "with what it refers to in its text"
 
 
 # --- what it costs -------------------------------------------------------------------------------

@@ -131,6 +131,7 @@ LEVELS = (
         (None, {"compatibility": ""}, 42203, LEVELS),
         ("s", {"normalize": "yes"}, 42210, "normalize is neither true nor false"),
         ("s", {"defaultRuleSet": {"domainRules": [{"name": "r"}]}}, 42210, "Missing rule type"),
+        ("s", {"alias": 1}, 42210, "alias is no text"),
         ("s", {"overrideMetadata": []}, 42210, "metadata is no JSON object"),
         ("s", {"alias": "\ud800"}, 42210, "alias is no Unicode text"),
         ("__EMPTY", {}, 42208, "The specified subject '__EMPTY' is not a valid."),
