@@ -242,6 +242,19 @@ def _problem_of_name(name: str | None) -> str | None:
     return None
 
 
+def is_unicode(*values: object) -> bool:
+    """Whether no text in there has half a character, which JSON can spell but UTF-8 cannot."""
+    for value in values:
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return False
+        elif isinstance(value, tuple) and not is_unicode(*value):
+            return False
+    return True
+
+
 def parse_metadata(value: object) -> Metadata | None:
     """Raises: MalformedContract."""
     if value is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sprawl.schema_registry.model import faults, limits
-from sprawl.schema_registry.model.contracts import Metadata, RuleSet
+from sprawl.schema_registry.model.contracts import Metadata, RuleSet, is_unicode
 from sprawl.schema_registry.model.entities import Config, StoredSchema, content_digest
 from sprawl.schema_registry.model.registry import Registry
 from sprawl.schema_registry.model.scopes import config_in_scope, mode_in_scope
@@ -74,7 +74,7 @@ def canonical(
         RegistryFault: 42201.
     """
     text = new.schema or ""
-    if not _is_unicode(text, new.metadata, new.rule_set, new.references):
+    if not is_unicode(text, new.metadata, new.rule_set, new.references):
         raise faults.invalid_schema("Invalid schema: a text in it is not Unicode")
     try:
         registry.schemas.format_of(new.type_name)
@@ -172,16 +172,3 @@ def _referred(
             f'No schema reference found for subject "{name}" and version {reference.version}'
         )
     return target
-
-
-def _is_unicode(*values: object) -> bool:
-    """Whether no text in there has half a character, which JSON can spell but UTF-8 cannot."""
-    for value in values:
-        if isinstance(value, str):
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                return False
-        elif isinstance(value, tuple) and not _is_unicode(*value):
-            return False
-    return True

@@ -19,6 +19,7 @@ from sprawl.schema_registry.model import faults
 from sprawl.schema_registry.model.contracts import (
     MalformedContract,
     check_rule_set,
+    is_unicode,
     parse_metadata,
     parse_rule_set,
 )
@@ -125,6 +126,7 @@ def put_config(
         body: the request's JSON; the level is `compatibility` in it.
 
     Raises:
+        MalformedContract: a field has a value of another kind.
         RegistryFault: 42203, 42210, 42208, 42205.
     """
     changes = _parse_changes(body)
@@ -176,10 +178,9 @@ def _parse_changes(body: Mapping[str, object]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name, field in _FIELDS.items():
         if name in body:
-            try:
-                changes[field] = _parse_field(name, body[name])
-            except MalformedContract as problem:
-                raise faults.invalid_rule_set(str(problem)) from None
+            changes[field] = _parse_field(name, body[name])
+            if not is_unicode(changes[field]):
+                raise MalformedContract(f"{name} is no Unicode text")
     check_rule_set(changes.get("default_rule_set"))
     check_rule_set(changes.get("override_rule_set"))
     return changes
@@ -196,8 +197,6 @@ def _parse_field(name: str, value: object) -> object:
         raise MalformedContract(f"{name} is neither true nor false")
     if value is not None and not isinstance(value, str):
         raise MalformedContract(f"{name} is no text")
-    if value is not None and any("\ud800" <= character <= "\udfff" for character in value):
-        raise MalformedContract(f"{name} is no Unicode text")
     if name == "compatibility":
         return _parse_level(value)
     if name == "compatibilityPolicy":

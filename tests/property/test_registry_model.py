@@ -165,4 +165,4 @@ class RegistryLife(RuleBasedStateMachine):
 
 
 TestRegistryLife = RegistryLife.TestCase
-TestRegistryLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestRegistryLife.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
