@@ -39,6 +39,7 @@ class ParsedSchemas:
         self._schemas_max = schemas_max
         self._chars_max = chars_max
         self._kept: dict[bytes, _Kept] = {}
+        self._prints: dict[bytes, bytes] = {}
         self._chars_count = 0
 
     @property
@@ -75,6 +76,29 @@ class ParsedSchemas:
         self._evict()
         return kept.parsed
 
+    def prints_as(
+        self,
+        schema_type: str,
+        text: str,
+        references: Sequence[Reference],
+        texts: Mapping[str, str],
+        canonical: str,
+    ) -> bool:
+        """Whether a text is another spelling of a canonical one. Remembered for far more schemas
+        than are kept parsed, so that a subject with many versions is not parsed again and again.
+
+        Raises:
+            InvalidSchema: as `parse`.
+        """
+        key = _digest_of(schema_type, text, references, texts)
+        printed = self._prints.pop(key, None)
+        if printed is None:
+            printed = _digest_of_text(self.parse(schema_type, text, references, texts).canonical)
+        self._prints[key] = printed
+        if len(self._prints) > limits.PRINTED_SCHEMAS_MAX:
+            del self._prints[next(iter(self._prints))]
+        return printed == _digest_of_text(canonical)
+
     def _evict(self) -> None:
         while len(self._kept) > self._schemas_max or self._chars_count > self._chars_max:
             oldest = self._kept.pop(next(iter(self._kept)))
@@ -93,3 +117,7 @@ def _digest_of(
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
     return digest.digest()
+
+
+def _digest_of_text(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).digest()

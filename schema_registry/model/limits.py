@@ -11,6 +11,8 @@ versions that is checked transitively is parsed once, not at every registration.
 PARSED_CHARS_MAX = 16_777_216
 """Characters of the texts of those, with what they refer to: a parsed schema takes some ten times
 its text, so this is about 160 MiB at worst, when there are a thousand schemas of 16 kB each."""
+PRINTED_SCHEMAS_MAX = 65_536
+"""Schemas whose canonical text is remembered as a digest: some 200 bytes each, 13 MiB."""
 REFERRED_SCHEMAS_MAX = 1_000
 """Schemas that one schema may refer to, those of its references with them. The largest known trees
 of imports have a few hundred; beyond it is a mistake, or an attack on the parser."""

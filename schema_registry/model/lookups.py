@@ -21,6 +21,7 @@ from sprawl.schema_registry.model.parsing import (
     canonical,
     normalizes,
     parse_stored,
+    prints_as,
 )
 from sprawl.schema_registry.model.registry import Registry
 from sprawl.schema_registry.model.scopes import config_in_scope
@@ -210,10 +211,9 @@ def find_schema(
     wanted = canonical(registry, subject, new, normalize=normalize, deleted_references=True)
     latest = registry.state.latest(subject)
     if latest_only:
-        same = latest is not None and is_same(registry, wanted, latest, latest)
-        return latest if same else None
+        return latest if latest is not None and is_same(registry, wanted, latest) else None
     return find_by_digest(registry, subject, wanted, deleted=deleted) or find_equal(
-        registry, wanted, registry.state.versions(subject, deleted=deleted), latest
+        registry, wanted, registry.state.versions(subject, deleted=deleted)
     )
 
 
@@ -228,25 +228,19 @@ def find_by_digest(
 
 
 def find_equal(
-    registry: Registry,
-    wanted: Canonical,
-    versions: Sequence[StoredSchema],
-    latest: StoredSchema | None,
+    registry: Registry, wanted: Canonical, versions: Sequence[StoredSchema]
 ) -> StoredSchema | None:
     """The highest of the versions that `is_same`."""
     return next(
-        (schema for schema in reversed(versions) if is_same(registry, wanted, schema, latest)), None
+        (schema for schema in reversed(versions) if is_same(registry, wanted, schema)), None
     )
 
 
-def is_same(
-    registry: Registry, wanted: Canonical, stored: StoredSchema, latest: StoredSchema | None
-) -> bool:
+def is_same(registry: Registry, wanted: Canonical, stored: StoredSchema) -> bool:
     """Whether a new schema stands for a stored one although their digests differ.
 
-    It does when only `confluent:version` differs, or when it has in its text what the stored one
-    refers to. Stored texts are canonical and compared as they are; the latest one, which is parsed
-    in any case, also by what it would be today, for logs that others wrote.
+    It does when only `confluent:version` differs, when it has in its text what the stored one
+    refers to, and when the stored text is not canonical: other registries print otherwise.
     """
     if wanted.schema_type != stored.schema_type:
         return False
@@ -255,13 +249,9 @@ def is_same(
     if wanted.rule_set != stored.rule_set:
         return False
     if wanted.references == stored.references:
-        if wanted.schema == stored.schema:
-            return True
-        if stored is not latest:
-            return False
-        return wanted.schema == _parsed_text(registry, stored, None)
+        return wanted.schema == stored.schema or prints_as(registry, stored, wanted.schema)
     inlines = not wanted.references and wanted.schema_type in _TYPES_WITH_INLINE_REFERENCES
-    return inlines and wanted.schema == _parsed_text(registry, stored, "resolved")
+    return inlines and wanted.schema == _resolved_text(registry, stored)
 
 
 def with_contracts(
@@ -330,10 +320,9 @@ def _same_but_for_version(
     return wanted_number == stored_version and wanted.with_confluent_version(None) == stored
 
 
-def _parsed_text(registry: Registry, stored: StoredSchema, name: str | None) -> str | None:
-    """A stored schema printed anew; None when this node cannot read it."""
+def _resolved_text(registry: Registry, stored: StoredSchema) -> str | None:
+    """A stored schema with what it refers to in its text; None when this node cannot read it."""
     try:
-        parsed = parse_stored(registry, stored)
+        return parse_stored(registry, stored).formatted("resolved")
     except faults.RegistryFault:
         return None
-    return parsed.canonical if name is None else parsed.formatted(name)

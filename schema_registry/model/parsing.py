@@ -112,6 +112,17 @@ def parse_stored(registry: Registry, schema: StoredSchema) -> Parsed:
         ) from None
 
 
+def prints_as(registry: Registry, schema: StoredSchema, canonical_text: str) -> bool:
+    """Whether a stored text is canonically this one; not when this node cannot read it."""
+    try:
+        references, texts = _resolve(registry, schema.subject, schema.references, deleted=True)
+        return registry.schemas.prints_as(
+            schema.schema_type, schema.schema, references, texts, canonical_text
+        )
+    except InvalidSchema:
+        return False
+
+
 def formatted(registry: Registry, schema: StoredSchema, name: str | None) -> str:
     """A stored version as `format=` asks for it; as it is stored without one."""
     if name is None or not name.strip():

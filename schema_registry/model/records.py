@@ -3,7 +3,7 @@
 A topic has one partition and is compacted by key, so the bytes of a key matter: the order of its
 fields is fixed. What others wrote with another spelling of a key (Karapace's global config has
 `"subject":null`, its old keys another order) is read too, and `Record.spelling` keeps the bytes, so
-that a later record replaces that very one.
+that a later record replaces that very one. An empty value is Karapace's way to take a key away.
 
     keytype          key, in this order                        value; null takes it away
     SCHEMA           keytype subject version magic=1            a version of a subject
@@ -12,7 +12,7 @@ that a later record replaces that very one.
     DELETE_SUBJECT   keytype subject magic=0                    soft delete of all up to `version`
     CLEAR_SUBJECT    keytype subject? magic=0                   what is soft deleted there is gone
     NOOP             keytype magic=0                            null: a barrier
-    NOOP             keytype context magic=0                    our own: `maxId`, see rule 5
+    NOOP             keytype subject magic=0                    our own: `maxId` of a context
     others           left alone: compaction keeps them, and nothing here reads them
 
 Source: the `_schemas` topic of Confluent Schema Registry 8 and of Karapace.
@@ -38,7 +38,7 @@ from sprawl.schema_registry.model.entities import (
     StoredSchema,
     content_digest,
 )
-from sprawl.schema_registry.model.subjects import VERSION_MAX
+from sprawl.schema_registry.model.subjects import VERSION_MAX, QualifiedSubject, context_of
 from sprawl.schema_registry.schemas import Reference, SchemaType
 
 LogRecord: TypeAlias = tuple[bytes, bytes | None]
@@ -148,7 +148,8 @@ def encode_key(key: Key) -> bytes:
         case ContextKey():
             fields = {"tenant": _TENANT, "context": key.context, "magic": 0}
         case NoopKey():
-            fields = {} if key.context is None else {"context": key.context}
+            context = key.context
+            fields = {} if context is None else {"subject": QualifiedSubject(context, "").name}
             fields["magic"] = 0
         case ConfigKey() | ModeKey() | ClearSubjectKey() | DeleteSubjectKey():
             fields = {} if key.subject is None else {"subject": key.subject}
@@ -194,7 +195,7 @@ def decode(key: bytes | None, value: bytes | None) -> Record:
     if isinstance(parsed, ForeignKey):
         return Record(parsed, None, key)
     spelling = None if encode_key(parsed) == key else key
-    if value is None or (isinstance(parsed, NoopKey) and parsed.context is None):
+    if not value or (isinstance(parsed, NoopKey) and parsed.context is None):
         return Record(parsed, None, spelling)
     try:
         return Record(parsed, _parse_value(parsed, _load(value, "value")), spelling)
@@ -285,7 +286,8 @@ def _parse_key(fields: Json) -> Key:
         case "CLEAR_SUBJECT":
             return ClearSubjectKey(_optional_text(fields, "subject"))
         case "NOOP":
-            return NoopKey(_optional_text(fields, "context"))
+            scope = _optional_text(fields, "subject")
+            return NoopKey(None if scope is None else context_of(scope))
         case _:
             return ForeignKey(keytype)
 

@@ -337,8 +337,7 @@ def _known(
     if new.version != 0:
         return schema_id, None
     candidates = [schema for schema in alive if schema_id in (-1, schema.id)]
-    latest = alive[-1] if alive else None
-    return schema_id, find_equal(registry, wanted, candidates, latest)
+    return schema_id, find_equal(registry, wanted, candidates)
 
 
 def _id_for(registry: Registry, subject: str, wanted: Canonical, schema_id: int) -> int:

@@ -1,8 +1,8 @@
 """Random lives of a registry: whatever clients do, its log says all of it.
 
 1. The state is what a replay of the log gives, and what a replay of the compacted log gives.
-2. In a context an id means one schema for ever: no id is given out for a second content, not even
-   after a restart on a compacted log.
+2. In a context an id means one schema: none is given out for a second content, not even after a
+   restart on a compacted log. Only an import may take an id anew that no version has any more.
 3. What is soft-deleted can still be had by its id; what is deleted for good was soft-deleted.
 4. No version that another one refers to ever goes for good.
 5. A refused command appends nothing.
@@ -69,7 +69,11 @@ class RegistryLife(RuleBasedStateMachine):
     @rule(subject=SUBJECTS, text=TEXTS, version=VERSIONS, new_id=st.integers(1, 9))
     def import_version(self, subject: str, text: str, version: int, new_id: int) -> None:
         self.do(put_mode, subject, "IMPORT", force=True)
+        context = context_of(subject)
+        is_free = not self.world.state.holders(context, new_id)
         self.do(register, subject, new(text, version=max(version, 0), id=new_id))
+        if is_free and self.world.state.holders(context, new_id):
+            self.meant.pop((context, new_id), None)
         self.do(delete_mode, subject)
 
     @rule(subject=SUBJECTS, version=VERSIONS, permanent=st.booleans())

@@ -196,12 +196,15 @@ def test_a_lookup_is_normalized_when_asked(world: World) -> None:
 
 
 def test_a_log_with_texts_that_are_not_canonical(world: World) -> None:
-    world.take(
-        b'{"keytype":"SCHEMA","subject":"k","version":1,"magic":1}',
-        b'{"subject":"k","version":1,"id":40,"schema":"a   b","deleted":false}',
-    )
-    assert look_up(world.registry, "k", new("a b")).id == 40
-    assert world.register("k", "a b").version == 1
+    for version, text in ((1, "a   b"), (2, "c   d"), (3, "!"), (4, "@R")):
+        world.take(
+            b'{"keytype":"SCHEMA","subject":"k","version":%d,"magic":1}' % version,
+            b'{"subject":"k","version":%d,"id":4%d,"schema":"%s","deleted":false}'
+            % (version, version, text.encode()),
+        )
+    assert look_up(world.registry, "k", new("a b")).id == 41
+    assert world.register("k", "c d").version == 2
+    assert world.register("k", "e").version == 5
 
 
 def test_the_latest_version_with_these_properties(world: World) -> None:

@@ -123,7 +123,13 @@ RECORDS = [
         '{"tenant":"default","context":".c"}',
     ),
     (NoopKey(), None, '{"keytype":"NOOP","magic":0}', None),
-    (NoopKey("."), MaxId(9), '{"keytype":"NOOP","context":".","magic":0}', '{"maxId":9}'),
+    (NoopKey("."), MaxId(9), '{"keytype":"NOOP","subject":"","magic":0}', '{"maxId":9}'),
+    (
+        NoopKey(".c"),
+        MaxId(9),
+        '{"keytype":"NOOP","subject":":.c:","magic":0}',
+        '{"maxId":9}',
+    ),
 ]
 
 
@@ -168,7 +174,6 @@ def test_a_barrier_changes_nothing() -> None:
         (b'{"keytype":"CONFIG","magic":0}', b'{"normalize":"yes"}'),
         (b'{"keytype":"CONFIG","magic":0}', b'{"defaultMetadata":[]}'),
         (b'{"keytype":"DELETE_SUBJECT","subject":"s"}', b'{"subject":"s"}'),
-        (b'{"keytype":"SCHEMA","subject":"s","version":1}', b""),
         (b'{"keytype":"SCHEMA","subject":"s","version":1}', b'{"id":1}'),
         (b'{"keytype":"SCHEMA","subject":"s","version":1}', b'{"schema":"a"}'),
         (b'{"keytype":"SCHEMA","subject":"s","version":1}', b'{"id":1,"schema":2}'),
@@ -272,6 +277,16 @@ def test_a_version_with_an_old_key_is_deleted_under_that_key() -> None:
     assert list(world.state.subjects) == []
 
 
+def test_karapace_takes_a_version_away_with_an_empty_value() -> None:
+    world = World()
+    key = b'{"subject":"s","version":1,"magic":1,"keytype":"SCHEMA"}'
+    world.take(key, b'{"subject":"s","version":1,"id":1,"schema":"a","deleted":true}')
+    world.take(key, b"")
+    assert list(world.state.subjects) == []
+    world.register("s", "b")
+    assert world.log[-1][0] == b'{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}'
+
+
 def test_delete_subject_is_replayed_onto_the_versions_up_to_its_own() -> None:
     world = World()
     world.config(compatibility="NONE")
@@ -294,6 +309,7 @@ def test_no_value_for_types_that_mean_something_only_with_one() -> None:
     for keytype in ("DELETE_SUBJECT", "CLEAR_SUBJECT", "NOOP"):
         key = json.dumps({"keytype": keytype, "subject": "s", "magic": 0}).encode()
         world.state.apply(key, None)
+        world.state.apply(key, b"")
     assert facts(world.state) == before
 
 

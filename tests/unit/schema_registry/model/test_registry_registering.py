@@ -6,13 +6,14 @@ import pytest
 from registry_world import World, new, refusal
 
 from sprawl.schema_registry.model import limits
+from sprawl.schema_registry.model.cache import ParsedSchemas
 from sprawl.schema_registry.model.deleting import delete_subject, delete_version
 from sprawl.schema_registry.model.listings import get_by_id, list_contexts
 from sprawl.schema_registry.model.records import ContextKey, SchemaKey, decode
 from sprawl.schema_registry.model.registering import change_contracts, register
 from sprawl.schema_registry.model.registry import Settings
 from sprawl.schema_registry.model.scopes import put_mode
-from sprawl.schema_registry.schemas import Reference
+from sprawl.schema_registry.schemas import Reference, SchemaType
 
 RULE = {"name": "r", "type": "CEL", "mode": "WRITE"}
 
@@ -388,7 +389,7 @@ def test_a_new_version_parses_itself_and_not_the_ones_before() -> None:
     assert world.format.parsed_count == 201
 
 
-def test_after_a_restart_only_the_latest_version_is_parsed() -> None:
+def test_after_a_restart_each_version_is_parsed_once() -> None:
     world = World()
     for number in range(200):
         world.register("s", f"a{number}?")
@@ -397,7 +398,20 @@ def test_after_a_restart_only_the_latest_version_is_parsed() -> None:
         late.take(key, value)
     assert late.format.parsed_count == 0
     late.register("s", "another?")
-    assert late.format.parsed_count == 2
+    assert late.format.parsed_count == 201
+    late.register("s", "third?")
+    assert late.format.parsed_count == 202
+
+
+def test_more_versions_than_are_kept_parsed_are_not_parsed_again() -> None:
+    world = World()
+    few = ParsedSchemas(dict.fromkeys(SchemaType, world.format), schemas_max=3)
+    world.registry = world.registry._replace(schemas=few)
+    for number in range(50):
+        world.register("s", f"a{number}?")
+    before = world.format.parsed_count
+    world.register("s", "another?")
+    assert world.format.parsed_count <= before + 2
 
 
 def test_records_are_what_the_shell_appends(world: World) -> None:
