@@ -1,0 +1,1 @@
+"""The registry as a state machine: commands give records of `_schemas`, records give the state."""
