@@ -1,0 +1,302 @@
+"""What a sound file must not hold, beside names that mean nothing. Pure.
+
+Each rule is one of protoc's, in words for the person who wrote the schema. The library's descriptor
+pool checks again what is left.
+
+Source: protobuf.dev, language guides of proto2, proto3 and editions; protoc's DescriptorBuilder.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+
+from google.protobuf import descriptor_pb2 as pb
+
+from sprawl.schema_registry.protobuf.describing import Draft, inside, json_name
+from sprawl.schema_registry.protobuf.limits import FIELD_NUMBER_MAX, FIELD_NUMBERS_OWN
+from sprawl.schema_registry.protobuf.scanning import fault
+from sprawl.schema_registry.protobuf.symbols import Kind, Scopes
+from sprawl.schema_registry.schemas import InvalidSchema
+
+_Proto = pb.FieldDescriptorProto
+_Ranges = list[tuple[int, int]]
+_KEYS_REFUSED = (
+    _Proto.TYPE_FLOAT,
+    _Proto.TYPE_DOUBLE,
+    _Proto.TYPE_BYTES,
+    _Proto.TYPE_ENUM,
+    _Proto.TYPE_MESSAGE,
+)
+_UNPACKED = (
+    _Proto.TYPE_STRING,
+    _Proto.TYPE_BYTES,
+    _Proto.TYPE_MESSAGE,
+    _Proto.TYPE_GROUP,
+)
+_OPTIONS_MESSAGES = frozenset(
+    f".google.protobuf.{name}Options"
+    for name in (["File", "Message", "Field", "Enum", "EnumValue", "ExtensionRange", "Service", "Method", "Oneof"])
+)
+
+
+def check(draft: Draft, scopes: Scopes) -> None:
+    """Look at a draft whose names are resolved and whose options are set.
+
+    Raises:
+        InvalidSchema: with the line and the name of the first thing that is wrong.
+    """
+    _Checker(draft, scopes).check()
+
+
+class _Checker:
+    def __init__(self, draft: Draft, scopes: Scopes) -> None:
+        self._draft = draft
+        self._scopes = scopes
+        self._syntax = draft.file.syntax or "proto2"
+
+    def check(self) -> None:
+        file = self._draft.file
+        self._enums(file.enum_type, file.package)
+        self._extensions(file.extension, file.package)
+        for message in file.message_type:
+            self._message(message, file.package)
+
+    def _fault(self, full_name: str, message: str) -> InvalidSchema:
+        return fault(self._draft.lines.get(full_name, 0), message)
+
+    def _message(self, message: pb.DescriptorProto, scope: str) -> None:
+        full_name = inside(scope, message.name)
+        if not message.options.map_entry:
+            self._numbers(message, full_name)
+            self._json_names(message, full_name)
+        for field in message.field:
+            self._field(field, full_name)
+        used = {field.oneof_index for field in message.field if field.HasField("oneof_index")}
+        for index, oneof in enumerate(message.oneof_decl):
+            if index not in used:
+                raise self._fault(
+                    inside(full_name, oneof.name), f'the oneof "{oneof.name}" has no fields'
+                )
+        if message.extension_range and self._syntax == "proto3":
+            raise self._fault(full_name, f'"{message.name}": proto3 has no extension ranges')
+        self._enums(message.enum_type, full_name)
+        self._extensions(message.extension, full_name)
+        for nested in message.nested_type:
+            self._message(nested, full_name)
+
+    def _numbers(self, message: pb.DescriptorProto, full_name: str) -> None:
+        reserved = [(part.start, part.end) for part in message.reserved_range]
+        extended = [(part.start, part.end) for part in message.extension_range]
+        self._apart([*reserved, *extended], full_name)
+        reserved.sort()
+        extended.sort()
+        self._reserved_names(message.reserved_name, full_name)
+        by_number: dict[int, str] = {}
+        names = set(message.reserved_name)
+        for field in message.field:
+            where = inside(full_name, field.name)
+            what = f'the field "{field.name}"'
+            if field.number in by_number:
+                raise self._fault(
+                    where,
+                    f"{what} has the number {field.number}, which the field"
+                    f' "{by_number[field.number]}" of "{full_name}" has already',
+                )
+            by_number[field.number] = field.name
+            if not message.options.message_set_wire_format or field.number < FIELD_NUMBER_MAX:
+                self._number_in_bounds(field, where)
+            if _within(reserved, field.number):
+                raise self._fault(where, f"{what} has the number {field.number}, which is reserved")
+            if _within(extended, field.number):
+                raise self._fault(
+                    where, f"{what} has the number {field.number}, which is for extensions"
+                )
+            if field.name in names:
+                raise self._fault(where, f'the name "{field.name}" is reserved in "{full_name}"')
+
+    def _number_in_bounds(self, field: pb.FieldDescriptorProto, where: str) -> None:
+        if not 1 <= field.number <= FIELD_NUMBER_MAX:
+            raise self._fault(
+                where,
+                f'the number {field.number} of the field "{field.name}" is not in'
+                f" 1 to {FIELD_NUMBER_MAX}",
+            )
+        if field.number in FIELD_NUMBERS_OWN:
+            raise self._fault(
+                where,
+                f'the number {field.number} of the field "{field.name}" is in'
+                f" {FIELD_NUMBERS_OWN[0]} to {FIELD_NUMBERS_OWN[-1]}, which Protocol Buffers keep"
+                " for themselves",
+            )
+
+    def _apart(self, ranges: _Ranges, full_name: str, *, last_included: bool = False) -> None:
+        """No two ranges share a number."""
+        ranges = sorted(ranges)
+        for (first, end), (following, _) in zip(ranges, ranges[1:], strict=False):
+            if following < end + last_included:
+                last = end if last_included else end - 1
+                raise self._fault(
+                    full_name,
+                    f'two ranges of "{full_name}" overlap at {following}: one is {first} to {last}',
+                )
+
+    def _reserved_names(self, names: Iterable[str], full_name: str) -> None:
+        seen: set[str] = set()
+        for name in names:
+            if name in seen:
+                raise self._fault(full_name, f'"{full_name}" reserves the name "{name}" twice')
+            seen.add(name)
+
+    def _json_names(self, message: pb.DescriptorProto, full_name: str) -> None:
+        """Two fields that are one in JSON: refused where JSON must work, or where it was asked."""
+        seen: dict[str, tuple[str, bool]] = {}
+        lenient = self._syntax == "proto2" or message.options.deprecated_legacy_json_field_conflicts
+        for field in message.field:
+            made = json_name(field.name)
+            given = field.json_name != made
+            other = seen.get(field.json_name)
+            if other is not None and not (lenient and not (given and other[1])):
+                raise self._fault(
+                    inside(full_name, field.name),
+                    f'the fields "{other[0]}" and "{field.name}" are both "{field.json_name}"'
+                    " in JSON",
+                )
+            seen[field.json_name] = (field.name, given)
+
+    def _field(self, field: pb.FieldDescriptorProto, scope: str) -> None:
+        where = inside(scope, field.name)
+        what = f'the field "{field.name}"'
+        if self._syntax == "proto3":
+            self._proto3_field(field, where)
+        repeated = field.label == _Proto.LABEL_REPEATED
+        if field.options.packed and (not repeated or field.type in _UNPACKED):
+            raise self._fault(where, f"{what} cannot be packed: that is for repeated numbers")
+        is_message = field.type in (_Proto.TYPE_MESSAGE, _Proto.TYPE_GROUP)
+        if (field.options.lazy or field.options.unverified_lazy) and not is_message:
+            raise self._fault(where, f"{what} cannot be lazy: that is for messages")
+        self._map(field, scope)
+
+    def _map(self, field: pb.FieldDescriptorProto, scope: str) -> None:
+        """A field whose type is a map entry is the map of that entry."""
+        if field.type != _Proto.TYPE_MESSAGE:
+            return
+        symbol = self._scopes.find(field.type_name, "", (Kind.MESSAGE,))
+        entry = symbol.proto if symbol is not None else None
+        if not isinstance(entry, pb.DescriptorProto) or not entry.options.map_entry:
+            return
+        key = entry.field[0]
+        if key.type in _KEYS_REFUSED:
+            raise self._fault(
+                inside(scope, field.name),
+                f'the keys of the map "{field.name}" must be whole numbers, bool or string',
+            )
+
+    def _proto3_field(self, field: pb.FieldDescriptorProto, where: str) -> None:
+        what = f'the field "{field.name}"'
+        if field.label == _Proto.LABEL_REQUIRED:
+            raise self._fault(where, f"{what} is required, which proto3 does not have")
+        if field.type == _Proto.TYPE_GROUP:
+            raise self._fault(where, f"{what} is a group, which proto3 does not have")
+        if field.HasField("default_value"):
+            raise self._fault(where, f"{what} has a default value, which proto3 does not have")
+
+    def _extensions(self, extensions: Iterable[pb.FieldDescriptorProto], scope: str) -> None:
+        for extension in extensions:
+            where = inside(scope, extension.name)
+            what = f'the extension "{extension.name}"'
+            if self._syntax == "proto3" and extension.extendee not in _OPTIONS_MESSAGES:
+                raise self._fault(where, f"{what}: proto3 can extend the messages of options only")
+            if extension.label == _Proto.LABEL_REQUIRED:
+                raise self._fault(where, f"{what} cannot be required")
+            symbol = self._scopes.find(extension.extendee, "", (Kind.MESSAGE,))
+            extended = symbol.proto if symbol is not None else None
+            if isinstance(extended, pb.DescriptorProto) and not any(
+                part.start <= extension.number < part.end for part in extended.extension_range
+            ):
+                raise self._fault(
+                    where,
+                    f"{what} has the number {extension.number}, which {extension.extendee} has not"
+                    " set aside for extensions",
+                )
+            self._field(extension, scope)
+
+    def _enums(self, enums: Iterable[pb.EnumDescriptorProto], scope: str) -> None:
+        for declared in enums:
+            self._enum(declared, scope)
+
+    def _enum(self, declared: pb.EnumDescriptorProto, scope: str) -> None:
+        full_name = inside(scope, declared.name)
+        if not declared.value:
+            raise self._fault(full_name, f'the enum "{full_name}" has no values')
+        if self._syntax == "proto3" and declared.value[0].number != 0:
+            raise self._fault(
+                inside(scope, declared.value[0].name),
+                f'the first value of the enum "{full_name}" must be 0 in proto3',
+            )
+        ranges = [(part.start, part.end) for part in declared.reserved_range]
+        self._apart(ranges, full_name, last_included=True)
+        ranges.sort()
+        self._reserved_names(declared.reserved_name, full_name)
+        by_number: dict[int, str] = {}
+        names = set(declared.reserved_name)
+        aliased = False
+        for value in declared.value:
+            where = inside(scope, value.name)
+            if value.number in by_number:
+                aliased = True
+                if not declared.options.allow_alias:
+                    raise self._fault(
+                        where,
+                        f'the values "{by_number[value.number]}" and "{value.name}" of the enum'
+                        f' "{full_name}" have the same number; if that is meant, set'
+                        ' "option allow_alias = true;"',
+                    )
+            by_number.setdefault(value.number, value.name)
+            if _within(ranges, value.number, last_included=True):
+                raise self._fault(where, f'the number {value.number} of "{value.name}" is reserved')
+            if value.name in names:
+                raise self._fault(where, f'the name "{value.name}" is reserved in "{full_name}"')
+        if declared.options.allow_alias and not aliased:
+            raise self._fault(
+                full_name, f'the enum "{full_name}" allows aliases and has none; drop allow_alias'
+            )
+        self._value_names(declared, scope)
+
+    def _value_names(self, declared: pb.EnumDescriptorProto, scope: str) -> None:
+        """Names that are the same once the enum's own name and the case are taken away."""
+        if self._syntax == "proto2" or (declared.options.deprecated_legacy_json_field_conflicts):
+            return
+        seen: dict[str, pb.EnumValueDescriptorProto] = {}
+        for value in declared.value:
+            short = _short_value_name(value.name, declared.name)
+            other = seen.setdefault(short, value)
+            if other.number != value.number:
+                raise self._fault(
+                    inside(scope, value.name),
+                    f'the values "{other.name}" and "{value.name}" are the same name where case'
+                    " and the enum's name do not count",
+                )
+
+
+def _short_value_name(name: str, enum_name: str) -> str:
+    """`MY_ENUM_FOO` of `MyEnum` is `foo`."""
+    prefix = enum_name.replace("_", "").lower()
+    rest: Iterator[tuple[int, str]] = (
+        (index, character.lower()) for index, character in enumerate(name) if character != "_"
+    )
+    end = 0
+    for expected in prefix:
+        index, character = next(rest, (0, ""))
+        if character != expected:
+            end = 0
+            break
+        end = index + 1
+    tail = name[end:].lstrip("_") if end else name
+    return (tail or name).replace("_", "").lower()
+
+
+def _within(ranges: _Ranges, number: int, *, last_included: bool = False) -> bool:
+    """The sorted ranges, none of which overlap, hold the number."""
+    at = bisect_right(ranges, (number, 2**32)) - 1
+    return at >= 0 and ranges[at][0] <= number < ranges[at][1] + last_included

@@ -1,0 +1,26 @@
+"""Bounds of this folder: a schema comes from a client, and a client may mean harm."""
+
+from __future__ import annotations
+
+SCHEMA_BYTES_MAX = 1_048_576
+"""One schema: a record of the log that stores schemas holds no more (message.max.bytes)."""
+CLOSURE_BYTES_MAX = 8_388_608
+"""A schema with all that it imports. The largest public collections of APIs that one file reaches
+are below 2 MiB."""
+NESTING_MAX = 32
+"""Messages inside messages, and values inside values of options: protoc's own bound for messages,
+far below the depth at which a recursive parser fails."""
+IMPORT_DEPTH_MAX = 64
+"""Length of a chain of imports. Imports of imports are read recursively."""
+NUMBER_DIGITS_MAX = 40
+"""Digits of an integer: 2^64 has 20. Longer ones cost quadratic time to read."""
+OPTIONS_MAX = 50_000
+"""Options of one file, which cost more to understand than other declarations do."""
+CACHE_BYTES_MAX = 2_097_152
+"""Texts whose parsed form is kept: 2 MiB of text are some 60 MiB of objects at worst; a usual schema
+of 2 KiB leaves room for a thousand."""
+
+FIELD_NUMBER_MAX = 536_870_911
+"""2^29 - 1: the wire format leaves 29 bits beside the wire type."""
+FIELD_NUMBERS_OWN = range(19_000, 20_000)
+"""Numbers that the implementations of Protocol Buffers keep for themselves."""

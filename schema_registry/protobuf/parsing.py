@@ -1,0 +1,584 @@
+"""From text to `model.File`: a recursive descent over the tokens, with the line of what is wrong.
+
+Not proto-schema-parser: it refuses comments inside declarations and hexadecimal numbers, drops the
+options of groups, goes on after syntax errors, and its nodes know no lines.
+
+Source: protobuf.dev, language specifications; protoc's parser for what is a keyword where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sprawl.schema_registry.protobuf.limits import NESTING_MAX, NUMBER_DIGITS_MAX, OPTIONS_MAX
+from sprawl.schema_registry.protobuf.model import (
+    Aggregate,
+    Declaration,
+    Element,
+    Entry,
+    Enum,
+    EnumValue,
+    Extend,
+    Extensions,
+    Field,
+    File,
+    Import,
+    Items,
+    Message,
+    Method,
+    NamePart,
+    Number,
+    NumberRange,
+    Oneof,
+    Option,
+    Reserved,
+    Service,
+    Text,
+    Value,
+    Word,
+)
+from sprawl.schema_registry.protobuf.scanning import Lines, Token, fault, scan, unquote
+from sprawl.schema_registry.schemas import InvalidSchema
+
+EDITIONS = ("2023", "2024")
+_LABELS = ("optional", "required", "repeated")
+_CLOSING = {"{": "}", "<": ">"}
+_Item = TypeVar("_Item")
+
+
+def parse(text: str) -> File:
+    """Read a .proto file.
+
+    Raises:
+        InvalidSchema: with the line, what was expected there and what stands there.
+    """
+    return _Parser(text).file()
+
+
+class _Tokens:
+    """The place in the text, and the small steps from there."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = Lines(text)
+        self._tokens = scan(text, self._lines)
+        self._at = 0
+        self._depth = 0
+
+    @property
+    def next(self) -> Token:
+        return self._tokens[self._at]
+
+    @property
+    def line(self) -> int:
+        return self._lines.of(self.next.at)
+
+    def sees(self, *spellings: str) -> bool:
+        """The next token is one of these; strings are never."""
+        return self.next.kind != "text" and self.next.spelling in spellings
+
+    def takes(self, spelling: str) -> bool:
+        """Goes past the next token if it is this one."""
+        if not self.sees(spelling):
+            return False
+        self._at += 1
+        return True
+
+    def expects(self, spelling: str) -> None:
+        if not self.takes(spelling):
+            raise self.unexpected(f'"{spelling}"')
+
+    def unexpected(self, wanted: str) -> InvalidSchema:
+        token = self.next
+        seen = f'"{token.spelling[:40]}"' if token.spelling else "the end of the text"
+        return fault(self._lines.of(token.at), f"expected {wanted}, found {seen}")
+
+    def advance(self) -> Token:
+        token = self.next
+        self._at += 1
+        return token
+
+    def deeper(self) -> None:
+        self._depth += 1
+        if self._depth > NESTING_MAX:
+            raise fault(self.line, f"more than {NESTING_MAX} levels of nesting")
+
+    def back(self) -> None:
+        self._depth -= 1
+
+    def word(self, what: str) -> str:
+        if self.next.kind != "word":
+            raise self.unexpected(what)
+        return self.advance().spelling
+
+    def dotted(self, what: str) -> str:
+        """`a.b.c`, or `.a.b.c`."""
+        parts = [""] if self.takes(".") else []
+        parts.append(self.word(what))
+        while self.takes("."):
+            parts.append(self.word(what))
+        return ".".join(parts)
+
+    def integer(self, what: str) -> int:
+        """A number without sign: decimal, `0x` hexadecimal or `0` octal."""
+        spelling = self.next.spelling
+        if (
+            self.next.kind != "number"
+            or not spelling.isalnum()
+            or len(spelling) > NUMBER_DIGITS_MAX
+        ):
+            raise self.unexpected(what)
+        try:
+            number = parse_integer(spelling)
+        except ValueError:
+            raise self.unexpected(what) from None
+        self.advance()
+        return number
+
+    def string(self, what: str) -> bytes:
+        """One literal, or several in a row that count as one."""
+        if self.next.kind != "text":
+            raise self.unexpected(what)
+        pieces = []
+        while self.next.kind == "text":
+            line = self.line
+            pieces.append(unquote(self.advance().spelling, line))
+        return b"".join(pieces)
+
+    def name_string(self, what: str) -> str:
+        line = self.line
+        try:
+            return self.string(what).decode()
+        except UnicodeDecodeError:
+            raise fault(line, f"{what} is no UTF-8") from None
+
+    def separated(self, item: Callable[[], _Item]) -> tuple[_Item, ...]:
+        """One or more, with commas between."""
+        found = [item()]
+        while self.takes(","):
+            found.append(item())
+        return tuple(found)
+
+
+def parse_integer(spelling: str) -> int:
+    """The value of an integer literal.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if len(spelling) > NUMBER_DIGITS_MAX:
+        raise ValueError("too long")
+    sign, digits = (-1, spelling[1:]) if spelling.startswith("-") else (1, spelling)
+    if digits[:2] in ("0x", "0X"):
+        return sign * int(digits[2:], 16)
+    return sign * int(digits, 8 if len(digits) > 1 and digits.startswith("0") else 10)
+
+
+class _Values(_Tokens):
+    """Options and their values."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._options = 0
+
+    def option(self) -> Option:
+        """`name = value`, without what stands around it."""
+        line = self.line
+        self._options += 1
+        if self._options > OPTIONS_MAX:
+            raise fault(line, f"more than {OPTIONS_MAX} options")
+        parts = [self._name_part()]
+        while self.takes("."):
+            parts.append(self._name_part())
+        self.expects("=")
+        value = self._aggregate("{") if self.sees("{") else self._scalar()
+        return Option(tuple(parts), value, line)
+
+    def option_statement(self) -> Option:
+        self.expects("option")
+        option = self.option()
+        self.expects(";")
+        return option
+
+    def options(self) -> tuple[Option, ...]:
+        """`[a = 1, b = 2]`, or nothing."""
+        if not self.takes("["):
+            return ()
+        found = self.separated(self.option)
+        self.expects("]")
+        return found
+
+    def _name_part(self) -> NamePart:
+        if not self.takes("("):
+            return NamePart(self.word("the name of an option"))
+        name = self.dotted("the name of an extension")
+        self.expects(")")
+        return NamePart(name, is_extension=True)
+
+    def _scalar(self) -> Value:
+        if self.next.kind == "text":
+            return Text(self.string("a string"))
+        sign = "-" if self.takes("-") else ""
+        if self.next.kind == "number":
+            return Number(sign + self.advance().spelling)
+        if sign and not self.sees("inf", "nan", "infinity"):
+            raise self.unexpected("a number")
+        return Word(sign + self.word("a value"))
+
+    def _aggregate(self, opening: str) -> Aggregate:
+        self.deeper()
+        self.expects(opening)
+        entries = []
+        while not self.takes(_CLOSING[opening]):
+            entries.append(self._entry())
+            if not self.takes(","):
+                self.takes(";")
+        self.back()
+        return Aggregate(tuple(entries))
+
+    def _entry(self) -> Entry:
+        if self.takes("["):
+            key = self.dotted("the name of an extension")
+            while self.takes("/"):
+                key += "/" + self.dotted("the name of a type")
+            self.expects("]")
+            key = f"[{key}]"
+        else:
+            key = self.word('the name of a field, or "}"')
+        if not self.takes(":") and not self.sees("{", "<", "["):
+            raise self.unexpected('":"')
+        return Entry(key, self._value())
+
+    def _value(self) -> Value:
+        if self.sees("{", "<"):
+            return self._aggregate(self.next.spelling)
+        if not self.sees("["):
+            return self._scalar()
+        self.deeper()
+        self.advance()
+        items = () if self.sees("]") else self.separated(self._value)
+        self.expects("]")
+        self.back()
+        return Items(items)
+
+
+class _Parser(_Values):
+    """Declarations."""
+
+    _is_editions = False
+
+    def file(self) -> File:
+        syntax, edition = self._syntax()
+        self._is_editions = syntax == "editions"
+        package = ""
+        imports: list[Import] = []
+        options: list[Option] = []
+        declarations: list[Declaration] = []
+        while self.next.kind != "end":
+            if self.sees("import"):
+                imports.append(self._import())
+            elif self.sees("package"):
+                line = self.line
+                self.advance()
+                if package:
+                    raise fault(line, "a file has one package, this is a second one")
+                package = self.dotted("the name of the package")
+                if package.startswith("."):
+                    raise fault(line, "the name of a package does not begin with a dot")
+                self.expects(";")
+            elif self.sees("option"):
+                options.append(self.option_statement())
+            elif not self.takes(";"):
+                declarations.append(self._declaration())
+        return File(
+            syntax=syntax,
+            edition=edition,
+            package=package,
+            imports=tuple(imports),
+            options=tuple(options),
+            declarations=tuple(declarations),
+        )
+
+    def _syntax(self) -> tuple[str, str]:
+        line = self.line
+        if self.takes("syntax"):
+            self.expects("=")
+            syntax = self.name_string('"proto2" or "proto3"')
+            if syntax not in ("proto2", "proto3"):
+                raise fault(line, f'unknown syntax "{syntax[:40]}": it is "proto2" or "proto3"')
+            self.expects(";")
+            return syntax, ""
+        if self.takes("edition"):
+            self.expects("=")
+            edition = self.name_string("an edition")
+            if edition not in EDITIONS:
+                known = " and ".join(EDITIONS)
+                raise fault(line, f'unknown edition "{edition[:40]}": known are {known}')
+            self.expects(";")
+            return "editions", edition
+        return "", ""
+
+    def _import(self) -> Import:
+        line = self.line
+        self.expects("import")
+        kind = self.advance().spelling if self.sees("public", "weak", "option") else ""
+        path = self.name_string("the path of an import")
+        self.expects(";")
+        return Import(path, kind, line)
+
+    def _declaration(self) -> Declaration:
+        if self.sees("extend"):
+            return self._extend()
+        if self.sees("service"):
+            return self._service()
+        visibility = self._visibility()
+        if self.sees("message"):
+            return self._message(visibility)
+        if self.sees("enum"):
+            return self._enum(visibility)
+        raise self.unexpected("a message, an enum, a service or another declaration")
+
+    def _visibility(self) -> str:
+        return self.advance().spelling if self.sees("export", "local") else ""
+
+    def _message(self, visibility: str) -> Message:
+        line = self.line
+        self.expects("message")
+        name = self.word("the name of the message")
+        return Message(name=name, elements=self._body(), visibility=visibility, line=line)
+
+    def _body(self) -> tuple[Element, ...]:
+        self.deeper()
+        self.expects("{")
+        elements: list[Element] = []
+        while not self.takes("}"):
+            if not self.takes(";"):
+                elements.append(self._element())
+        self.back()
+        return tuple(elements)
+
+    def _element(self) -> Element:
+        steps: dict[str, Callable[[], Element]] = {
+            "message": lambda: self._message(""),
+            "enum": lambda: self._enum(""),
+            "extensions": self._extensions,
+            "reserved": self._reserved,
+            "extend": self._extend,
+            "option": self.option_statement,
+            "oneof": self._oneof,
+        }
+        if self.next.kind == "word":
+            if self._is_editions and self.sees("export", "local"):
+                visibility = self._visibility()
+                if self.sees("enum"):
+                    return self._enum(visibility)
+                return self._message(visibility)
+            if (step := steps.get(self.next.spelling)) is not None:
+                return step()
+        return self._field()
+
+    def _field(self) -> Field:
+        line = self.line
+        label = self.advance().spelling if self.sees(*_LABELS) else ""
+        type_line = self.line
+        if self.sees("map") and self._tokens[self._at + 1].spelling == "<":
+            if label:
+                raise fault(type_line, f'a map field has no label, this one says "{label}"')
+            return self._map(line)
+        type_name = self.dotted("a type or another declaration")
+        return self._rest_of_field(line, label, type_name)
+
+    def _rest_of_field(self, line: int, label: str, type_name: str) -> Field:
+        name = self.word("the name of the field")
+        if not self.sees("="):
+            raise self.unexpected(f'"=" and the number of the field "{name}"')
+        self.advance()
+        number = self.integer(f'the number of the field "{name}"')
+        options = self.options()
+        group = None
+        if type_name == "group":
+            if not name[0].isupper():
+                raise fault(line, f'the name of the group "{name}" must begin with a capital')
+            group = Message(name=name, elements=self._body(), line=line)
+        else:
+            self.expects(";")
+        return Field(
+            name=name,
+            number=number,
+            type=type_name,
+            label=label,
+            group=group,
+            options=options,
+            line=line,
+        )
+
+    def _map(self, line: int) -> Field:
+        self.advance()
+        self.expects("<")
+        key_type = self.dotted("the type of the keys")
+        self.expects(",")
+        value_type = self.dotted("the type of the values")
+        self.expects(">")
+        name = self.word("the name of the field")
+        self.expects("=")
+        number = self.integer(f'the number of the field "{name}"')
+        options = self.options()
+        self.expects(";")
+        return Field(
+            name=name,
+            number=number,
+            type=value_type,
+            key_type=key_type,
+            options=options,
+            line=line,
+        )
+
+    def _oneof(self) -> Oneof:
+        line = self.line
+        self.expects("oneof")
+        name = self.word("the name of the oneof")
+        self.expects("{")
+        fields: list[Field] = []
+        options: list[Option] = []
+        while not self.takes("}"):
+            if self.sees("option"):
+                options.append(self.option_statement())
+            elif not self.takes(";"):
+                fields.append(self._oneof_field(name))
+        return Oneof(name=name, fields=tuple(fields), options=tuple(options), line=line)
+
+    def _oneof_field(self, oneof: str) -> Field:
+        if self.sees(*_LABELS):
+            raise fault(self.line, f'a field of the oneof "{oneof}" has no label')
+        field = self._field()
+        if field.key_type:
+            raise fault(field.line, f'a map cannot be part of the oneof "{oneof}"')
+        return field
+
+    def _extensions(self) -> Extensions:
+        line = self.line
+        self.expects("extensions")
+        ranges = self.separated(self._range)
+        options = self.options()
+        self.expects(";")
+        return Extensions(ranges=ranges, options=options, line=line)
+
+    def _reserved(self) -> Reserved:
+        line = self.line
+        self.expects("reserved")
+        ranges: tuple[NumberRange, ...] = ()
+        names: tuple[str, ...] = ()
+        if self.next.kind == "text":
+            if self._is_editions:
+                raise fault(line, "reserved names are written without quotes in editions")
+            names = self.separated(lambda: self.name_string("a name"))
+        elif self.next.kind == "word":
+            if not self._is_editions:
+                raise fault(line, "reserved names are written in quotes")
+            names = self.separated(lambda: self.word("a name"))
+        else:
+            ranges = self.separated(self._range)
+        self.expects(";")
+        return Reserved(ranges=ranges, names=names, line=line)
+
+    def _range(self) -> NumberRange:
+        line = self.line
+        first = self._signed("a number")
+        if not self.takes("to"):
+            return NumberRange(first, first, line)
+        if self.takes("max"):
+            return NumberRange(first, None, line)
+        return NumberRange(first, self._signed('a number or "max"'), line)
+
+    def _signed(self, what: str) -> int:
+        sign = -1 if self.takes("-") else 1
+        return sign * self.integer(what)
+
+    def _enum(self, visibility: str) -> Enum:
+        line = self.line
+        self.expects("enum")
+        name = self.word("the name of the enum")
+        self.expects("{")
+        values: list[EnumValue] = []
+        reserved: list[Reserved] = []
+        options: list[Option] = []
+        while not self.takes("}"):
+            if self.sees("option"):
+                options.append(self.option_statement())
+            elif self.sees("reserved"):
+                reserved.append(self._reserved())
+            elif not self.takes(";"):
+                values.append(self._enum_value())
+        return Enum(
+            name=name,
+            values=tuple(values),
+            reserved=tuple(reserved),
+            options=tuple(options),
+            visibility=visibility,
+            line=line,
+        )
+
+    def _enum_value(self) -> EnumValue:
+        line = self.line
+        name = self.word("the name of an enum value")
+        self.expects("=")
+        number = self._signed(f'the number of the enum value "{name}"')
+        options = self.options()
+        self.expects(";")
+        return EnumValue(name=name, number=number, options=options, line=line)
+
+    def _extend(self) -> Extend:
+        line = self.line
+        self.expects("extend")
+        extendee = self.dotted("the message to extend")
+        self.expects("{")
+        fields: list[Field] = []
+        while not self.takes("}"):
+            if not self.takes(";"):
+                fields.append(self._field())
+        return Extend(extendee=extendee, fields=tuple(fields), line=line)
+
+    def _service(self) -> Service:
+        line = self.line
+        self.expects("service")
+        name = self.word("the name of the service")
+        self.expects("{")
+        methods: list[Method] = []
+        options: list[Option] = []
+        while not self.takes("}"):
+            if self.sees("option"):
+                options.append(self.option_statement())
+            elif not self.takes(";"):
+                methods.append(self._method())
+        return Service(name=name, methods=tuple(methods), options=tuple(options), line=line)
+
+    def _method(self) -> Method:
+        line = self.line
+        self.expects("rpc")
+        name = self.word("the name of the method")
+        input_type, client_streaming = self._method_type()
+        self.expects("returns")
+        output_type, server_streaming = self._method_type()
+        options: list[Option] = []
+        if self.takes("{"):
+            while not self.takes("}"):
+                if not self.takes(";"):
+                    options.append(self.option_statement())
+        else:
+            self.expects(";")
+        return Method(
+            name=name,
+            input_type=input_type,
+            output_type=output_type,
+            client_streaming=client_streaming,
+            server_streaming=server_streaming,
+            options=tuple(options),
+            line=line,
+        )
+
+    def _method_type(self) -> tuple[str, bool]:
+        self.expects("(")
+        streaming = self.takes("stream")
+        name = self.dotted("a message type")
+        self.expects(")")
+        return name, streaming
