@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from google.protobuf import descriptor_pb2 as pb
 
@@ -36,7 +37,19 @@ _UNPACKED = (
 )
 _OPTIONS_MESSAGES = frozenset(
     f".google.protobuf.{name}Options"
-    for name in (["File", "Message", "Field", "Enum", "EnumValue", "ExtensionRange", "Service", "Method", "Oneof"])
+    for name in (
+        [
+            "File",
+            "Message",
+            "Field",
+            "Enum",
+            "EnumValue",
+            "ExtensionRange",
+            "Service",
+            "Method",
+            "Oneof",
+        ]
+    )
 )
 
 
@@ -133,7 +146,7 @@ class _Checker:
     def _apart(self, ranges: _Ranges, full_name: str, *, last_included: bool = False) -> None:
         """No two ranges share a number."""
         ranges = sorted(ranges)
-        for (first, end), (following, _) in zip(ranges, ranges[1:], strict=False):
+        for (first, end), (following, _) in pairwise(ranges):
             if following < end + last_included:
                 last = end if last_included else end - 1
                 raise self._fault(

@@ -17,8 +17,8 @@ NUMBER_DIGITS_MAX = 40
 OPTIONS_MAX = 50_000
 """Options of one file, which cost more to understand than other declarations do."""
 CACHE_BYTES_MAX = 2_097_152
-"""Texts whose parsed form is kept: 2 MiB of text are some 60 MiB of objects at worst; a usual schema
-of 2 KiB leaves room for a thousand."""
+"""Texts whose parsed form is kept: 2 MiB of text are some 60 MiB of objects at worst; a usual
+schema of 2 KiB leaves room for a thousand."""
 
 FIELD_NUMBER_MAX = 536_870_911
 """2^29 - 1: the wire format leaves 29 bits beside the wire type."""

@@ -41,10 +41,12 @@ class Linked:
     Args:
         proto: its descriptor; equal to that of protoc but for the information about source lines.
         exported: what a file that imports it can see: its own symbols and its public imports'.
+        visible: what itself can see.
     """
 
     proto: pb.FileDescriptorProto
     exported: Mapping[str, Symbol] = field(repr=False)
+    visible: Mapping[str, Symbol] = field(repr=False)
 
 
 class Linker:
@@ -81,7 +83,7 @@ class Linker:
         check(draft, scopes)
         self._add_to_pool(draft.file)
         self._chain.pop()
-        linked = Linked(draft.file, {**own, **imported})
+        linked = Linked(draft.file, {**own, **imported}, visible)
         self._linked[path] = linked
         return linked
 
@@ -134,10 +136,10 @@ class Linker:
 
     def _well_known(self, path: str) -> Linked:
         proto = well_known.load_descriptor(path)
-        passed_on, _ = self._imports(Draft(proto))
-        exported = {symbol.full_name: symbol for symbol in declarations(proto)}
+        passed_on, visible = self._imports(Draft(proto))
+        exported = {symbol.full_name: symbol for symbol in declarations(proto)} | passed_on
         self._add_to_pool(proto)
-        self._linked[path] = Linked(proto, {**passed_on, **exported})
+        self._linked[path] = Linked(proto, exported, visible | exported)
         return self._linked[path]
 
     def _add_to_pool(self, proto: pb.FileDescriptorProto) -> None:

@@ -1,14 +1,14 @@
 """The same schema in one order and one spelling, as `normalize=true` stores it. Pure.
 
 * types are full names with a leading dot;
-* imports, options, fields, reserved and extension ranges are sorted, imports listed once; fields by
-  number, oneofs by the number of their first field, enum values by number;
-* names of custom options are full names, `(a).b = 1` and `(a).c = 2` are one `(a) = {b: 1, c: 2}`;
+* imports, options, reserved and extension ranges are sorted; fields are by number, oneofs by the
+  number of their first field, enum values by number;
+* names of custom options are full names; `(a).b = 1` and `(a).c = 2` are `(a) = {b: 1, c: 2}`;
 * numbers are decimal, a list of one item is the item; `syntax = "proto2"` is not said.
 
-Messages, enums, services and methods keep their order: clients write the index of a message in front
-of the data. The first value of an enum stays the first: it is the default of proto2 and must be 0 in
-proto3 (the anchor registry sorts it too, which changes the meaning of an enum with negative values).
+Messages, enums, services and methods keep their order: clients write the index of a message in
+front of the data. The first value of an enum stays the first: it is the default of proto2 and must
+be 0 in proto3. The anchor registry sorts it too, which breaks enums with negative values.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from sprawl.schema_registry.protobuf.cursor import parse_integer
 from sprawl.schema_registry.protobuf.describing import inside
 from sprawl.schema_registry.protobuf.limits import FIELD_NUMBER_MAX
 from sprawl.schema_registry.protobuf.model import (
@@ -40,7 +41,6 @@ from sprawl.schema_registry.protobuf.model import (
     Service,
     Value,
 )
-from sprawl.schema_registry.protobuf.parsing import parse_integer
 from sprawl.schema_registry.protobuf.symbols import TYPES, Kind, Scopes
 
 

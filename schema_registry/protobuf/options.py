@@ -10,6 +10,7 @@ refused.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Callable, Iterable
@@ -17,11 +18,12 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2 as pb
 from google.protobuf import text_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message as ProtoMessage
 from google.protobuf.message_factory import GetMessageClass
 
+from sprawl.schema_registry.protobuf.cursor import parse_integer
 from sprawl.schema_registry.protobuf.describing import Draft, PendingOptions
 from sprawl.schema_registry.protobuf.literals import as_text_format, escaped_bytes
 from sprawl.schema_registry.protobuf.model import (
@@ -33,7 +35,6 @@ from sprawl.schema_registry.protobuf.model import (
     Value,
     Word,
 )
-from sprawl.schema_registry.protobuf.parsing import parse_integer
 from sprawl.schema_registry.protobuf.scanning import fault
 from sprawl.schema_registry.protobuf.symbols import Kind, Scopes
 from sprawl.schema_registry.schemas import InvalidSchema
@@ -173,9 +174,9 @@ class _Interpreter:
         if stripped is not None:
             _clear(*stripped)
 
-    def _field(self, descriptor: Descriptor, part: NamePart, option: Option) -> FieldDescriptor:
+    def _field(self, descriptor: Any, part: NamePart, option: Option) -> FieldDescriptor:
         if not part.is_extension:
-            field = descriptor.fields_by_name.get(part.name)
+            field: FieldDescriptor | None = descriptor.fields_by_name.get(part.name)
             if field is None or part.name == "uninterpreted_option":
                 raise fault(
                     option.line,
@@ -190,12 +191,14 @@ class _Interpreter:
                 f'the option "({part.name})" is not declared, neither in the file nor in its'
                 " imports",
             )
-        extension = self._pool.FindExtensionByName(symbol.full_name)
-        if extension.containing_type.full_name != descriptor.full_name:
+        extension: FieldDescriptor = self._pool.FindExtensionByName(symbol.full_name)
+        extended = extension.containing_type
+        assert extended is not None, "an extension extends something"
+        if extended.full_name != descriptor.full_name:
             raise fault(
                 option.line,
-                f'the option "({part.name})" extends {extension.containing_type.full_name}, this'
-                f" is {descriptor.full_name}",
+                f'the option "({part.name})" extends {extended.full_name}, this is'
+                f" {descriptor.full_name}",
             )
         return extension
 
@@ -249,7 +252,7 @@ def _added(message: Any, field: FieldDescriptor) -> ProtoMessage:
     return added
 
 
-def _clear(message: ProtoMessage, field: FieldDescriptor) -> None:
+def _clear(message: Any, field: FieldDescriptor) -> None:
     if field.is_extension:
         message.ClearExtension(field)
     else:
@@ -372,10 +375,10 @@ def _shortest(value: float, *, is_double: bool) -> str:
     """Few digits if they are enough to get the same number back, else all that may matter."""
     if is_double:
         short = f"{value:.15g}"
-        return short if float(short) == value or value != value else f"{value:.17g}"
+        return short if math.isnan(value) or float(short) == value else f"{value:.17g}"
     single = _single(value)
     short = f"{single:.6g}"
-    return short if _single(float(short)) == single or value != value else f"{single:.9g}"
+    return short if math.isnan(value) or _single(float(short)) == single else f"{single:.9g}"
 
 
 def _single(value: float) -> float:

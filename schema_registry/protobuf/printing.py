@@ -1,7 +1,7 @@
 """From `model.File` to text: one layout, the one in which the anchor registry keeps schemas.
 
-That layout decides ids and GUIDs (they are digests of this text), so a registry that moves to Sprawl
-finds its schemas again:
+That layout decides ids and GUIDs (they are digests of this text), so a registry that moves to
+Sprawl finds its schemas again:
 
 * a file: syntax and package; imports, public ones last; options; messages, then enums; extensions;
   services. An empty line before each part, also before the first one of a file that begins with it.

@@ -9,6 +9,7 @@ Source: descriptor.proto.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -299,7 +300,7 @@ def _value(field: FieldDescriptor, value: Any) -> Value:
         return Text(value.encode())
     if isinstance(value, bytes):
         return Text(value)
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return Word(str(value))
     return Number(str(value))
 

@@ -1,8 +1,8 @@
 """What names stand for: which file declares what, and what a name means in a scope. Pure.
 
-A name without a leading dot is looked for in the scope where it is written, then in the one around,
-and so on. The first scope that knows its first part decides: `b.C` in `a.b.M` is never looked for in
-the top-level `b` while there is an `a.b`.
+A name without a leading dot is looked for in the scope where it is written, then in the one
+around, and so on. The first scope that knows its first part decides: `b.C` in `a.b.M` is never
+looked for in the top-level `b` while there is an `a.b`.
 
 Source: protobuf.dev, "Packages and Name Resolution"; protoc's DescriptorBuilder (LookupSymbol).
 """
