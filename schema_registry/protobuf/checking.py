@@ -72,17 +72,19 @@ class _Checker:
         file = self._draft.file
         self._enums(file.enum_type, file.package)
         self._extensions(file.extension, file.package)
+        lenient = self._syntax == "proto2" or _json_is_lenient(file, inherited=False)
         for message in file.message_type:
-            self._message(message, file.package)
+            self._message(message, file.package, json_is_lenient=lenient)
 
     def _fault(self, full_name: str, message: str) -> InvalidSchema:
         return fault(self._draft.lines.get(full_name, 0), message)
 
-    def _message(self, message: pb.DescriptorProto, scope: str) -> None:
+    def _message(self, message: pb.DescriptorProto, scope: str, *, json_is_lenient: bool) -> None:
         full_name = inside(scope, message.name)
+        json_is_lenient = _json_is_lenient(message, inherited=json_is_lenient)
         if not message.options.map_entry:
             self._numbers(message, full_name)
-            self._json_names(message, full_name)
+            self._json_names(message, full_name, lenient=json_is_lenient)
         for field in message.field:
             self._field(field, full_name)
         used = {field.oneof_index for field in message.field if field.HasField("oneof_index")}
@@ -96,7 +98,7 @@ class _Checker:
         self._enums(message.enum_type, full_name)
         self._extensions(message.extension, full_name)
         for nested in message.nested_type:
-            self._message(nested, full_name)
+            self._message(nested, full_name, json_is_lenient=json_is_lenient)
 
     def _numbers(self, message: pb.DescriptorProto, full_name: str) -> None:
         reserved = [(part.start, part.end) for part in message.reserved_range]
@@ -161,10 +163,10 @@ class _Checker:
                 raise self._fault(full_name, f'"{full_name}" reserves the name "{name}" twice')
             seen.add(name)
 
-    def _json_names(self, message: pb.DescriptorProto, full_name: str) -> None:
+    def _json_names(self, message: pb.DescriptorProto, full_name: str, *, lenient: bool) -> None:
         """Two fields that are one in JSON: refused where JSON must work, or where it was asked."""
         seen: dict[str, tuple[str, bool]] = {}
-        lenient = self._syntax == "proto2" or message.options.deprecated_legacy_json_field_conflicts
+        lenient = lenient or message.options.deprecated_legacy_json_field_conflicts
         for field in message.field:
             made = json_name(field.name)
             given = field.json_name != made
@@ -278,7 +280,7 @@ class _Checker:
 
     def _value_names(self, declared: pb.EnumDescriptorProto, scope: str) -> None:
         """Names that are the same once the enum's own name and the case are taken away."""
-        if self._syntax == "proto2" or (declared.options.deprecated_legacy_json_field_conflicts):
+        if declared.options.deprecated_legacy_json_field_conflicts:
             return
         seen: dict[str, pb.EnumValueDescriptorProto] = {}
         for value in declared.value:
@@ -290,6 +292,16 @@ class _Checker:
                     f'the values "{other.name}" and "{value.name}" are the same name where case'
                     " and the enum's name do not count",
                 )
+
+
+def _json_is_lenient(
+    holder: pb.FileDescriptorProto | pb.DescriptorProto, *, inherited: bool
+) -> bool:
+    """The feature `json_format` lets fields share a name in JSON."""
+    features = holder.options.features
+    if not features.HasField("json_format"):
+        return inherited
+    return features.json_format == pb.FeatureSet.LEGACY_BEST_EFFORT
 
 
 def _short_value_name(name: str, enum_name: str) -> str:

@@ -65,7 +65,7 @@ def describe(path: str, file: model.File) -> Draft:
     Raises:
         InvalidSchema: a number that no descriptor can hold.
     """
-    draft = Draft(pb.FileDescriptorProto(name=path, package=file.package))
+    draft = Draft(pb.FileDescriptorProto(name=path, package=file.package or None))
     _Describer(draft, file.syntax or "proto2").describe(file)
     return draft
 
@@ -318,6 +318,8 @@ class _Describer:
             added = proto.method.add(
                 name=method.name, input_type=method.input_type, output_type=method.output_type
             )
+            if method.has_block:
+                added.options.SetInParent()
             if method.client_streaming:
                 added.client_streaming = True
             if method.server_streaming:

@@ -19,6 +19,7 @@ from sprawl.schema_registry.protobuf.checking import check
 from sprawl.schema_registry.protobuf.describing import Draft, inside
 from sprawl.schema_registry.protobuf.limits import CLOSURE_BYTES_MAX, IMPORT_DEPTH_MAX
 from sprawl.schema_registry.protobuf.options import interpret
+from sprawl.schema_registry.protobuf.pools import add_to_pool
 from sprawl.schema_registry.protobuf.scanning import fault
 from sprawl.schema_registry.protobuf.symbols import (
     TYPES,
@@ -81,7 +82,7 @@ class Linker:
         _Resolver(draft, scopes, own).resolve()
         interpret(draft, scopes, self.pool, self._files)
         check(draft, scopes)
-        self._add_to_pool(draft.file)
+        add_to_pool(self.pool, draft.file)
         self._chain.pop()
         linked = Linked(draft.file, {**own, **imported}, visible)
         self._linked[path] = linked
@@ -138,15 +139,9 @@ class Linker:
         proto = well_known.load_descriptor(path)
         passed_on, visible = self._imports(Draft(proto))
         exported = {symbol.full_name: symbol for symbol in declarations(proto)} | passed_on
-        self._add_to_pool(proto)
+        add_to_pool(self.pool, proto)
         self._linked[path] = Linked(proto, exported, visible | exported)
         return self._linked[path]
-
-    def _add_to_pool(self, proto: pb.FileDescriptorProto) -> None:
-        try:
-            self.pool.Add(proto)
-        except TypeError as error:
-            raise InvalidSchema(str(error)) from None
 
 
 class _Resolver:

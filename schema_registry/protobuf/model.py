@@ -185,12 +185,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
+    """A method; `has_block` says that braces follow it, also empty ones."""
+
     name: str
     input_type: str
     output_type: str
     client_streaming: bool = False
     server_streaming: bool = False
     options: tuple[Option, ...] = ()
+    has_block: bool = field(default=False, compare=False)
     line: int = field(default=0, compare=False)
 
 

@@ -35,6 +35,7 @@ from sprawl.schema_registry.protobuf.model import (
     Value,
     Word,
 )
+from sprawl.schema_registry.protobuf.pools import add_to_pool
 from sprawl.schema_registry.protobuf.scanning import fault
 from sprawl.schema_registry.protobuf.symbols import Kind, Scopes
 from sprawl.schema_registry.schemas import InvalidSchema
@@ -47,6 +48,17 @@ _INTEGERS = {
     **dict.fromkeys(("UINT64", "FIXED64"), range(2**64)),
 }
 _RETENTION_SOURCE = pb.FieldOptions.RETENTION_SOURCE
+_TARGETS: dict[type, pb.FieldOptions.OptionTargetType] = {
+    pb.FileDescriptorProto: pb.FieldOptions.TARGET_TYPE_FILE,
+    pb.DescriptorProto: pb.FieldOptions.TARGET_TYPE_MESSAGE,
+    pb.DescriptorProto.ExtensionRange: pb.FieldOptions.TARGET_TYPE_EXTENSION_RANGE,
+    pb.FieldDescriptorProto: pb.FieldOptions.TARGET_TYPE_FIELD,
+    pb.OneofDescriptorProto: pb.FieldOptions.TARGET_TYPE_ONEOF,
+    pb.EnumDescriptorProto: pb.FieldOptions.TARGET_TYPE_ENUM,
+    pb.EnumValueDescriptorProto: pb.FieldOptions.TARGET_TYPE_ENUM_ENTRY,
+    pb.ServiceDescriptorProto: pb.FieldOptions.TARGET_TYPE_SERVICE,
+    pb.MethodDescriptorProto: pb.FieldOptions.TARGET_TYPE_METHOD,
+}
 _PLACE = re.compile(r"^\d+:\d+ : ")
 
 
@@ -86,11 +98,8 @@ def _pool_with(
 ) -> DescriptorPool:
     """A pool in which the file itself is known, still without its options."""
     pool = DescriptorPool()
-    try:
-        for proto in (*files, file):
-            pool.Add(proto)
-    except TypeError as error:
-        raise InvalidSchema(str(error)) from None
+    for proto in (*files, file):
+        add_to_pool(pool, proto)
     return pool
 
 
@@ -153,6 +162,7 @@ class _Interpreter:
         stripped: tuple[ProtoMessage, FieldDescriptor] | None = None
         for index, part in enumerate(option.name):
             field = self._field(message.DESCRIPTOR, part, option)
+            self._fits_target(field, option)
             path += (field.number,)
             if kept and field.GetOptions().retention == _RETENTION_SOURCE:
                 # Such options are for tools that read the text.
@@ -173,6 +183,17 @@ class _Interpreter:
         self._set_value(message, field, option)
         if stripped is not None:
             _clear(*stripped)
+
+    def _fits_target(self, field: FieldDescriptor, option: Option) -> None:
+        """Some options say what they may be set on."""
+        wanted = _TARGETS[type(self._pending.target)]
+        targets = field.GetOptions().targets
+        if targets and wanted not in targets:
+            kind = pb.FieldOptions.OptionTargetType.Name(wanted).removeprefix("TARGET_TYPE_")
+            raise fault(
+                option.line,
+                f'the option "{_spelled(option.name)}" cannot be set on a {kind.lower()}',
+            )
 
     def _field(self, descriptor: Any, part: NamePart, option: Option) -> FieldDescriptor:
         if not part.is_extension:

@@ -440,7 +440,8 @@ class _Parser(_Values):
         self.expects("returns")
         output_type, server_streaming = self._method_type()
         options: list[Option] = []
-        if self.takes("{"):
+        has_block = self.takes("{")
+        if has_block:
             while not self.takes("}"):
                 if not self.takes(";"):
                     options.append(self.option_statement())
@@ -453,6 +454,7 @@ class _Parser(_Values):
             client_streaming=client_streaming,
             server_streaming=server_streaming,
             options=tuple(options),
+            has_block=has_block,
             line=line,
         )
 
