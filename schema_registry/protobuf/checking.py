@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from google.protobuf import descriptor_pb2 as pb
+from google.protobuf.descriptor_pool import DescriptorPool
 
-from sprawl.schema_registry.protobuf.describing import Draft, inside, json_name
+from sprawl.schema_registry.protobuf.describing import Draft, entry_name, inside, json_name
 from sprawl.schema_registry.protobuf.limits import FIELD_NUMBER_MAX, FIELD_NUMBERS_OWN
 from sprawl.schema_registry.protobuf.scanning import fault
 from sprawl.schema_registry.protobuf.symbols import Kind, Scopes
@@ -35,6 +36,13 @@ _UNPACKED = (
     _Proto.TYPE_MESSAGE,
     _Proto.TYPE_GROUP,
 )
+_LONGS = (
+    _Proto.TYPE_INT64,
+    _Proto.TYPE_UINT64,
+    _Proto.TYPE_SINT64,
+    _Proto.TYPE_FIXED64,
+    _Proto.TYPE_SFIXED64,
+)
 _OPTIONS_MESSAGES = frozenset(
     f".google.protobuf.{name}Options"
     for name in (
@@ -53,20 +61,25 @@ _OPTIONS_MESSAGES = frozenset(
 )
 
 
-def check(draft: Draft, scopes: Scopes) -> None:
+def check(draft: Draft, scopes: Scopes, pool: DescriptorPool) -> None:
     """Look at a draft whose names are resolved and whose options are set.
+
+    Args:
+        pool: holds what the file imports.
 
     Raises:
         InvalidSchema: with the line and the name of the first thing that is wrong.
     """
-    _Checker(draft, scopes).check()
+    _Checker(draft, scopes, pool).check()
 
 
 class _Checker:
-    def __init__(self, draft: Draft, scopes: Scopes) -> None:
+    def __init__(self, draft: Draft, scopes: Scopes, pool: DescriptorPool) -> None:
         self._draft = draft
+        self._pool = pool
         self._scopes = scopes
         self._syntax = draft.file.syntax or "proto2"
+        self._extended: dict[tuple[str, int], str] = {}
 
     def check(self) -> None:
         file = self._draft.file
@@ -86,7 +99,7 @@ class _Checker:
             self._numbers(message, full_name)
             self._json_names(message, full_name, lenient=json_is_lenient)
         for field in message.field:
-            self._field(field, full_name)
+            self._field(field, full_name, in_entry=message.options.map_entry)
         used = {field.oneof_index for field in message.field if field.HasField("oneof_index")}
         for index, oneof in enumerate(message.oneof_decl):
             if index not in used:
@@ -179,17 +192,21 @@ class _Checker:
                 )
             seen[field.json_name] = (field.name, given)
 
-    def _field(self, field: pb.FieldDescriptorProto, scope: str) -> None:
+    def _field(self, field: pb.FieldDescriptorProto, scope: str, *, in_entry: bool = False) -> None:
         where = inside(scope, field.name)
         what = f'the field "{field.name}"'
         if self._syntax == "proto3":
             self._proto3_field(field, where)
+        elif self._syntax == "editions" and not in_entry:
+            self._edition_field(field, where)
         repeated = field.label == _Proto.LABEL_REPEATED
         if field.options.packed and (not repeated or field.type in _UNPACKED):
             raise self._fault(where, f"{what} cannot be packed: that is for repeated numbers")
         is_message = field.type in (_Proto.TYPE_MESSAGE, _Proto.TYPE_GROUP)
         if (field.options.lazy or field.options.unverified_lazy) and not is_message:
             raise self._fault(where, f"{what} cannot be lazy: that is for messages")
+        if field.options.jstype and field.type not in _LONGS:
+            raise self._fault(where, f"{what} cannot have a jstype: that is for 64 bit integers")
         self._map(field, scope)
 
     def _map(self, field: pb.FieldDescriptorProto, scope: str) -> None:
@@ -200,6 +217,12 @@ class _Checker:
         entry = symbol.proto if symbol is not None else None
         if not isinstance(entry, pb.DescriptorProto) or not entry.options.map_entry:
             return
+        own_entry = inside(scope, entry_name(field.name))
+        if field.type_name != f".{own_entry}" or field.label != _Proto.LABEL_REPEATED:
+            raise self._fault(
+                inside(scope, field.name),
+                f'the field "{field.name}" has the type {field.type_name}, which belongs to a map',
+            )
         key = entry.field[0]
         if key.type in _KEYS_REFUSED:
             raise self._fault(
@@ -215,6 +238,42 @@ class _Checker:
             raise self._fault(where, f"{what} is a group, which proto3 does not have")
         if field.HasField("default_value"):
             raise self._fault(where, f"{what} has a default value, which proto3 does not have")
+        if field.type == _Proto.TYPE_ENUM:
+            symbol = self._scopes.find(field.type_name, "", (Kind.ENUM,))
+            if symbol is not None and symbol.path != self._draft.file.name:
+                declared = self._pool.FindEnumTypeByName(symbol.full_name)
+                if declared.is_closed:
+                    raise self._fault(
+                        where,
+                        f"{what} has the type {field.type_name}, which is a closed enum (as those"
+                        " of proto2 are): proto3 has open ones only",
+                    )
+
+    def _edition_field(self, field: pb.FieldDescriptorProto, where: str) -> None:
+        """Features that mean nothing for a field."""
+        what = f'the field "{field.name}"'
+        features = field.options.features
+        repeated = field.label == _Proto.LABEL_REPEATED
+        if field.options.HasField("packed"):
+            raise self._fault(
+                where, f"{what}: editions have no packed; use features.repeated_field_encoding"
+            )
+        if features.HasField("field_presence"):
+            if repeated or field.HasField("oneof_index"):
+                raise self._fault(where, f"{what}: repeated fields and oneofs have no presence")
+            implicit = features.field_presence == pb.FeatureSet.IMPLICIT
+            if field.type == _Proto.TYPE_MESSAGE and implicit:
+                raise self._fault(where, f"{what}: the presence of messages is never implicit")
+            required = features.field_presence == pb.FeatureSet.LEGACY_REQUIRED
+            if field.extendee and required:
+                raise self._fault(where, f"{what}: an extension cannot be required")
+        if features.HasField("repeated_field_encoding") and not repeated:
+            raise self._fault(where, f"{what} is not repeated and has no repeated_field_encoding")
+        is_entry = field.type == _Proto.TYPE_MESSAGE and repeated
+        if features.HasField("utf8_validation") and not (
+            field.type == _Proto.TYPE_STRING or is_entry
+        ):
+            raise self._fault(where, f"{what} is no string and has no utf8_validation")
 
     def _extensions(self, extensions: Iterable[pb.FieldDescriptorProto], scope: str) -> None:
         for extension in extensions:
@@ -224,6 +283,13 @@ class _Checker:
                 raise self._fault(where, f"{what}: proto3 can extend the messages of options only")
             if extension.label == _Proto.LABEL_REQUIRED:
                 raise self._fault(where, f"{what} cannot be required")
+            other = self._extended.setdefault((extension.extendee, extension.number), where)
+            if other != where:
+                raise self._fault(
+                    where,
+                    f"{what} has the number {extension.number} of {extension.extendee}, which the"
+                    f' extension "{other}" has already',
+                )
             symbol = self._scopes.find(extension.extendee, "", (Kind.MESSAGE,))
             extended = symbol.proto if symbol is not None else None
             if isinstance(extended, pb.DescriptorProto) and not any(

@@ -120,6 +120,8 @@ class _Describer:
         if imported.kind == "public":
             proto.public_dependency.append(len(proto.dependency))
         elif imported.kind == "weak":
+            if proto.edition >= pb.EDITION_2024:
+                raise fault(imported.line, "there are no weak imports since edition 2024")
             proto.weak_dependency.append(len(proto.dependency))
         proto.dependency.append(imported.path)
 

@@ -81,8 +81,8 @@ class Linker:
         scopes = Scopes(visible)
         _Resolver(draft, scopes, own).resolve()
         interpret(draft, scopes, self.pool, self._files)
-        check(draft, scopes)
-        add_to_pool(self.pool, draft.file)
+        check(draft, scopes, self.pool)
+        add_to_pool(self.pool, draft.file, draft.lines)
         self._chain.pop()
         linked = Linked(draft.file, {**own, **imported}, visible)
         self._linked[path] = linked

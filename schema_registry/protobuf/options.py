@@ -48,7 +48,7 @@ _INTEGERS = {
     **dict.fromkeys(("UINT64", "FIXED64"), range(2**64)),
 }
 _RETENTION_SOURCE = pb.FieldOptions.RETENTION_SOURCE
-_TARGETS: dict[type, pb.FieldOptions.OptionTargetType] = {
+_TARGETS: dict[type[ProtoMessage], pb.FieldOptions.OptionTargetType.ValueType] = {
     pb.FileDescriptorProto: pb.FieldOptions.TARGET_TYPE_FILE,
     pb.DescriptorProto: pb.FieldOptions.TARGET_TYPE_MESSAGE,
     pb.DescriptorProto.ExtensionRange: pb.FieldOptions.TARGET_TYPE_EXTENSION_RANGE,
@@ -59,6 +59,11 @@ _TARGETS: dict[type, pb.FieldOptions.OptionTargetType] = {
     pb.ServiceDescriptorProto: pb.FieldOptions.TARGET_TYPE_SERVICE,
     pb.MethodDescriptorProto: pb.FieldOptions.TARGET_TYPE_METHOD,
 }
+_FEATURES = frozenset(
+    descriptor.fields_by_name["features"].full_name
+    for descriptor in (kind.DESCRIPTOR.fields_by_name["options"].message_type for kind in _TARGETS)
+    if descriptor is not None
+)
 _PLACE = re.compile(r"^\d+:\d+ : ")
 
 
@@ -85,7 +90,7 @@ def interpret(
     if declares_extensions and any(_is_custom(pending.options) for pending in draft.pending):
         pool = _pool_with(draft.file, files())
     for pending in draft.pending:
-        _Interpreter(pending, scopes, pool).interpret()
+        _Interpreter(pending, scopes, pool, draft.file.edition).interpret()
     draft.pending.clear()
 
 
@@ -106,8 +111,11 @@ def _pool_with(
 class _Interpreter:
     """The options of one declaration."""
 
-    def __init__(self, pending: PendingOptions, scopes: Scopes, pool: DescriptorPool) -> None:
+    def __init__(
+        self, pending: PendingOptions, scopes: Scopes, pool: DescriptorPool, edition: int
+    ) -> None:
         self._pending = pending
+        self._edition = edition
         self._scopes = scopes
         self._pool = pool
         self._set: set[tuple[int, ...]] = set()
@@ -126,6 +134,8 @@ class _Interpreter:
         if _is_custom(options):
             message = self._with_extensions(message)
         for option in options:
+            if option.simple_name == "map_entry":
+                raise fault(option.line, "map_entry is not set by hand; write map<key, value>")
             self._assign(message, option)
         if serialized := message.SerializeToString():
             target.options.MergeFromString(serialized)
@@ -185,14 +195,31 @@ class _Interpreter:
             _clear(*stripped)
 
     def _fits_target(self, field: FieldDescriptor, option: Option) -> None:
-        """Some options say what they may be set on."""
+        """Some options say what they may be set on; features are for editions."""
+        if field.full_name in _FEATURES and not self._edition:
+            raise fault(option.line, "features are for editions, not for proto2 and proto3")
         wanted = _TARGETS[type(self._pending.target)]
+        self._fits_edition(field.GetOptions().feature_support, option)
         targets = field.GetOptions().targets
         if targets and wanted not in targets:
             kind = pb.FieldOptions.OptionTargetType.Name(wanted).removeprefix("TARGET_TYPE_")
             raise fault(
                 option.line,
                 f'the option "{_spelled(option.name)}" cannot be set on a {kind.lower()}',
+            )
+
+    def _fits_edition(self, support: pb.FieldOptions.FeatureSupport, option: Option) -> None:
+        """Some options came or went with an edition."""
+        edition = self._edition
+        if edition and support.edition_introduced > edition:
+            since = pb.Edition.Name(support.edition_introduced).removeprefix("EDITION_")
+            raise fault(option.line, f'the option "{_spelled(option.name)}" is of edition {since}')
+        if support.edition_removed and edition >= support.edition_removed:
+            until = pb.Edition.Name(support.edition_removed).removeprefix("EDITION_")
+            raise fault(
+                option.line,
+                f'the option "{_spelled(option.name)}" is gone since edition {until}.'
+                f" {support.removal_error or support.deprecation_warning}".rstrip(),
             )
 
     def _field(self, descriptor: Any, part: NamePart, option: Option) -> FieldDescriptor:
@@ -351,8 +378,8 @@ def _set_json_name(proto: pb.FieldDescriptorProto, option: Option) -> None:
         raise _unfit(option, "a string in UTF-8")
     if proto.extendee:
         raise fault(option.line, "an extension has no json_name of its own")
-    if "\0" in name:
-        raise fault(option.line, "a json_name holds no NUL")
+    if "\0" in name or (name.startswith("[") and name.endswith("]")):
+        raise fault(option.line, "a json_name holds no NUL and does not stand in brackets")
     proto.json_name = name
 
 

@@ -145,11 +145,12 @@ class _Values(Cursor):
 class _Parser(_Values):
     """Declarations."""
 
-    _is_editions = False
+    _level = "proto2"
+    """The syntax, or the edition."""
 
     def file(self) -> File:
         syntax, edition = self._syntax()
-        self._is_editions = syntax == "editions"
+        self._level = edition or syntax or "proto2"
         package = ""
         imports: list[Import] = []
         options: list[Option] = []
@@ -219,7 +220,10 @@ class _Parser(_Values):
         raise self.unexpected("a message, an enum, a service or another declaration")
 
     def _visibility(self) -> str:
-        return self.advance().spelling if self.sees("export", "local") else ""
+        """What edition 2024 says before messages and enums."""
+        if self._level != "2024" or not self.sees("export", "local"):
+            return ""
+        return self.advance().spelling
 
     def _message(self, visibility: str) -> Message:
         line = self.line
@@ -248,8 +252,7 @@ class _Parser(_Values):
             "oneof": self._oneof,
         }
         if self.next.kind == "word":
-            if self._is_editions and self.sees("export", "local"):
-                visibility = self._visibility()
+            if visibility := self._visibility():
                 if self.sees("enum"):
                     return self._enum(visibility)
                 return self._message(visibility)
@@ -257,7 +260,7 @@ class _Parser(_Values):
                 return step()
         return self._field()
 
-    def _field(self) -> Field:
+    def _field(self, *, in_oneof: bool = False) -> Field:
         line = self.line
         label = self.advance().spelling if self.sees(*_LABELS) else ""
         type_line = self.line
@@ -266,7 +269,21 @@ class _Parser(_Values):
                 raise fault(type_line, f'a map field has no label, this one says "{label}"')
             return self._map(line)
         type_name = self.dotted("a type or another declaration")
+        if not in_oneof:
+            self._check_label(label, line)
+        if type_name == "group" and self._level in EDITIONS:
+            raise fault(line, "editions have no groups; use features.message_encoding = DELIMITED")
         return self._rest_of_field(line, label, type_name)
+
+    def _check_label(self, label: str, line: int) -> None:
+        if not label and self._level == "proto2":
+            raise fault(line, 'a field of proto2 begins with "optional", "required" or "repeated"')
+        if self._level in EDITIONS and label in ("optional", "required"):
+            feature = {"optional": "EXPLICIT", "required": "LEGACY_REQUIRED"}[label]
+            raise fault(
+                line,
+                f'editions have no "{label}"; use features.field_presence = {feature}',
+            )
 
     def _rest_of_field(self, line: int, label: str, type_name: str) -> Field:
         name = self.word("the name of the field")
@@ -330,7 +347,7 @@ class _Parser(_Values):
     def _oneof_field(self, oneof: str) -> Field:
         if self.sees(*_LABELS):
             raise fault(self.line, f'a field of the oneof "{oneof}" has no label')
-        field = self._field()
+        field = self._field(in_oneof=True)
         if field.key_type:
             raise fault(field.line, f'a map cannot be part of the oneof "{oneof}"')
         return field
@@ -349,11 +366,11 @@ class _Parser(_Values):
         ranges: tuple[NumberRange, ...] = ()
         names: tuple[str, ...] = ()
         if self.next.kind == "text":
-            if self._is_editions:
+            if self._level in EDITIONS:
                 raise fault(line, "reserved names are written without quotes in editions")
             names = self.separated(lambda: self.name_string("a name"))
         elif self.next.kind == "word":
-            if not self._is_editions:
+            if self._level not in EDITIONS:
                 raise fault(line, "reserved names are written in quotes")
             names = self.separated(lambda: self.word("a name"))
         else:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from google.protobuf import descriptor_pb2 as pb
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from sprawl.schema_registry.schemas import InvalidSchema
+from sprawl.schema_registry.protobuf.scanning import fault
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 
-def add_to_pool(pool: DescriptorPool, file: pb.FileDescriptorProto) -> None:
+def add_to_pool(
+    pool: DescriptorPool, file: pb.FileDescriptorProto, lines: Mapping[str, int] | None = None
+) -> None:
     """Add a file whose imports are there.
+
+    Args:
+        lines: of the declarations by full name, to say where the one is that the library names.
 
     Raises:
         InvalidSchema: the library finds it wrong.
@@ -18,7 +28,9 @@ def add_to_pool(pool: DescriptorPool, file: pb.FileDescriptorProto) -> None:
         pool.Add(_with_distinct_json_names(file))
     except TypeError as error:
         reason = str(error).removeprefix("Couldn't build proto file into descriptor pool: ")
-        raise InvalidSchema(reason) from None
+        known = (lines or {}).get
+        line = next((at for name in _NAME.findall(reason) if (at := known(name.strip(".")))), 0)
+        raise fault(line, reason) from None
 
 
 def _with_distinct_json_names(file: pb.FileDescriptorProto) -> pb.FileDescriptorProto:

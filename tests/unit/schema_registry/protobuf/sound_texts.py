@@ -242,7 +242,8 @@ TEXTS = {
           option (shop.tag) = "one"; option (shop.tag) = "two";
           string a = 1 [
             (shop.label) = "l\u00e9", (shop.factor) = -1.5e3, (shop.mode) = OFF,
-            (shop.big) = 0xFFFFFFFFFFFFFFFF, (shop.small) = inf, (shop.flag) = false, (shop.signed) = -7, (shop.raw) = "\377",
+            (shop.big) = 0xFFFFFFFFFFFFFFFF, (shop.small) = inf,
+            (shop.flag) = false, (shop.signed) = -7, (shop.raw) = "\377",
             (shop.rules) = { weights { key: "k" value: 1 } weights: { key: "m" }, raw: "\001" },
             (shop.rules) = { inner < [shop.note]: 'q'; name: "w" > }
           ];
