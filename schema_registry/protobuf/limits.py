@@ -4,9 +4,11 @@ from __future__ import annotations
 
 SCHEMA_BYTES_MAX = 1_048_576
 """One schema: a record of the log that stores schemas holds no more (message.max.bytes)."""
-CLOSURE_BYTES_MAX = 8_388_608
-"""A schema with all that it imports. The largest public collections of APIs that one file reaches
-are below 2 MiB."""
+CLOSURE_BYTES_MAX = 4 * SCHEMA_BYTES_MAX
+"""A schema with all that it imports."""
+TOKENS_MAX = 200_000
+"""Words, numbers and signs of one schema: 1 MiB of usual text has as many. Ones of a single character
+would be five times as many, and seconds of work."""
 NESTING_MAX = 32
 """Messages inside messages, and values inside values of options: protoc's own bound for messages,
 far below the depth at which a recursive parser fails."""

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple
 
+from sprawl.schema_registry.protobuf.limits import TOKENS_MAX
 from sprawl.schema_registry.schemas import InvalidSchema
 
 _TOKEN = re.compile(
@@ -79,6 +80,8 @@ def scan(text: str, lines: Lines) -> list[Token]:
                 raise fault(lines.of(again), "a comment begins inside a comment")
         elif kind is not None:
             tokens.append(Token(kind, found.group(), at))
+            if len(tokens) > TOKENS_MAX:
+                raise fault(lines.of(at), f"more than {TOKENS_MAX} words and signs")
             if kind == "number" and text[found.end() : found.end() + 1].isidentifier():
                 raise fault(
                     lines.of(at), f"a space is missing after the number {found.group()[:20]}"
