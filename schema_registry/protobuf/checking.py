@@ -217,6 +217,8 @@ class _Checker:
         entry = symbol.proto if symbol is not None else None
         if not isinstance(entry, pb.DescriptorProto) or not entry.options.map_entry:
             return
+        if [(part.name, part.number) for part in entry.field] != [("key", 1), ("value", 2)]:
+            raise self._fault("", f"{field.type_name} is no entry of a map")
         own_entry = inside(scope, entry_name(field.name))
         if field.type_name != f".{own_entry}" or field.label != _Proto.LABEL_REPEATED:
             raise self._fault(

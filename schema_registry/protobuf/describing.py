@@ -76,6 +76,19 @@ def json_name(name: str) -> str:
     return first + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
+def add_json_names(file: pb.FileDescriptorProto) -> None:
+    """Give every field its name in JSON that has none."""
+    waiting: list[pb.DescriptorProto] = [*file.message_type]
+    fields = [*file.extension]
+    while waiting:
+        message = waiting.pop()
+        waiting += message.nested_type
+        fields += (*message.field, *message.extension)
+    for declared in fields:
+        if not declared.HasField("json_name"):
+            declared.json_name = json_name(declared.name)
+
+
 def entry_name(field_name: str) -> str:
     """The message that a map field stands for: `by_name` has `ByNameEntry`."""
     return "".join(part[:1].upper() + part[1:] for part in field_name.split("_")) + "Entry"

@@ -7,7 +7,7 @@ SCHEMA_BYTES_MAX = 1_048_576
 CLOSURE_BYTES_MAX = 4 * SCHEMA_BYTES_MAX
 """A schema with all that it imports."""
 TOKENS_MAX = 200_000
-"""Words, numbers and signs of one schema: 1 MiB of usual text has as many. Ones of a single character
+"""Words, numbers and signs of one schema: 1 MiB of usual text has as many. Signs of one character
 would be five times as many, and seconds of work."""
 NESTING_MAX = 32
 """Messages inside messages, and values inside values of options: protoc's own bound for messages,

@@ -217,6 +217,8 @@ class _Normalizer:
         """One statement for each message that is extended, in the order of the first ones."""
         fields: dict[str, list[Field]] = {}
         for extend in extends:
+            if not extend.fields:
+                continue
             extendee = self._full_name(extend.extendee, scope)
             fields.setdefault(extendee, []).extend(extend.fields)
         return [

@@ -6,7 +6,8 @@ Sprawl finds its schemas again:
 * a file: syntax and package; imports, public ones last; options; messages, then enums; extensions;
   services. An empty line before each part, also before the first one of a file that begins with it.
 * a message: reserved, options, fields, oneofs, groups, extension ranges, extensions, messages and
-  then enums. An empty line between parts, two spaces for each level, on empty lines too.
+  then enums. An empty line between parts, two spaces for each level;
+  empty lines have those of the levels around the message.
 * one option stands in the line of its declaration, several stand one a line, `default` and
   `json_name` last. No comments.
 
@@ -66,25 +67,23 @@ def in_printed_order(options: Iterable[Option]) -> list[Option]:
     )
 
 
-def _parts(*parts: _Lines) -> _Lines:
-    """Parts with an empty line between them."""
-    lines: _Lines = []
-    for part in parts:
-        if lines and part:
-            lines.append("")
-        lines += part
-    return lines
-
-
 def _each(printed: Callable[[_Node], _Lines], nodes: Iterable[_Node]) -> _Lines:
     return [line for node in nodes for line in printed(node)]
 
 
-def _block(head: str, body: _Lines, end: str = "}") -> _Lines:
-    """`head {`, the indented body, `}`; in one line where the body is empty."""
-    if not body:
+def _block(head: str, *parts: _Lines, end: str = "}") -> _Lines:
+    """`head {`, the indented parts with empty lines between, `}`; one line where nothing is in it.
+
+    The empty lines are indented by the blocks around this one only.
+    """
+    lines: _Lines = []
+    for part in filter(None, parts):
+        if lines:
+            lines.append("")
+        lines += _indented(part)
+    if not lines:
         return [f"{head} {{{end}"]
-    return [f"{head} {{", *_indented(body), end]
+    return [f"{head} {{", *lines, end]
 
 
 def _indented(lines: Iterable[str]) -> Iterator[str]:
@@ -121,11 +120,11 @@ class _Printer:
         return [*head, *(line for part in parts if part for line in ("", *part))]
 
     def _message(self, message: Message) -> _Lines:
-        return _block(f"{_visibility(message)}message {message.name}", self._body(message))
+        return _block(f"{_visibility(message)}message {message.name}", *self._body(message))
 
-    def _body(self, message: Message) -> _Lines:
+    def _body(self, message: Message) -> tuple[_Lines, ...]:
         fields = list(message.every(Field))
-        return _parts(
+        return (
             _each(self._reserved, message.every(Reserved)),
             _each(_option_statement, message.every(Option)),
             _each(self._field, [field for field in fields if field.group is None]),
@@ -147,15 +146,15 @@ class _Printer:
         if field.group is None:
             return _ended(lines)
         last = lines.pop()
-        return [*lines, *_block(last, self._body(field.group))]
+        return [*lines, *_block(last, *self._body(field.group))]
 
     def _oneof(self, oneof: Oneof) -> _Lines:
-        body = _parts(
+        return _block(
+            f"oneof {oneof.name}",
             _each(_option_statement, oneof.options),
             _each(self._field, [field for field in oneof.fields if field.group is None]),
             _each(self._field, [field for field in oneof.fields if field.group is not None]),
         )
-        return _block(f"oneof {oneof.name}", body)
 
     def _extend(self, extend: Extend) -> _Lines:
         return _block(f"extend {extend.extendee}", _each(self._field, extend.fields))
@@ -204,8 +203,11 @@ def _enum_value(value: EnumValue) -> _Lines:
 
 
 def _service(service: Service) -> _Lines:
-    body = _parts(_each(_option_statement, service.options), _each(_method, service.methods))
-    return _block(f"service {service.name}", body)
+    return _block(
+        f"service {service.name}",
+        _each(_option_statement, service.options),
+        _each(_method, service.methods),
+    )
 
 
 def _method(method: Method) -> _Lines:

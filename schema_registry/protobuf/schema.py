@@ -14,7 +14,7 @@ from google.protobuf import descriptor_pb2 as pb
 from google.protobuf.message import DecodeError
 
 from sprawl.schema_registry.protobuf.compatibility import differences
-from sprawl.schema_registry.protobuf.describing import Draft, describe
+from sprawl.schema_registry.protobuf.describing import Draft, add_json_names, describe
 from sprawl.schema_registry.protobuf.limits import CACHE_BYTES_MAX, SCHEMA_BYTES_MAX
 from sprawl.schema_registry.protobuf.linking import Linked, Linker
 from sprawl.schema_registry.protobuf.map_entries import fold_map_entries
@@ -101,14 +101,14 @@ class ProtobufFormat:
         if (known := self._cache.get(key)) is not None:
             return known
         _check_size(text)
-        linker = Linker(texts, _read)
         if (descriptor := _as_descriptor(text)) is not None:
+            linker = Linker(texts, _read)
             linked = linker.link(Draft(descriptor))
-            file = render(linked.proto, linker.pool)
-        else:
-            file = _parse(text)
-            linked = linker.link(describe(ROOT_PATH, file))
-        schema = ProtobufSchema(file, linked, linker, dict(texts))
+            # Read as what it will be stored as, so that it can be read again for sure.
+            text = print_file(render(linked.proto, linker.pool))
+        file = _parse(text)
+        linker = Linker(texts, _read)
+        schema = ProtobufSchema(file, linker.link(describe(ROOT_PATH, file)), linker, dict(texts))
         self._cache.put(key, schema, len(text) + sum(map(len, texts.values())))
         return schema
 
@@ -163,9 +163,13 @@ def _as_descriptor(text: str) -> pb.FileDescriptorProto | None:
 
 
 def _renamed(descriptor: pb.FileDescriptorProto, path: str) -> pb.FileDescriptorProto:
-    """The descriptor under another name, without what is known of the source's lines."""
+    """The descriptor under another name, as protoc would write it.
+
+    Descriptors in generated code leave out names in JSON that are the usual ones.
+    """
     descriptor.name = path
     descriptor.ClearField("source_code_info")
+    add_json_names(descriptor)
     return descriptor
 
 
