@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from google.protobuf import descriptor_pb2 as pb
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError, Message
 
 from sprawl.schema_registry.protobuf.compatibility import differences
 from sprawl.schema_registry.protobuf.describing import Draft, add_json_names, describe
@@ -35,6 +36,7 @@ from sprawl.schema_registry.schemas import (
 
 ROOT_PATH = "default"
 """What the file of a schema is called in descriptors: texts in the registry have no name."""
+_NEITHER = "this is neither a .proto text nor base64 of a FileDescriptorProto"
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 
 
@@ -60,6 +62,16 @@ class ProtobufSchema:
     def canonical(self) -> str:
         return print_file(self._file)
 
+    @property
+    def descriptor(self) -> pb.FileDescriptorProto:
+        """The file as protoc would describe it; not to be changed."""
+        return self._linked.proto
+
+    @property
+    def pool(self) -> DescriptorPool:
+        """Makes messages of the schema."""
+        return self._linker.pool
+
     @cached_property
     def closure(self) -> Closure:
         """For comparisons."""
@@ -71,7 +83,7 @@ class ProtobufSchema:
     def formatted(self, name: str) -> str:
         if name == "serialized":
             # That of the canonical text: fields and messages have the order that is given out.
-            proto = self._again(parse(self.canonical))._linked.proto
+            proto = self._again(parse(self.canonical)).descriptor
             return base64.b64encode(proto.SerializeToString(deterministic=True)).decode()
         if name == "ignore_extensions":
             return print_file(without_extensions(self._file))
@@ -156,10 +168,22 @@ def _as_descriptor(text: str) -> pb.FileDescriptorProto | None:
             base64.b64decode("".join(text.split()), validate=True)
         )
     except (binascii.Error, DecodeError):
-        raise InvalidSchema(
-            "this is neither a .proto text nor base64 of a FileDescriptorProto"
-        ) from None
+        raise InvalidSchema(_NEITHER) from None
+    if not _is_text(descriptor):
+        raise InvalidSchema(_NEITHER)
     return _renamed(descriptor, ROOT_PATH)
+
+
+def _is_text(message: Message) -> bool:
+    """All strings are UTF-8; messages of proto2 do not see to that."""
+    for field, value in message.ListFields():
+        values = value if field.is_repeated else (value,)
+        if field.message_type is not None:
+            if not all(_is_text(part) for part in values):
+                return False
+        elif field.type == field.TYPE_STRING and not all(isinstance(part, str) for part in values):
+            return False
+    return True
 
 
 def _renamed(descriptor: pb.FileDescriptorProto, path: str) -> pb.FileDescriptorProto:
