@@ -16,6 +16,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2 as pb
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
 from google.protobuf.message import Message as ProtoMessage
 from google.protobuf.message_factory import GetMessageClass
 
@@ -231,8 +232,16 @@ class _Renderer:
         """The options of a descriptor, of whichever kind it is."""
         if not holder.HasField("options"):
             return ()
+        try:
+            return tuple(self._options_of(holder))
+        except (DecodeError, UnicodeDecodeError):
+            kind = holder.DESCRIPTOR.name.removesuffix("DescriptorProto").lower()
+            raise InvalidSchema(
+                f'the options of the {kind} "{getattr(holder, "name", "")}" are damaged'
+            ) from None
+
+    def _options_of(self, holder: Any) -> Iterator[Option]:
         message = self._with_extensions(holder.options)
-        options: list[Option] = []
         for field, value in message.ListFields():
             if field.name == "map_entry" and not field.is_extension:
                 continue
@@ -240,8 +249,7 @@ class _Renderer:
                 field.full_name if field.is_extension else field.name, field.is_extension
             )
             values = value if field.is_repeated else (value,)
-            options += (Option((part,), _value(field, item)) for item in values)
-        return tuple(options)
+            yield from (Option((part,), _value(field, item)) for item in values)
 
     def _with_extensions(self, options: ProtoMessage) -> ProtoMessage:
         try:

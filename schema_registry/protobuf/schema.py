@@ -119,6 +119,8 @@ class ProtobufFormat:
             # Read as what it will be stored as, so that it can be read again for sure.
             text = print_file(render(linked.proto, linker.pool))
         file = _parse(text)
+        if file == File():
+            raise InvalidSchema("the schema declares nothing")
         linker = Linker(texts, _read)
         schema = ProtobufSchema(file, linker.link(describe(ROOT_PATH, file)), linker, dict(texts))
         self._cache.put(key, schema, len(text) + sum(map(len, texts.values())))

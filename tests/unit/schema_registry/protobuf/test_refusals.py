@@ -56,6 +56,7 @@ def test_refused_with_line_and_name(text: str, message: str) -> None:
         # Nobody registers nothing.
         "",
         " \n",
+        "; // nothing",
         # Numbers beyond 2^29 are for message sets, which Protocol Buffers call deprecated.
         P2
         + "message S { option message_set_wire_format = true; extensions 4 to max; }"

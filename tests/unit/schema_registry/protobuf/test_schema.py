@@ -14,7 +14,7 @@ from sprawl.schema_registry.protobuf import well_known
 from sprawl.schema_registry.protobuf.compatibility import differences
 from sprawl.schema_registry.protobuf.limits import CACHE_BYTES_MAX
 from sprawl.schema_registry.protobuf.schema import ProtobufFormat
-from sprawl.schema_registry.schemas import Parsed, SchemaFormat
+from sprawl.schema_registry.schemas import InvalidSchema, Parsed, SchemaFormat
 
 MESSY = r"""
 // An order.
@@ -273,6 +273,23 @@ class TestDescriptors:
             parse(text).canonical
             == parse('syntax = "proto3"; message M { map<string, .M> tags = 1; }').canonical
         )
+
+    @pytest.mark.parametrize(
+        "damaged", [b"\x82\xb5\x18\x01\xff", b"\x80\xb5\x18\x01\x82\xb5\x18\x7f"]
+    )
+    def test_damaged_options(self, damaged: bytes) -> None:
+        """Bytes of a custom option that are none of its type."""
+        proto = pb.FileDescriptorProto(dependency=["notes.proto"])
+        message = b"\x0a\x01M\x3a" + bytes((len(damaged),)) + damaged
+        sent = proto.SerializeToString() + b"\x22" + bytes((len(message),)) + message
+        with pytest.raises(InvalidSchema):
+            parse(base64.b64encode(sent).decode())
+
+    def test_options_that_nobody_declares_are_left_out(self) -> None:
+        proto = pb.FileDescriptorProto(name="x", syntax="proto3")
+        proto.message_type.add(name="M").options.MergeFromString(b"\x80\xb5\x18\x01")
+        schema = parse(base64.b64encode(proto.SerializeToString()).decode())
+        assert schema.canonical == 'syntax = "proto3";\n\nmessage M {}\n'
 
     def test_imports_may_be_descriptors(self) -> None:
         proto = pb.FileDescriptorProto(name="whatever", syntax="proto3", package="x")
