@@ -266,6 +266,8 @@ class _Checker:
             implicit = features.field_presence == pb.FeatureSet.IMPLICIT
             if field.type == _Proto.TYPE_MESSAGE and implicit:
                 raise self._fault(where, f"{what}: the presence of messages is never implicit")
+            if implicit and field.HasField("default_value"):
+                raise self._fault(where, f"{what} has no presence, so it has no default")
             required = features.field_presence == pb.FeatureSet.LEGACY_REQUIRED
             if field.extendee and required:
                 raise self._fault(where, f"{what}: an extension cannot be required")
