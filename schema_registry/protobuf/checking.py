@@ -1,4 +1,4 @@
-"""What a sound file must not hold, beside names that mean nothing. Pure.
+"""What a sound file must not hold, options aside and names that mean nothing aside. Pure.
 
 Each rule is one of protoc's, in words for the person who wrote the schema. The library's descriptor
 pool checks again what is left.
@@ -9,13 +9,13 @@ Source: protobuf.dev, language guides of proto2, proto3 and editions; protoc's D
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import pairwise
 
 from google.protobuf import descriptor_pb2 as pb
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from sprawl.schema_registry.protobuf.describing import Draft, entry_name, inside, json_name
+from sprawl.schema_registry.protobuf.describing import Draft, entry_name, inside
 from sprawl.schema_registry.protobuf.limits import FIELD_NUMBER_MAX, FIELD_NUMBERS_OWN
 from sprawl.schema_registry.protobuf.scanning import fault
 from sprawl.schema_registry.protobuf.symbols import Kind, Scopes
@@ -29,19 +29,6 @@ _KEYS_REFUSED = (
     _Proto.TYPE_BYTES,
     _Proto.TYPE_ENUM,
     _Proto.TYPE_MESSAGE,
-)
-_UNPACKED = (
-    _Proto.TYPE_STRING,
-    _Proto.TYPE_BYTES,
-    _Proto.TYPE_MESSAGE,
-    _Proto.TYPE_GROUP,
-)
-_LONGS = (
-    _Proto.TYPE_INT64,
-    _Proto.TYPE_UINT64,
-    _Proto.TYPE_SINT64,
-    _Proto.TYPE_FIXED64,
-    _Proto.TYPE_SFIXED64,
 )
 _OPTIONS_MESSAGES = frozenset(
     f".google.protobuf.{name}Options"
@@ -62,7 +49,7 @@ _OPTIONS_MESSAGES = frozenset(
 
 
 def check(draft: Draft, scopes: Scopes, pool: DescriptorPool) -> None:
-    """Look at a draft whose names are resolved and whose options are set.
+    """Look at a draft whose names are resolved.
 
     Args:
         pool: holds what the file imports.
@@ -79,27 +66,25 @@ class _Checker:
         self._pool = pool
         self._scopes = scopes
         self._syntax = draft.file.syntax or "proto2"
+        self._ranges: dict[str, _Ranges] = {}
         self._extended: dict[tuple[str, int], str] = {}
 
     def check(self) -> None:
         file = self._draft.file
         self._enums(file.enum_type, file.package)
         self._extensions(file.extension, file.package)
-        lenient = self._syntax == "proto2" or _json_is_lenient(file, inherited=False)
         for message in file.message_type:
-            self._message(message, file.package, json_is_lenient=lenient)
+            self._message(message, file.package)
 
     def _fault(self, full_name: str, message: str) -> InvalidSchema:
         return fault(self._draft.lines.get(full_name, 0), message)
 
-    def _message(self, message: pb.DescriptorProto, scope: str, *, json_is_lenient: bool) -> None:
+    def _message(self, message: pb.DescriptorProto, scope: str) -> None:
         full_name = inside(scope, message.name)
-        json_is_lenient = _json_is_lenient(message, inherited=json_is_lenient)
         if not message.options.map_entry:
             self._numbers(message, full_name)
-            self._json_names(message, full_name, lenient=json_is_lenient)
         for field in message.field:
-            self._field(field, full_name, in_entry=message.options.map_entry)
+            self._field(field, full_name)
         used = {field.oneof_index for field in message.field if field.HasField("oneof_index")}
         for index, oneof in enumerate(message.oneof_decl):
             if index not in used:
@@ -111,7 +96,7 @@ class _Checker:
         self._enums(message.enum_type, full_name)
         self._extensions(message.extension, full_name)
         for nested in message.nested_type:
-            self._message(nested, full_name, json_is_lenient=json_is_lenient)
+            self._message(nested, full_name)
 
     def _numbers(self, message: pb.DescriptorProto, full_name: str) -> None:
         reserved = [(part.start, part.end) for part in message.reserved_range]
@@ -132,8 +117,7 @@ class _Checker:
                     f' "{by_number[field.number]}" of "{full_name}" has already',
                 )
             by_number[field.number] = field.name
-            if not message.options.message_set_wire_format or field.number < FIELD_NUMBER_MAX:
-                self._number_in_bounds(field, where)
+            self._number_in_bounds(field, where)
             if _within(reserved, field.number):
                 raise self._fault(where, f"{what} has the number {field.number}, which is reserved")
             if _within(extended, field.number):
@@ -176,37 +160,9 @@ class _Checker:
                 raise self._fault(full_name, f'"{full_name}" reserves the name "{name}" twice')
             seen.add(name)
 
-    def _json_names(self, message: pb.DescriptorProto, full_name: str, *, lenient: bool) -> None:
-        """Two fields that are one in JSON: refused where JSON must work, or where it was asked."""
-        seen: dict[str, tuple[str, bool]] = {}
-        lenient = lenient or message.options.deprecated_legacy_json_field_conflicts
-        for field in message.field:
-            made = json_name(field.name)
-            given = field.json_name != made
-            other = seen.get(field.json_name)
-            if other is not None and not (lenient and not (given and other[1])):
-                raise self._fault(
-                    inside(full_name, field.name),
-                    f'the fields "{other[0]}" and "{field.name}" are both "{field.json_name}"'
-                    " in JSON",
-                )
-            seen[field.json_name] = (field.name, given)
-
-    def _field(self, field: pb.FieldDescriptorProto, scope: str, *, in_entry: bool = False) -> None:
-        where = inside(scope, field.name)
-        what = f'the field "{field.name}"'
+    def _field(self, field: pb.FieldDescriptorProto, scope: str) -> None:
         if self._syntax == "proto3":
-            self._proto3_field(field, where)
-        elif self._syntax == "editions" and not in_entry:
-            self._edition_field(field, where)
-        repeated = field.label == _Proto.LABEL_REPEATED
-        if field.options.packed and (not repeated or field.type in _UNPACKED):
-            raise self._fault(where, f"{what} cannot be packed: that is for repeated numbers")
-        is_message = field.type in (_Proto.TYPE_MESSAGE, _Proto.TYPE_GROUP)
-        if (field.options.lazy or field.options.unverified_lazy) and not is_message:
-            raise self._fault(where, f"{what} cannot be lazy: that is for messages")
-        if field.options.jstype and field.type not in _LONGS:
-            raise self._fault(where, f"{what} cannot have a jstype: that is for 64 bit integers")
+            self._proto3_field(field, inside(scope, field.name))
         self._map(field, scope)
 
     def _map(self, field: pb.FieldDescriptorProto, scope: str) -> None:
@@ -238,8 +194,6 @@ class _Checker:
             raise self._fault(where, f"{what} is required, which proto3 does not have")
         if field.type == _Proto.TYPE_GROUP:
             raise self._fault(where, f"{what} is a group, which proto3 does not have")
-        if field.HasField("default_value"):
-            raise self._fault(where, f"{what} has a default value, which proto3 does not have")
         if field.type == _Proto.TYPE_ENUM:
             symbol = self._scopes.find(field.type_name, "", (Kind.ENUM,))
             if symbol is not None and symbol.path != self._draft.file.name:
@@ -250,34 +204,6 @@ class _Checker:
                         f"{what} has the type {field.type_name}, which is a closed enum (as those"
                         " of proto2 are): proto3 has open ones only",
                     )
-
-    def _edition_field(self, field: pb.FieldDescriptorProto, where: str) -> None:
-        """Features that mean nothing for a field."""
-        what = f'the field "{field.name}"'
-        features = field.options.features
-        repeated = field.label == _Proto.LABEL_REPEATED
-        if field.options.HasField("packed"):
-            raise self._fault(
-                where, f"{what}: editions have no packed; use features.repeated_field_encoding"
-            )
-        if features.HasField("field_presence"):
-            if repeated or field.HasField("oneof_index"):
-                raise self._fault(where, f"{what}: repeated fields and oneofs have no presence")
-            implicit = features.field_presence == pb.FeatureSet.IMPLICIT
-            if field.type == _Proto.TYPE_MESSAGE and implicit:
-                raise self._fault(where, f"{what}: the presence of messages is never implicit")
-            if implicit and field.HasField("default_value"):
-                raise self._fault(where, f"{what} has no presence, so it has no default")
-            required = features.field_presence == pb.FeatureSet.LEGACY_REQUIRED
-            if field.extendee and required:
-                raise self._fault(where, f"{what}: an extension cannot be required")
-        if features.HasField("repeated_field_encoding") and not repeated:
-            raise self._fault(where, f"{what} is not repeated and has no repeated_field_encoding")
-        is_entry = field.type == _Proto.TYPE_MESSAGE and repeated
-        if features.HasField("utf8_validation") and not (
-            field.type == _Proto.TYPE_STRING or is_entry
-        ):
-            raise self._fault(where, f"{what} is no string and has no utf8_validation")
 
     def _extensions(self, extensions: Iterable[pb.FieldDescriptorProto], scope: str) -> None:
         for extension in extensions:
@@ -296,8 +222,8 @@ class _Checker:
                 )
             symbol = self._scopes.find(extension.extendee, "", (Kind.MESSAGE,))
             extended = symbol.proto if symbol is not None else None
-            if isinstance(extended, pb.DescriptorProto) and not any(
-                part.start <= extension.number < part.end for part in extended.extension_range
+            if isinstance(extended, pb.DescriptorProto) and not _within(
+                self._ranges_of(extension.extendee, extended), extension.number
             ):
                 raise self._fault(
                     where,
@@ -305,6 +231,11 @@ class _Checker:
                     " set aside for extensions",
                 )
             self._field(extension, scope)
+
+    def _ranges_of(self, name: str, message: pb.DescriptorProto) -> _Ranges:
+        if name not in self._ranges:
+            self._ranges[name] = sorted((part.start, part.end) for part in message.extension_range)
+        return self._ranges[name]
 
     def _enums(self, enums: Iterable[pb.EnumDescriptorProto], scope: str) -> None:
         for declared in enums:
@@ -323,72 +254,13 @@ class _Checker:
         self._apart(ranges, full_name, last_included=True)
         ranges.sort()
         self._reserved_names(declared.reserved_name, full_name)
-        by_number: dict[int, str] = {}
         names = set(declared.reserved_name)
-        aliased = False
         for value in declared.value:
             where = inside(scope, value.name)
-            if value.number in by_number:
-                aliased = True
-                if not declared.options.allow_alias:
-                    raise self._fault(
-                        where,
-                        f'the values "{by_number[value.number]}" and "{value.name}" of the enum'
-                        f' "{full_name}" have the same number; if that is meant, set'
-                        ' "option allow_alias = true;"',
-                    )
-            by_number.setdefault(value.number, value.name)
             if _within(ranges, value.number, last_included=True):
                 raise self._fault(where, f'the number {value.number} of "{value.name}" is reserved')
             if value.name in names:
                 raise self._fault(where, f'the name "{value.name}" is reserved in "{full_name}"')
-        if declared.options.allow_alias and not aliased:
-            raise self._fault(
-                full_name, f'the enum "{full_name}" allows aliases and has none; drop allow_alias'
-            )
-        self._value_names(declared, scope)
-
-    def _value_names(self, declared: pb.EnumDescriptorProto, scope: str) -> None:
-        """Names that are the same once the enum's own name and the case are taken away."""
-        if declared.options.deprecated_legacy_json_field_conflicts:
-            return
-        seen: dict[str, pb.EnumValueDescriptorProto] = {}
-        for value in declared.value:
-            short = _short_value_name(value.name, declared.name)
-            other = seen.setdefault(short, value)
-            if other.number != value.number:
-                raise self._fault(
-                    inside(scope, value.name),
-                    f'the values "{other.name}" and "{value.name}" are the same name where case'
-                    " and the enum's name do not count",
-                )
-
-
-def _json_is_lenient(
-    holder: pb.FileDescriptorProto | pb.DescriptorProto, *, inherited: bool
-) -> bool:
-    """The feature `json_format` lets fields share a name in JSON."""
-    features = holder.options.features
-    if not features.HasField("json_format"):
-        return inherited
-    return features.json_format == pb.FeatureSet.LEGACY_BEST_EFFORT
-
-
-def _short_value_name(name: str, enum_name: str) -> str:
-    """`MY_ENUM_FOO` of `MyEnum` is `foo`."""
-    prefix = enum_name.replace("_", "").lower()
-    rest: Iterator[tuple[int, str]] = (
-        (index, character.lower()) for index, character in enumerate(name) if character != "_"
-    )
-    end = 0
-    for expected in prefix:
-        index, character = next(rest, (0, ""))
-        if character != expected:
-            end = 0
-            break
-        end = index + 1
-    tail = name[end:].lstrip("_") if end else name
-    return (tail or name).replace("_", "").lower()
 
 
 def _within(ranges: _Ranges, number: int, *, last_included: bool = False) -> bool:

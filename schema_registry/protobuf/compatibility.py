@@ -223,9 +223,11 @@ class _Comparison:
     def _messages(self, writer: _Place, reader: _Place, path: str) -> None:
         before, after = _Fields(writer.proto), _Fields(reader.proto)
         self._oneofs(before, after, path)
+        # The oneofs some fields of which are still there, wherever they are now.
+        left = {oneof for number, oneof in before.oneof_of.items() if number in after.by_number}
         for number in sorted({*before.by_number, *after.by_number}):
             if number not in after.by_number:
-                self._removed(before, after, number, path)
+                self._removed(before, after, left, number, path)
             elif number not in before.by_number:
                 self._added(reader, after, number, path)
             else:
@@ -255,7 +257,9 @@ class _Comparison:
             elif name not in before.oneofs:
                 self._add(Change.ONEOF_ADDED, f"{path}/{name}")
 
-    def _removed(self, before: _Fields, after: _Fields, number: int, path: str) -> None:
+    def _removed(
+        self, before: _Fields, after: _Fields, left: set[str], number: int, path: str
+    ) -> None:
         removed = before.by_number[number]
         oneof = before.oneof_of.get(number)
         if oneof is None:
@@ -265,9 +269,7 @@ class _Comparison:
                 f"{path}/{number}",
                 f'the reader has no field "{removed.name}" ({number}), which the writer requires',
             )
-        elif oneof in after.oneofs or any(
-            member in after.by_number for member in before.oneofs[oneof]
-        ):
+        elif oneof in after.oneofs or oneof in left:
             self._add(
                 Change.ONEOF_FIELD_REMOVED,
                 f"{path}/{oneof}/{number}",

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from sprawl.schema_registry.protobuf.limits import NESTING_MAX, NUMBER_DIGITS_MAX
+from sprawl.schema_registry.protobuf.limits import (
+    FULL_NAME_CHARACTERS_MAX,
+    NESTING_MAX,
+    NUMBER_DIGITS_MAX,
+)
 from sprawl.schema_registry.protobuf.scanning import Lines, Token, fault, scan, unquote
 from sprawl.schema_registry.schemas import InvalidSchema
 
@@ -78,7 +82,10 @@ class Cursor:
         parts.append(self.word(what))
         while self.takes("."):
             parts.append(self.word(what))
-        return ".".join(parts)
+        name = ".".join(parts)
+        if len(name) > FULL_NAME_CHARACTERS_MAX:
+            raise fault(self.line, f"a name has more than {FULL_NAME_CHARACTERS_MAX} characters")
+        return name
 
     def integer(self, what: str) -> int:
         """A number without sign: decimal, `0x` hexadecimal or `0` octal."""

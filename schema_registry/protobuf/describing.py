@@ -16,7 +16,7 @@ from google.protobuf import descriptor_pb2 as pb
 from google.protobuf.message import Message as ProtoMessage
 
 from sprawl.schema_registry.protobuf import model
-from sprawl.schema_registry.protobuf.limits import FIELD_NUMBER_MAX
+from sprawl.schema_registry.protobuf.limits import FIELD_NUMBER_MAX, FULL_NAME_CHARACTERS_MAX
 from sprawl.schema_registry.protobuf.scanning import fault
 
 _Proto = pb.FieldDescriptorProto
@@ -124,9 +124,11 @@ class _Describer:
 
     def _import(self, imported: model.Import) -> None:
         proto = self._draft.file
-        self._draft.lines[f"import {imported.path}"] = imported.line
-        if imported.path in (*proto.dependency, *proto.option_dependency):
+        # No full name has a space.
+        key = f"import {imported.path}"
+        if key in self._draft.lines:
             raise fault(imported.line, f'"{imported.path}" is imported twice')
+        self._draft.lines[key] = imported.line
         if imported.kind == "option":
             proto.option_dependency.append(imported.path)
             return
@@ -144,6 +146,8 @@ class _Describer:
 
     def _named(self, scope: str, name: str, line: int) -> str:
         full_name = inside(scope, name)
+        if len(full_name) > FULL_NAME_CHARACTERS_MAX:
+            raise fault(line, f"a full name has more than {FULL_NAME_CHARACTERS_MAX} characters")
         self._draft.lines[full_name] = line
         return full_name
 

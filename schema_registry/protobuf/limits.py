@@ -16,8 +16,15 @@ IMPORT_DEPTH_MAX = 64
 """Length of a chain of imports. Imports of imports are read recursively."""
 NUMBER_DIGITS_MAX = 40
 """Digits of an integer: 2^64 has 20. Longer ones cost quadratic time to read."""
-OPTIONS_MAX = 50_000
-"""Options of one file, which cost more to understand than other declarations do."""
+OPTIONS_MAX = 20_000
+"""Options of one file, which cost more to understand than other declarations do. 1 MiB of text with
+an option in every line of 50 characters has as many."""
+SYMBOLS_SEEN_MAX = 2_000_000
+"""Declarations that imports make visible, over all files of a schema: files that pass on what they
+import, all of it, could make this the square of what they hold."""
+FULL_NAME_CHARACTERS_MAX = 512
+"""A name with all the scopes around it. Every declaration inside has a longer one, so that long
+names would cost memory with the square of the text."""
 CACHE_BYTES_MAX = 2_097_152
 """Texts whose parsed form is kept: 2 MiB of text are some 60 MiB of objects at worst; a usual
 schema of 2 KiB leaves room for a thousand."""

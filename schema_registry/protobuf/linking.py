@@ -17,7 +17,12 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from sprawl.schema_registry.protobuf import well_known
 from sprawl.schema_registry.protobuf.checking import check
 from sprawl.schema_registry.protobuf.describing import Draft, inside
-from sprawl.schema_registry.protobuf.limits import CLOSURE_BYTES_MAX, IMPORT_DEPTH_MAX
+from sprawl.schema_registry.protobuf.limits import (
+    CLOSURE_BYTES_MAX,
+    IMPORT_DEPTH_MAX,
+    SYMBOLS_SEEN_MAX,
+)
+from sprawl.schema_registry.protobuf.option_rules import check_options
 from sprawl.schema_registry.protobuf.options import interpret
 from sprawl.schema_registry.protobuf.pools import add_to_pool
 from sprawl.schema_registry.protobuf.scanning import fault
@@ -64,6 +69,7 @@ class Linker:
         self._linked: dict[str, Linked] = {}
         self._chain: list[str] = []
         self._bytes_left = CLOSURE_BYTES_MAX
+        self._seen_left = SYMBOLS_SEEN_MAX
         self.pool = DescriptorPool()
         """Every file that was linked, so that messages can be made."""
 
@@ -80,8 +86,9 @@ class Linker:
         visible.update(own)
         scopes = Scopes(visible)
         _Resolver(draft, scopes, own).resolve()
-        interpret(draft, scopes, self.pool, self._files)
         check(draft, scopes, self.pool)
+        interpret(draft, scopes, self.pool, self._files)
+        check_options(draft)
         add_to_pool(self.pool, draft.file, draft.lines)
         self._chain.pop()
         linked = Linked(draft.file, {**own, **imported}, visible)
@@ -102,6 +109,9 @@ class Linker:
         public = set(draft.file.public_dependency)
         for index, path in enumerate((*draft.file.dependency, *draft.file.option_dependency)):
             linked = self._import(path, draft.lines.get(f"import {path}", 0))
+            self._seen_left -= len(linked.exported)
+            if self._seen_left < 0:
+                raise fault(0, f"imports show more than {SYMBOLS_SEEN_MAX} declarations")
             visible.update(linked.exported)
             if index in public:
                 passed_on.update(linked.exported)

@@ -88,10 +88,15 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class NumberRange:
-    """Numbers of fields or enum values, both ends included; `last` is None for `max`."""
+    """Numbers of fields or enum values, both ends included; `last` is None for `max`.
+
+    Args:
+        is_single: one number, not `3 to 3`.
+    """
 
     first: int
     last: int | None
+    is_single: bool
     line: int = field(default=0, compare=False)
 
 

@@ -207,7 +207,7 @@ class _Normalizer:
     def _extensions(self, extensions: Iterable[Extensions], scope: str) -> list[Extensions]:
         """One range a statement, in order."""
         single = [
-            Extensions(ranges=(part,), options=self._options(statement.options, scope))
+            Extensions(ranges=(_shortest(part),), options=self._options(statement.options, scope))
             for statement in extensions
             for part in statement.ranges
         ]
@@ -340,9 +340,14 @@ def _reserved(statements: Iterable[Reserved]) -> list[Reserved]:
     )
     names = sorted(name for statement in statements for name in statement.names)
     return [
-        *(Reserved(ranges=(NumberRange(part.first, part.last),)) for part in ranges),
+        *(Reserved(ranges=(_shortest(part),)) for part in ranges),
         *(Reserved(names=(name,)) for name in names),
     ]
+
+
+def _shortest(part: NumberRange) -> NumberRange:
+    """`3 to 3` is `3`."""
+    return NumberRange(part.first, part.last, part.first == part.last)
 
 
 def _decimal(spelling: str) -> str:

@@ -37,7 +37,7 @@ from sprawl.schema_registry.protobuf.model import (
 )
 from sprawl.schema_registry.protobuf.pools import add_to_pool
 from sprawl.schema_registry.protobuf.scanning import fault
-from sprawl.schema_registry.protobuf.symbols import Kind, Scopes
+from sprawl.schema_registry.protobuf.symbols import Kind, Scopes, declarations
 from sprawl.schema_registry.schemas import InvalidSchema
 
 _Proto = pb.FieldDescriptorProto
@@ -84,9 +84,7 @@ def interpret(
     """
     if not draft.pending:
         return
-    declares_extensions = draft.file.extension or any(
-        message.extension or message.nested_type for message in draft.file.message_type
-    )
+    declares_extensions = any(symbol.kind is Kind.EXTENSION for symbol in declarations(draft.file))
     if declares_extensions and any(_is_custom(pending.options) for pending in draft.pending):
         pool = _pool_with(draft.file, files())
     for pending in draft.pending:

@@ -382,10 +382,10 @@ class _Parser(_Values):
         line = self.line
         first = self._signed("a number")
         if not self.takes("to"):
-            return NumberRange(first, first, line)
+            return NumberRange(first, first, True, line)
         if self.takes("max"):
-            return NumberRange(first, None, line)
-        return NumberRange(first, self._signed('a number or "max"'), line)
+            return NumberRange(first, None, False, line)
+        return NumberRange(first, self._signed('a number or "max"'), False, line)
 
     def _signed(self, what: str) -> int:
         sign = -1 if self.takes("-") else 1

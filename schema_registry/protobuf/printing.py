@@ -193,7 +193,7 @@ def _extensions(extensions: Extensions) -> _Lines:
 
 
 def _range(part: NumberRange) -> str:
-    if part.last == part.first:
+    if part.is_single:
         return str(part.first)
     return f"{part.first} to {'max' if part.last in (None, FIELD_NUMBER_MAX) else part.last}"
 

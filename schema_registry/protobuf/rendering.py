@@ -10,7 +10,7 @@ Source: descriptor.proto.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf import descriptor_pb2 as pb
@@ -64,7 +64,7 @@ class _Renderer:
         declarations: list[model.Declaration] = [
             *self._messages(file.message_type, _groups(file.extension)),
             *map(self._enum, file.enum_type),
-            *self._extends(file.extension, file.message_type),
+            *self._extends(file.extension, _by_name(file.message_type)),
             *map(self._service, file.service),
         ]
         edition = ""
@@ -96,6 +96,7 @@ class _Renderer:
                 yield self._message(message)
 
     def _message(self, message: pb.DescriptorProto) -> model.Message:
+        nested = _by_name(message.nested_type)
         elements: list[model.Element] = [
             *(
                 model.Reserved(ranges=(_field_range(part.start, part.end),))
@@ -111,7 +112,7 @@ class _Renderer:
         }
         members: dict[int, list[model.Field]] = {index: [] for index in sorted(real)}
         for field in message.field:
-            rendered = self._field(field, message.nested_type)
+            rendered = self._field(field, nested)
             if field.HasField("oneof_index") and not field.proto3_optional:
                 members[field.oneof_index].append(rendered)
             else:
@@ -126,7 +127,7 @@ class _Renderer:
             )
             for part in message.extension_range
         ]
-        elements += self._extends(message.extension, message.nested_type)
+        elements += self._extends(message.extension, nested)
         groups = _groups((*message.field, *message.extension))
         elements += self._messages(message.nested_type, groups)
         elements += map(self._enum, message.enum_type)
@@ -137,12 +138,12 @@ class _Renderer:
         )
 
     def _field(
-        self, field: pb.FieldDescriptorProto, nested: Iterable[pb.DescriptorProto]
+        self, field: pb.FieldDescriptorProto, nested: Mapping[str, pb.DescriptorProto]
     ) -> model.Field:
         name, type_name, key_type = field.name, field.type_name, ""
         group: model.Message | None = None
         label = self._label(field)
-        local = {message.name: message for message in nested}.get(type_name.rpartition(".")[2])
+        local = nested.get(type_name.rpartition(".")[2])
         if field.type == _Proto.TYPE_GROUP:
             if local is None or local.name.lower() != name:
                 raise InvalidSchema(f'the group "{name}" has no message beside it')
@@ -182,7 +183,7 @@ class _Renderer:
     def _extends(
         self,
         extensions: Iterable[pb.FieldDescriptorProto],
-        nested: Iterable[pb.DescriptorProto],
+        nested: Mapping[str, pb.DescriptorProto],
     ) -> list[model.Extend]:
         fields: dict[str, list[model.Field]] = {}
         for extension in extensions:
@@ -259,6 +260,10 @@ class _Renderer:
         return GetMessageClass(descriptor).FromString(options.SerializeToString())
 
 
+def _by_name(messages: Iterable[pb.DescriptorProto]) -> dict[str, pb.DescriptorProto]:
+    return {message.name: message for message in messages}
+
+
 def _visibility(value: int) -> str:
     name = pb.SymbolVisibility.Name(pb.SymbolVisibility.ValueType(value))
     return {"VISIBILITY_EXPORT": "export", "VISIBILITY_LOCAL": "local"}.get(name, "")
@@ -272,11 +277,15 @@ def _groups(fields: Iterable[pb.FieldDescriptorProto]) -> set[str]:
 
 
 def _field_range(start: int, end: int) -> model.NumberRange:
-    return model.NumberRange(start, None if end > FIELD_NUMBER_MAX else end - 1)
+    return _range(start, None if end > FIELD_NUMBER_MAX else end - 1)
 
 
 def _enum_range(start: int, last: int) -> model.NumberRange:
-    return model.NumberRange(start, None if last == ENUM_NUMBER_MAX else last)
+    return _range(start, None if last == ENUM_NUMBER_MAX else last)
+
+
+def _range(start: int, last: int | None) -> model.NumberRange:
+    return model.NumberRange(start, last, start == last)
 
 
 def _default(field: pb.FieldDescriptorProto) -> Value:

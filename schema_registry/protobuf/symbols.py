@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from google.protobuf import descriptor_pb2 as pb
 
 from sprawl.schema_registry.protobuf.describing import Draft, inside
+from sprawl.schema_registry.protobuf.limits import FULL_NAME_CHARACTERS_MAX
 from sprawl.schema_registry.protobuf.scanning import fault
 
 
@@ -105,6 +106,8 @@ def declare(draft: Draft, imported: Symbols) -> dict[str, Symbol]:
     """
     own: dict[str, Symbol] = {}
     for symbol in declarations(draft.file):
+        if len(symbol.full_name) > FULL_NAME_CHARACTERS_MAX:
+            raise fault(0, f"a full name has more than {FULL_NAME_CHARACTERS_MAX} characters")
         other = own.get(symbol.full_name) or imported.get(symbol.full_name)
         if other is not None and not (symbol.kind is other.kind is Kind.PACKAGE):
             raise _declared_twice(draft, symbol, other)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
+from google.protobuf import descriptor_pb2 as pb
 
 from sprawl.schema_registry.protobuf.limits import IMPORT_DEPTH_MAX, SCHEMA_BYTES_MAX
 from sprawl.schema_registry.protobuf.schema import ProtobufFormat
@@ -150,6 +152,49 @@ class TestHostileTexts:
     )
     def test_long(self, text: str) -> None:
         assert complaint(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            P3 + "package " + "a." * 40_000 + "b; message M {}",
+            P3 + "message " + "a" * 40_000 + " {" + "message N {}" * 1000 + "}",
+            P3 + "".join(f"message {'a' * 100}{level} {{" for level in range(10)) + "}" * 10,
+        ],
+    )
+    def test_long_names(self, text: str) -> None:
+        assert "more than 512 characters" in complaint(text)
+
+    def test_long_names_in_a_descriptor(self) -> None:
+        proto = pb.FileDescriptorProto(package="a." * 40_000 + "b")
+        assert "more than 512" in complaint(base64.b64encode(proto.SerializeToString()).decode())
+
+    def test_many_extensions_and_ranges(self) -> None:
+        """Nothing is looked for in all of the others."""
+        ranges = ", ".join(str(number) for number in range(1, 8_000, 2))
+        extensions = " ".join(
+            f"optional int32 x{number} = {number};" for number in range(1, 8_000, 2)
+        )
+        text = P2 + f"message M {{ extensions {ranges}; }} extend M {{ {extensions} }}"
+        assert ProtobufFormat().parse(text, [], {})
+
+    def test_many_imports(self) -> None:
+        imports = {f"{number}.proto": P3 + "message {" for number in range(5_000)}
+        text = P3 + "".join(f'import "{path}";' for path in imports)
+        assert 'in the import "0.proto"' in complaint(text, imports)
+
+    def test_imports_that_pass_everything_on(self) -> None:
+        """Every file shows all of the files before it: what is seen grows with the square."""
+        many = P3 + "".join(f"message M{number} {{}}" for number in range(4_000))
+        imports = {"0.proto": many}
+        for number in range(1, 40):
+            everything = "".join(f'import public "{before}.proto";' for before in range(number))
+            imports[f"{number}.proto"] = P3 + everything
+        text = (
+            P3
+            + 'import "0.proto";'
+            + "".join(f'import "{number}.proto";' for number in range(1, 40))
+        )
+        assert "imports show more than" in complaint(text, imports)
 
     def test_long_chain_of_imports(self) -> None:
         imports = {

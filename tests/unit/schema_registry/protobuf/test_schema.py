@@ -234,6 +234,12 @@ def test_normalized_is_equal_for_what_means_the_same() -> None:
     assert parse(one).normalized().canonical == parse(other).normalized().canonical
 
 
+def test_range_of_one_number() -> None:
+    schema = parse('syntax = "proto3"; message M { reserved 3 to 3, 5 to 6, 8; }')
+    assert "  reserved 3 to 3, 5 to 6, 8;\n" in schema.canonical
+    assert "  reserved 3;\n  reserved 5 to 6;\n  reserved 8;\n" in schema.normalized().canonical
+
+
 def test_normalized_keeps_the_first_value_of_an_enum() -> None:
     text = 'syntax = "proto3"; enum E { ZERO = 0; TWO = 2; MINUS = -1; ONE = 1; }'
     normalized = parse(text).normalized().canonical
