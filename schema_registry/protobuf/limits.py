@@ -26,8 +26,10 @@ FULL_NAME_CHARACTERS_MAX = 512
 """A name with all the scopes around it. Every declaration inside has a longer one, so that long
 names would cost memory with the square of the text."""
 CACHE_BYTES_MAX = 2_097_152
-"""Texts whose parsed form is kept: 2 MiB of text are some 60 MiB of objects at worst; a usual
-schema of 2 KiB leaves room for a thousand."""
+"""Texts whose parsed form is kept, with the descriptors of all files they need. A byte of these is
+some 24 bytes of objects: 50 MiB at most, for about 400 usual schemas."""
+CACHE_SCHEMAS_MAX = 1_000
+"""Schemas that are kept: the smallest still is 9 KiB of objects."""
 
 FIELD_NUMBER_MAX = 536_870_911
 """2^29 - 1: the wire format leaves 29 bits beside the wire type."""

@@ -99,6 +99,10 @@ class Linker:
         """The files that were needed, by path."""
         return {path: linked.proto for path, linked in self._linked.items()}
 
+    def descriptor_bytes(self) -> int:
+        """The size of all of them."""
+        return sum(linked.proto.ByteSize() for linked in self._linked.values())
+
     def _files(self) -> list[pb.FileDescriptorProto]:
         return [linked.proto for linked in self._linked.values()]
 

@@ -16,7 +16,11 @@ from google.protobuf.message import DecodeError, Message
 
 from sprawl.schema_registry.protobuf.compatibility import differences
 from sprawl.schema_registry.protobuf.describing import Draft, add_json_names, describe
-from sprawl.schema_registry.protobuf.limits import CACHE_BYTES_MAX, SCHEMA_BYTES_MAX
+from sprawl.schema_registry.protobuf.limits import (
+    CACHE_BYTES_MAX,
+    CACHE_SCHEMAS_MAX,
+    SCHEMA_BYTES_MAX,
+)
 from sprawl.schema_registry.protobuf.linking import Linked, Linker
 from sprawl.schema_registry.protobuf.map_entries import fold_map_entries
 from sprawl.schema_registry.protobuf.model import File
@@ -123,7 +127,7 @@ class ProtobufFormat:
             raise InvalidSchema("the schema declares nothing")
         linker = Linker(texts, _read)
         schema = ProtobufSchema(file, linker.link(describe(ROOT_PATH, file)), linker, dict(texts))
-        self._cache.put(key, schema, len(text) + sum(map(len, texts.values())))
+        self._cache.put(key, schema, len(text) + linker.descriptor_bytes())
         return schema
 
     def incompatibilities(
@@ -225,6 +229,6 @@ class _Cache:
     def put(self, key: bytes, schema: ProtobufSchema, size_bytes: int) -> None:
         self._schemas[key] = (schema, size_bytes)
         self._size_bytes += size_bytes
-        while self._size_bytes > CACHE_BYTES_MAX:
+        while self._size_bytes > CACHE_BYTES_MAX or len(self._schemas) > CACHE_SCHEMAS_MAX:
             _, (_, dropped) = self._schemas.popitem(last=False)
             self._size_bytes -= dropped

@@ -357,6 +357,19 @@ class TestCache:
         assert schemas.parse(texts[1], [], {}) is not first[1]
 
 
+def test_what_schemas_import_counts_in_the_cache() -> None:
+    """A text of one line may need descriptor.proto, which is much larger."""
+    schemas = ProtobufFormat()
+    texts = [
+        f'syntax = "proto3"; import "google/protobuf/descriptor.proto"; message M{number} {{}}'
+        for number in range(250)
+    ]
+    first = schemas.parse(texts[0], [], {})
+    for text in texts[1:]:
+        schemas.parse(text, [], {})
+    assert schemas.parse(texts[0], [], {}) is not first
+
+
 @pytest.mark.parametrize("name", ["meta", "type/decimal", "type/variant"])
 def test_confluent_files_are_those_of_its_client(name: str) -> None:
     """Beside the descriptors that confluent-kafka carries: whatever it knows we know alike."""
