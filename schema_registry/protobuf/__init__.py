@@ -1,0 +1,1 @@
+"""The PROTOBUF schema type of the registry (README.md)."""
