@@ -8,7 +8,7 @@ a batch. Runs in any thread.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sprawl.core.errors import ErrorCode
 from sprawl.core.log.frames import EntryType, FrameFault, misplaced, walk
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sprawl.core.log.frames import Frame
     from sprawl.core.log.readable import ReadableLog
     from sprawl.core.log.segment import Segment
+
+_STEP_BYTES: Final = 1_048_576
 
 
 class FoundDamage(Exception):
@@ -41,47 +43,75 @@ def check_log(log: ReadableLog, segment: Segment | None) -> None:
         OSError: the disk cannot be read.
     """
     for each in log.segments if segment is None else (segment,):
-        check_segment(log, each)
+        check = SegmentCheck(log, each)
+        while not check.is_done:
+            check.step(_STEP_BYTES)
 
 
-def check_segment(log: ReadableLog, segment: Segment) -> None:
-    """Read one segment of a log through. It may leave the log meanwhile, and be cut.
+class SegmentCheck:
+    """Reads one segment of a log through, in steps. It may leave the log meanwhile, and be cut:
+    then nothing is said of it."""
 
-    Raises:
-        As `check_log`.
-    """
-    truncations, end = log.truncations, segment.end
-    offset = segment.base_offset
-    try:
-        parse_segment_header(segment.file.read(0, SEGMENT_HEADER_BYTES))
-        index = segment.first_index
-        for frame in walk(segment.file, SEGMENT_HEADER_BYTES, end.size_bytes, verify=True):
-            _check_place(log, segment, frame, index=index, offset=offset)
-            offset = frame.end_offset
-            index = type(index)(index + 1)
-    except (FrameFault, ValueError, OSError) as fault:
-        with log.lock:
-            if log.is_closed or truncations != log.truncations or segment not in log.segments:
+    def __init__(self, log: ReadableLog, segment: Segment) -> None:
+        self._log = log
+        self._segment = segment
+        self._truncations = log.truncations
+        self._end = segment.end
+        self._position = 0
+        self._index: int = segment.first_index
+        self._offset: int = segment.base_offset
+
+    @property
+    def is_done(self) -> bool:
+        return self._position >= self._end.size_bytes
+
+    def step(self, size_bytes: int) -> None:
+        """Read on, about so much.
+
+        Raises:
+            As `check_log`.
+        """
+        try:
+            if self._position == 0:
+                parse_segment_header(self._segment.file.read(0, SEGMENT_HEADER_BYTES))
+                self._position = SEGMENT_HEADER_BYTES
+            self._walk(self._position + size_bytes, size_bytes)
+        except (FrameFault, ValueError, OSError) as fault:
+            log, segment = self._log, self._segment
+            self._position = self._end.size_bytes
+            with log.lock:
+                is_cut = self._truncations != log.truncations
+                if log.is_closed or is_cut or segment not in log.segments:
+                    return
+            if isinstance(fault, OSError):
+                raise
+            end_offset = max(self._offset, self._end.offset)
+            damage = Damage(self._offset, end_offset, ErrorCode.CORRUPT_MESSAGE)
+            raise FoundDamage(segment, damage, str(fault)) from fault
+
+    def _walk(self, up_to: int, chunk_bytes: int) -> None:
+        end = self._end.size_bytes
+        frames = walk(self._segment.file, self._position, end, verify=True, chunk_bytes=chunk_bytes)
+        for frame in frames:
+            self._check_place(frame)
+            self._offset = frame.end_offset
+            self._index += 1
+            self._position = frame.position + frame.size_bytes
+            if self._position >= up_to:
                 return
-        if isinstance(fault, OSError):
-            raise
-        damage = Damage(offset, max(offset, end.offset), ErrorCode.CORRUPT_MESSAGE)
-        raise FoundDamage(segment, damage, str(fault)) from fault
 
-
-def _check_place(
-    log: ReadableLog, segment: Segment, frame: Frame, *, index: int, offset: int
-) -> None:
-    """Raises: FrameFault: this is not the frame that belongs there."""
-    if not segment.is_compacted:
-        term = log.epochs.term_at(index)
-        if frame.base_offset != offset or (frame.term != term and term is not None):
-            raise misplaced(frame, offset, term)
-        return
-    # Where entries were taken out, an index cannot be counted.
-    if not offset <= frame.base_offset <= segment.end.offset:
-        raise misplaced(frame, offset, None)
-    if frame.type is EntryType.DATA:
-        term = log.epochs.epoch_of_offset(frame.base_offset)
-        if frame.term != term and term is not None:
-            raise misplaced(frame, offset, term)
+    def _check_place(self, frame: Frame) -> None:
+        """Raises: FrameFault: this is not the frame that belongs there."""
+        epochs, offset = self._log.epochs, self._offset
+        if not self._segment.is_compacted:
+            term = epochs.term_at(self._index)
+            if frame.base_offset != offset or (frame.term != term and term is not None):
+                raise misplaced(frame, offset, term)
+            return
+        # Where entries were taken out, an index cannot be counted.
+        if not offset <= frame.base_offset <= self._end.offset:
+            raise misplaced(frame, offset, None)
+        if frame.type is EntryType.DATA:
+            term = epochs.epoch_of_offset(frame.base_offset)
+            if frame.term != term and term is not None:
+                raise misplaced(frame, offset, term)

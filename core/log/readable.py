@@ -389,5 +389,10 @@ class ReadableLog:
         if self.is_suspect:
             suspected(None)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody acts on damage."""
+        return self.suspected != self._remember
+
     def unreadable(self, failure: OSError) -> KafkaFault:
         return KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, f"The log of {self.tp}: {failure}")

@@ -21,7 +21,7 @@ COUNT = 30
 
 
 async def write(world: ClusterWorld, topic: str, value: str) -> None:
-    """A batch of 100 kB, acknowledged by acks=all by whoever leads."""
+    """A batch of 100 kB, acknowledged by acks=all by whoever leads; twice after a change."""
     while True:
         await world.until(lambda: world.leader(topic) is not None)
         leader = world.leader(topic)
@@ -86,7 +86,7 @@ async def settle(world: ClusterWorld) -> None:
     """Every replica has everything, on its disk only."""
     for number in world.nodes:
         here = replica(world, number, "t")
-        await world.until(lambda here=here: here.high_watermark == COUNT)
+        await world.until(lambda here=here: here.high_watermark >= COUNT)
         here.log.flush()
         here.log.release()
 
@@ -102,7 +102,7 @@ async def check_filled_again(world: ClusterWorld, folder: Path, number: int, old
         lambda: (found := world.replica(number, "t")) is not None and found.log is not old
     )
     await write(world, "t", "after")
-    await world.until(lambda: replica(world, number, "t").high_watermark == COUNT + 1)
+    await world.until(lambda: replica(world, number, "t").high_watermark > COUNT)
     logs = [replica(world, each, "t").log for each in world.nodes]
     await world.until(lambda: len({log.last_index for log in logs}) == 1)
     for index in range(max(log.first_index for log in logs), logs[0].last_index + 1):
@@ -111,7 +111,7 @@ async def check_filled_again(world: ClusterWorld, folder: Path, number: int, old
     assert [each for each in world.nodes if set_aside(folder, each)] == [number]
 
 
-@pytest.mark.parametrize("at", [BASE_OFFSET, LENGTH, TERM, MAGIC, VALUE])
+@pytest.mark.parametrize("at", [LENGTH, TERM, VALUE])
 async def test_a_leader_that_cannot_send_an_entry_gives_way(
     tmp_path: Path, at: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,3 +205,14 @@ async def test_whom_the_group_cannot_do_without_goes_on(
         assert replica(world, leader, "t") is here
         assert len(told()) == 1
         assert not set_aside(tmp_path, leader)
+
+
+@pytest.mark.parametrize("at", [BASE_OFFSET, VALUE])
+async def test_what_nobody_reads_is_found_by_scrubbing(tmp_path: Path, at: int) -> None:
+    async with ClusterWorld(3, tmp_path, log_scrub_interval_ms=200) as world:
+        leader = await topic_of_sealed_segments(world)
+        number = next(each for each in world.nodes if each != leader)
+        here = replica(world, number, "t")
+        flip(positions(here)[12], at)
+        here.log.release()
+        await check_filled_again(world, tmp_path, number, here.log)
