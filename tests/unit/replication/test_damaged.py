@@ -218,10 +218,10 @@ def test_a_damaged_entry_without_offsets_is_not_sent_to_others() -> None:
     assert len(log.entries(1, index + 1, 1_000)) == index - 1
 
 
-@pytest.mark.parametrize("at", [7, 8, 11, 12, 15, 16])
+@pytest.mark.parametrize("at", [7, 8, 12, 15, 16])
 @pytest.mark.parametrize("number", range(1, 4))
 def test_an_entry_that_is_not_what_belongs_there_is_not_sent(number: int, at: int) -> None:
-    """Neither its offset nor its term, which no checksum covers, nor its length."""
+    """Neither its offset nor its term, which no checksum covers, nor what cannot be walked over."""
     disk = Disk(1, 2, 3)
     log = disk.open()
     disk.flip(disk.positions[number] + at)
@@ -237,11 +237,13 @@ def test_an_entry_that_is_not_what_belongs_there_is_not_sent(number: int, at: in
     assert found.value.damage.start_offset == number
 
 
-def test_a_probe_reads_the_checksum_too() -> None:
+@pytest.mark.parametrize("at", [11, 62])
+def test_a_probe_reads_the_checksum_too(at: int) -> None:
+    """Of an entry that a follower refused: its length is short by one, or its value is another."""
     disk = Disk(1, 2, 3)
     log = disk.open()
-    disk.flip(disk.positions[2] + 62)
-    assert len(log.entries(1, 6, 10_000)) == 5
+    disk.flip(disk.positions[2] + at)
+    assert len(log.entries(1, 4, 10_000)) == 3
     with pytest.raises(KafkaFault):
         log.entries(3, 4, 10_000, verify=True)
 
