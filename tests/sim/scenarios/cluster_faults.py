@@ -18,11 +18,15 @@ from sim.world import NodeCrashed, SimNode, World
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogKey
+from sprawl.core.log.frames import FrameFault, walk
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, segment_name
 from sprawl.core.log.state import LogState
 from sprawl.core.raft.hard_state import HardState
 from sprawl.core.replication.host import hard_state_key
 from sprawl.faults import StartFault
+
+OFFSET_BYTES = 8
+"""An entry begins with its offset."""
 
 
 class ClusterFaults:
@@ -318,7 +322,8 @@ class ClusterFaults:
         return bool(disk.flip_bit_between(name, segment_name(point.key), low, point.position))
 
     def _flip_in_sealed(self, disk: SimDisk, name: str, key: LogKey) -> bool:
-        """Anywhere in a segment that was sealed, and is on the disk, of a replica of three."""
+        """In an entry of a sealed segment of a replica of three; not in its offset, which no
+        checksum covers, so that a consumer takes it as it is."""
         state = LogState(disk.kv, *key)
         point, hard = state.recovery_point(), disk.kv.get(hard_state_key(key))
         if point is None or hard is None or len(HardState.parse(hard).configuration.voters) < 3:
@@ -327,7 +332,14 @@ class ClusterFaults:
         if not sealed:
             return False
         at, summary = self.chance.choice(sealed)
-        flipped = disk.flip_bit_between(name, segment_name(at), 0, summary.end.size_bytes)
+        file = disk.directory(name).open(segment_name(at))
+        try:
+            frames = [*walk(file, SEGMENT_HEADER_BYTES, summary.end.size_bytes)]
+        except (FrameFault, OSError):
+            return False  # it is damaged already, or on its way out
+        frame = self.chance.choice(frames)
+        low, high = frame.position + OFFSET_BYTES, frame.position + frame.size_bytes
+        flipped = disk.flip_bit_between(name, segment_name(at), low, high)
         self.world.sometimes("a sealed bit flipped", when=flipped is not None)
         return flipped is not None
 
