@@ -29,25 +29,20 @@ from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import (
     LeaderEpoch,
     LogKey,
-    PartitionId,
     TopicId,
     TopicName,
     TopicPartition,
 )
-from sprawl.core.limits import INDEX_CACHE_BYTES_MAX
-from sprawl.core.log.index import IndexCache
-from sprawl.core.log.opening import owner_of
-from sprawl.core.log.state import LogState
 from sprawl.core.partition.departures import Departures, report_strays
 from sprawl.core.partition.hosted_topic import HostedTopic, Usage
 from sprawl.core.partition.housekeeping import Housekeeping
+from sprawl.core.partition.logs import Logs
 from sprawl.core.partition.partition import Partition
 from sprawl.core.partition.placement import ELSEWHERE, Placement, Role
 from sprawl.core.partition.repairs import Repairs
 from sprawl.core.partition.replication import Replication, SingleReplica
 from sprawl.core.partition.settings import PartitionSettings
 from sprawl.core.partition.terms import Terms
-from sprawl.core.replication.damaged import open_replica
 
 if TYPE_CHECKING:
     from sprawl.core.clock import Clock
@@ -95,10 +90,8 @@ class Partitions:
     ) -> None:
         self._store = store
         self._kv = kv
-        self._clock = clock
         self._settings = settings
         self._terms = Terms(kv)
-        self._indexes = IndexCache(INDEX_CACHE_BYTES_MAX)
         # A topic stands here twice: by name and by id.
         self._topics: dict[str | UUID, HostedTopic] = {}
         self._deletions: dict[TopicName, Future[None]] = {}
@@ -116,6 +109,7 @@ class Partitions:
             )
         self._opening: set[LogKey] = set()
         self._departures = Departures(kv)
+        self._logs = Logs(store, kv, clock, self._departures, was_clean=self._was_clean)
         self._departing: dict[LogKey, Future[None]] = {}
         self._is_started = False
         self._is_closed = False
@@ -167,7 +161,7 @@ class Partitions:
         for start in range(0, len(places), at_once):
             batch = places[start : start + at_once]
             logs = await asyncio.gather(
-                *(self.run_blocking(partial(self._open_log_of, *place)) for place in batch),
+                *(self.run_blocking(partial(self._logs.open, *place)) for place in batch),
                 return_exceptions=True,
             )
             for (topic, index), log in zip(batch, logs, strict=True):
@@ -266,7 +260,7 @@ class Partitions:
     def _delete_replica(self, topic: HostedTopic, index: int, opened: Partition | None) -> None:
         self._departures.mark(LogKey(topic.topic_id, index))
         self._terms.forget([LogKey(topic.topic_id, index)])
-        self._delete_one(topic, index, opened)
+        self._logs.delete(topic, index, opened)
 
     def _finish_departures(self) -> None:
         """Delete what a stop of the node left of replicas that were let go."""
@@ -275,7 +269,7 @@ class Partitions:
             for index in topic.elsewhere():
                 is_gone = LogKey(topic.topic_id, index) in self._departures
                 if is_gone and f"{topic.name}-{index}" in there:
-                    self._pool.submit(self._delete_one, topic, index, None)
+                    self._pool.submit(self._logs.delete, topic, index, None)
 
     def _departed(self, topic: HostedTopic, index: int, job: Future[None]) -> None:
         key = LogKey(topic.topic_id, index)
@@ -309,7 +303,7 @@ class Partitions:
         if key in self._opening or key in self._departing:
             return
         self._opening.add(key)
-        job = self.run_blocking(partial(self._open_log_of, topic, index, before))
+        job = self.run_blocking(partial(self._logs.open, topic, index, before))
         job.add_done_callback(partial(self._opened_soon, topic, index))
 
     def _opened_soon(
@@ -362,21 +356,7 @@ class Partitions:
             with contextlib.suppress(OSError):
                 each.result()
         for index in topic.here():
-            self._delete_one(topic, index, topic.partitions[index])
-
-    def _delete_one(self, topic: HostedTopic, index: int, opened: Partition | None) -> None:
-        tp = TopicPartition(topic.name, PartitionId(index))
-        try:
-            if opened is not None:
-                opened.log.delete()
-            else:
-                LogState(self._kv, topic.topic_id, index).delete_all()
-                directory = self._store.directory(str(tp))
-                # A topic of this name that was created since may have its log there.
-                if owner_of(directory) in (None, topic.topic_id):
-                    directory.discard(topic.config.file_delete_delay_ms)
-        except OSError as failure:
-            _log.error("%s: the data of the deleted partition is still there: %s", tp, failure)
+            self._logs.delete(topic, index, topic.partitions[index])
 
     # --- finding --------------------------------------------------------------------------------
 
@@ -466,31 +446,10 @@ class Partitions:
 
     def _open(self, topic: HostedTopic, index: int) -> Partition:
         try:
-            return self._serve(topic, index, self._open_log_of(topic, index))
+            return self._serve(topic, index, self._logs.open(topic, index))
         except OSError as failure:
             _log.error("%s-%d: the log cannot be opened: %s", topic.name, index, failure)
             raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, f"Cannot open: {failure}") from failure
-
-    def _open_log_of(
-        self, topic: HostedTopic, index: int, before: Callable[[], None] | None = None
-    ) -> PartitionLog:
-        if before is not None:
-            before()
-        tp = TopicPartition(topic.name, PartitionId(index))
-        key = LogKey(topic.topic_id, index)
-        if key in self._departures:
-            self._delete_one(topic, index, None)
-            self._departures.clear(key)
-        return open_replica(
-            tp=tp,
-            key=key,
-            config=topic.config,
-            directory=self._store.directory(str(tp)),
-            kv=self._kv,
-            now_ms=self._clock.now_ms(),
-            clean_shutdown=self._was_clean,
-            indexes=self._indexes,
-        )
 
     def _serve(self, topic: HostedTopic, index: int, log: PartitionLog) -> Partition:
         key = LogKey(topic.topic_id, index)

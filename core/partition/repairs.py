@@ -62,7 +62,7 @@ class Repairs:
         self._stand_aside = stand_aside
         self._reopen = reopen
         self._running: dict[LogKey, asyncio.Task[None]] = {}
-        self._indispensable: set[LogKey] = set()
+        self._reported: set[LogKey] = set()
 
     def watch(self, key: LogKey, log: PartitionLog) -> None:
         """Look after a replica's log from now on."""
@@ -83,7 +83,7 @@ class Repairs:
             await asyncio.wait(tasks)
 
     def _look(self, key: LogKey, log: PartitionLog, segment: Segment | None) -> None:
-        if key in self._running or key in self._indispensable or log.is_closed:
+        if key in self._running or log.is_closed:
             return
         task = asyncio.get_running_loop().create_task(self._repair(key, log, segment))
         self._running[key] = task
@@ -91,6 +91,8 @@ class Repairs:
 
     async def _repair(self, key: LogKey, log: PartitionLog, segment: Segment | None) -> None:
         try:
+            if key in self._reported and not refuses_damage(self._kv, key):
+                return
             try:
                 await self._run_blocking(partial(check_log, log, segment))
             except FoundDamage as found:
@@ -100,7 +102,7 @@ class Repairs:
 
     async def _replace(self, key: LogKey, log: PartitionLog, found: FoundDamage) -> None:
         if not refuses_damage(self._kv, key):
-            self._indispensable.add(key)
+            self._reported.add(key)
             _log.error(
                 "%s: the log on this disk is damaged (%s). Its group cannot do without this"
                 " replica, which goes on with the rest of it. Restore the file from a backup, or"
@@ -122,9 +124,10 @@ class Repairs:
 
 
 def _note(log: PartitionLog, found: FoundDamage) -> None:
-    """Close a log for good and have its next open refuse it. Runs in the thread pool."""
-    log.close(clean=False)
-    marks = log.marks
-    log.state.write(
-        [log.state.put_marks(marks._replace(damage=(*marks.damage, found.damage)))], sync=True
-    )
+    """Have a log's next open refuse it, and close it for good. Runs in the thread pool."""
+    with log.lock:
+        if log.is_closed:
+            return  # its topic was deleted meanwhile
+        log.marks = log.marks._replace(damage=(*log.marks.damage, found.damage))
+        log.state.write([log.state.put_marks(log.marks)], sync=True)
+        log.close(clean=False)

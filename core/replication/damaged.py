@@ -16,7 +16,9 @@ Rules:
    does not have, and that one votes for no log that is behind its own.
 4. The controller's log is not emptied: a node that knows of no cluster does not start. Damage of it
    keeps the node from starting, and `--replace-node` gives it another one.
-5. A stop anywhere in between finds the log damaged, or without its files, and does it again.
+5. Damage that is found while the node runs is noted in the log's marks, and its next open, at once
+   or after a stop, refuses it as any other (core/partition/repairs.py).
+6. A stop anywhere in between finds the log damaged, or without its files, and does it again.
 """
 
 from __future__ import annotations
