@@ -17,6 +17,7 @@ from sprawl.core.log.state import Damage
 
 if TYPE_CHECKING:
     from sprawl.core.log.frames import Frame
+    from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.log.readable import ReadableLog
     from sprawl.core.log.segment import Segment
 
@@ -46,6 +47,21 @@ def check_log(log: ReadableLog, segment: Segment | None) -> None:
         check = SegmentCheck(log, each)
         while not check.is_done:
             check.step(_STEP_BYTES)
+
+
+def note_damage(log: PartitionLog, found: FoundDamage) -> None:
+    """Have a log's next open refuse it, and close it for good.
+
+    Raises:
+        OSError: it could not be noted; the log is open.
+    """
+    with log.lock:
+        if log.is_closed:
+            return  # its topic was deleted meanwhile
+        marks = log.marks._replace(damage=(*log.marks.damage, found.damage))
+        log.state.write([log.state.put_marks(marks)], sync=True)
+        log.marks = marks
+        log.close(clean=False)
 
 
 class SegmentCheck:

@@ -20,7 +20,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sprawl.core.log.checking import FoundDamage, check_log
+from sprawl.core.log.checking import FoundDamage, check_log, note_damage
 from sprawl.core.replication.damaged import refuses_damage
 
 if TYPE_CHECKING:
@@ -118,16 +118,6 @@ class Repairs:
             found,
         )
         if await self._stand_aside(key):
-            self._reopen(key, log, partial(_note, log, found))
+            self._reopen(key, log, partial(note_damage, log, found))
         elif not log.is_closed:
-            await self._run_blocking(partial(_note, log, found))
-
-
-def _note(log: PartitionLog, found: FoundDamage) -> None:
-    """Have a log's next open refuse it, and close it for good. Runs in the thread pool."""
-    with log.lock:
-        if log.is_closed:
-            return  # its topic was deleted meanwhile
-        log.marks = log.marks._replace(damage=(*log.marks.damage, found.damage))
-        log.state.write([log.state.put_marks(log.marks)], sync=True)
-        log.close(clean=False)
+            await self._run_blocking(partial(note_damage, log, found))

@@ -11,6 +11,8 @@ from cluster_world import ClusterWorld
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import Offset
+from sprawl.core.log.checking import check_log
+from sprawl.core.log.frames import EntryType, walk
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES
 from sprawl.core.partition.partition import Partition
 from sprawl.core.records.record import encode_batch
@@ -48,17 +50,14 @@ def replica(world: ClusterWorld, number: int, topic: str) -> Partition:
 
 
 def positions(partition: Partition) -> list[tuple[Path, int]]:
-    """Where each entry of the sealed segments stands."""
+    """Where each batch of the sealed segments stands."""
     log = partition.log
-    found = []
-    for segment in log.segments[:-1]:
-        path = Path(str(log.directory.path)) / segment.file.name
-        at = SEGMENT_HEADER_BYTES
-        for entry in log.entries(segment.first_index, segment.end.index, 1 << 40):
-            if len(entry.frame) > 1_000:
-                found.append((path, at))
-            at += len(entry.frame)
-    return found
+    return [
+        (Path(str(log.directory.path)) / segment.file.name, frame.position)
+        for segment in log.segments[:-1]
+        for frame in walk(segment.file, SEGMENT_HEADER_BYTES, segment.end.size_bytes)
+        if frame.type is EntryType.DATA
+    ]
 
 
 def flip(place: tuple[Path, int], at: int) -> None:
@@ -166,6 +165,40 @@ async def test_compaction_meets_damage(tmp_path: Path, is_leader: bool) -> None:
         here.log.release()
         await world.broker(number).partitions.housekeeping.compact()
         await check_filled_again(world, tmp_path, number, here.log)
+
+
+async def test_a_leader_whose_copy_is_refused_gives_way(tmp_path: Path) -> None:
+    """What was compacted is copied as it lies; the follower verifies it."""
+    async with ClusterWorld(3, tmp_path) as world:
+        configs = {"cleanup_policy": "compact", "min_cleanable_dirty_ratio": "0.0"}
+        await world.topic("t", segment_bytes="1048576", **configs)
+        follower = next(each for each in world.nodes if each != world.leader("t"))
+        await world.stop(follower)
+        for at in range(COUNT):
+            await write(world, "t", str(at))
+        await settle(world)
+        for number in world.nodes:
+            await world.broker(number).partitions.housekeeping.compact()
+        leader = world.leader("t")
+        assert leader is not None
+        here = replica(world, leader, "t")
+        assert here.log.segments[0].is_compacted
+        flip(positions(here)[0], VALUE)
+        here.log.release()
+        await world.start(follower)
+        await world.until(lambda: set_aside(tmp_path, leader))
+        await write(world, "t", "after")
+
+        def is_whole() -> bool:
+            found = [world.replica(each, "t") for each in world.nodes]
+            ends = {None if each is None else each.log_end_offset for each in found}
+            return None not in ends and len(ends) == 1
+
+        await world.until(is_whole)
+        assert world.replica(leader, "t") is not here
+        for number in world.nodes:
+            check_log(replica(world, number, "t").log, None)
+        assert [each for each in world.nodes if set_aside(tmp_path, each)] == [leader]
 
 
 async def test_a_read_that_was_wrong_once_changes_nothing(tmp_path: Path) -> None:

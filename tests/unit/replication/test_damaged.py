@@ -10,7 +10,7 @@ from fused_storage import Fuse, FusedDirectory, FusedStore, PowerCut
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogKey, PartitionId, ReplicaId, Term, TopicName, TopicPartition
-from sprawl.core.log.checking import FoundDamage, SegmentCheck, check_log
+from sprawl.core.log.checking import FoundDamage, SegmentCheck, check_log, note_damage
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.frames import EntryType
 from sprawl.core.log.partition_log import PartitionLog
@@ -268,3 +268,56 @@ def test_what_was_met_before_anybody_watches_counts() -> None:
     told: list[object] = []
     log.watch(told.append)
     assert told == [None]
+
+
+def find_and_note(log: PartitionLog) -> None:
+    try:
+        check_log(log, None)
+    except FoundDamage as found:
+        note_damage(log, found)
+
+
+def test_sealed_damage_that_was_noted_is_refused_by_the_next_open() -> None:
+    disk = Disk(1, 2, 3)
+    log = disk.open()
+    log.roll(1)
+    log.flush()
+    disk.flip(disk.positions[2] + 62)
+    assert disk.open().last_index == 5  # no open reads what was sealed
+    find_and_note(log)
+    assert log.is_closed
+    log.flush()
+    check_stands_aside(disk, disk.open())
+
+
+def test_a_power_loss_while_sealed_damage_is_noted_forgets_nothing() -> None:
+    """Either the damage is there to be found again, or the replica knows that it lost something."""
+    for changes in range(100):
+        disk = Disk(1, 2, 3)
+        log = disk.open()
+        log.roll(1)
+        log.flush()
+        disk.flip(disk.positions[2] + 62)
+        disk.fuse.left = changes
+        try:
+            find_and_note(log)
+            disk.open()
+        except PowerCut:
+            is_cut = True
+        else:
+            is_cut = False
+        disk.fuse.left = NO_FUSE
+        disk.directory.crash(lambda low, _: low)
+        disk.kv.crash(lambda low, _: low)
+        log = disk.open()
+        if disk.hard_state.lost is None:
+            assert is_cut
+            with pytest.raises(FoundDamage):
+                check_log(log, None)
+            continue
+        assert disk.hard_state.lost >= (TERM, NEVER)
+        assert (log.last_index, log.damage) == (0, ())
+        if not is_cut:
+            assert changes > 3
+            return
+    raise AssertionError("it never ends")
