@@ -16,6 +16,7 @@ from sprawl.core.log.frames import EntryType, walk
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES
 from sprawl.core.partition.partition import Partition
 from sprawl.core.records.record import encode_batch
+from sprawl.core.replication.replica import RaftReplica
 
 BASE_OFFSET, LENGTH, TERM, MAGIC, VALUE = 7, 9, 15, 16, 80
 """Bytes of a batch; the third one and the first are in no checksum."""
@@ -249,3 +250,30 @@ async def test_what_nobody_reads_is_found_by_scrubbing(tmp_path: Path, at: int) 
         flip(positions(here)[12], at)
         here.log.release()
         await check_filled_again(world, tmp_path, number, here.log)
+
+
+async def test_a_group_that_hibernates_fills_it_too(tmp_path: Path) -> None:
+    """Nobody writes, and nobody hears of a restart."""
+    async with ClusterWorld(3, tmp_path) as world:
+        leader = await topic_of_sealed_segments(world)
+        number = next(each for each in world.nodes if each != leader)
+        here = replica(world, number, "t")
+        await world.until(lambda: hibernates(here))
+        await world.until(lambda: hibernates(replica(world, leader, "t")))
+        flip(positions(here)[12], VALUE)
+        here.log.release()
+        here.log.suspected(None)
+        await world.until(lambda: set_aside(tmp_path, number))
+        await world.until(
+            lambda: (
+                (found := world.replica(number, "t")) is not None
+                and found is not here
+                and found.high_watermark == COUNT
+            )
+        )
+
+
+def hibernates(partition: Partition) -> bool:
+    replication = partition._replication
+    assert isinstance(replication, RaftReplica)
+    return replication._group.node.is_hibernating
