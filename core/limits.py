@@ -200,6 +200,9 @@ DHT_ROUTES_MAX = 100_000
 SCRATCH_BYTES = 131_072
 """The receive buffer that all connections of a server share: one read takes at most this much. What
 lies in it is copied once, so more would only make the first piece of a large frame dearer."""
+SCRUB_BYTES_PER_S = 1_048_576
+"""How fast sealed segments are read through for damage: 90 GB a day, a few percent of a core with
+batches of a kilobyte, and no more of a disk."""
 FRAME_BYTES_UPFRONT_MAX = 2_097_152
 """Bytes allocated for a frame because its size says so: twice the default max.request.size of a
 producer. Larger frames grow as they arrive, so four bytes cannot make us take 100 MiB."""

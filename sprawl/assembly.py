@@ -169,6 +169,7 @@ class Assembly:
             clock=self._clock,
             settings=partition_settings,
             replicate=cluster.replicate,
+            stand_aside=cluster.stand_aside,
             executor=executor,
         )
         running.push_async_callback(cluster.close)

@@ -48,7 +48,7 @@ from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.settings import RaftSettings
 from sprawl.core.raft.wire import WireFault
 from sprawl.core.replication.copying import Copies
-from sprawl.core.replication.damaged import refuses_damage
+from sprawl.core.replication.damaged import refuses_damage, stand_aside
 from sprawl.core.replication.host import RaftHost
 from sprawl.core.replication.leaving import OUT, Leaving
 from sprawl.core.replication.log_starts import GroupLog
@@ -317,6 +317,10 @@ class Cluster:
         for key in keys:
             self._raft.remove(key, forget=True)
             self.hints.forget([key])
+
+    async def stand_aside(self, key: LogKey) -> bool:
+        """See core/replication/damaged.py."""
+        return await stand_aside(self._raft, key)
 
     def replicate(self, partition: Partition, key: LogKey, placement: Placement) -> Replication:
         """Make a partition one of several replicas."""

@@ -63,6 +63,7 @@ class BrokerConfig:
     log_cleaner_backoff_ms: int
     log_cleaner_enable: bool
     log_retention_check_interval_ms: int
+    log_scrub_interval_ms: int
     max_connections: int
     max_connections_per_ip: int
     metadata_log_max_record_bytes_between_snapshots: int

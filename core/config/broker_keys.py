@@ -229,6 +229,15 @@ _LOG_CARE = (
         check=between(1),
     ),
     _key(
+        "log.scrub.interval.ms",
+        _L,
+        "604800000",
+        "Pause between two slow readings of all sealed segments of replicas, in search of damage;"
+        " -1 for none. Not a key of Kafka.",
+        unit="ms",
+        check=between(-1),
+    ),
+    _key(
         "metadata.log.max.record.bytes.between.snapshots",
         _L,
         "20971520",

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.log.changes import replace_segments, set_cleaned_to
 from sprawl.core.log.frames import EntryType, Frame, FrameFault, parse_frame, producer_id_of, walk
+from sprawl.core.log.reading import DamagedSegment
 from sprawl.core.log.recovery import CLEANED_SUFFIX
 from sprawl.core.log.segment import (
     OFFSET_SPAN_MAX,
@@ -246,6 +247,4 @@ def _frames(log: PartitionLog, segment: Segment) -> Iterator[Frame]:
             segment.base_offset,
             fault,
         )
-        raise KafkaFault(
-            ErrorCode.CORRUPT_MESSAGE, f"Segment {segment.file.name} is damaged: {fault}"
-        ) from fault
+        raise log.damaged(DamagedSegment(segment, fault)) from fault

@@ -17,6 +17,7 @@ from sprawl.core.ids import LogIndex, Offset, Term
 
 _ITEM: Final = struct.Struct(">iqq")
 _UNDEFINED: Final = (-1, -1)
+_NO_END: Final = 2**63 - 1
 
 _by_term = attrgetter("term")
 _by_index = attrgetter("start_index")
@@ -69,6 +70,12 @@ class EpochTable:
         """The term of the entry with this index; None when it is older than the table."""
         at = bisect_right(self._starts, index, key=_by_index) - 1
         return self._starts[at].term if at >= 0 else None
+
+    def reach(self, index: int) -> tuple[Term | None, int]:
+        """`term_at`, and the first index after it that may have another one."""
+        at = bisect_right(self._starts, index, key=_by_index)
+        end = self._starts[at].start_index if at < len(self._starts) else _NO_END
+        return self._starts[at - 1].term if at else None, end
 
     def epoch_of_offset(self, offset: int) -> Term | None:
         """The term of the record at this offset; None when it is older than the table."""

@@ -192,6 +192,12 @@ def walk(
         position += size
 
 
+def misplaced(frame: Frame, offset: int, term: int | None) -> FrameFault:
+    """The fault for a frame that stands where another one belongs."""
+    found = f"offset {frame.base_offset} of term {frame.term}"
+    return FrameFault(frame.position, f"{found} where {offset} of {term} belongs", frame.size_bytes)
+
+
 def producer_id_of(batch: Readable) -> int:
     """The producer id in a batch, -1 when it has none."""
     producer_id: int = HEADER.unpack_from(batch)[9]

@@ -32,10 +32,7 @@ from sprawl.core.log.frames import Entry, EntryType, FrameFault, encode_entry, p
 from sprawl.core.log.index import IndexCache
 from sprawl.core.log.opening import OpenedLog, open_log
 from sprawl.core.log.readable import ReadableLog
-from sprawl.core.log.reading import (
-    LogRead,
-    damaged,
-)
+from sprawl.core.log.reading import DamagedSegment, LogRead
 from sprawl.core.log.segment import (
     OFFSET_SPAN_MAX,
     SEGMENT_HEADER_BYTES,
@@ -378,7 +375,7 @@ class PartitionLog(ReadableLog):
         try:
             changes.truncate(self, from_index)
         except FrameFault as fault:
-            raise damaged(self.segments[-1], fault) from fault
+            raise self.damaged(DamagedSegment(self.segments[-1], fault)) from fault
         except OSError as failure:
             raise self._refused(failure) from failure
 

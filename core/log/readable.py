@@ -6,6 +6,7 @@ Nothing here changes the log. `read_blocking` may run in any thread while the ow
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogIndex, Offset, Term, TopicId, TopicPartition
@@ -14,7 +15,13 @@ from sprawl.core.log.config import LogConfig
 from sprawl.core.log.frames import Entry
 from sprawl.core.log.index import IndexCache, SparseIndex
 from sprawl.core.log.opening import OpenedLog
-from sprawl.core.log.reading import LogRead, find_max_timestamp, find_timestamp, read_log
+from sprawl.core.log.reading import (
+    DamagedSegment,
+    LogRead,
+    find_max_timestamp,
+    find_timestamp,
+    read_log,
+)
 from sprawl.core.log.segment import Segment
 from sprawl.core.log.state import Damage, LogState, Marks
 from sprawl.core.log.tokens import Sealed
@@ -33,6 +40,7 @@ class ReadableLog:
         "failure",
         "indexes",
         "is_closed",
+        "is_suspect",
         "lock",
         "marks",
         "names_changed",
@@ -41,6 +49,7 @@ class ReadableLog:
         "segments",
         "state",
         "stored_bytes",
+        "suspected",
         "synced",
         "topic_id",
         "tp",
@@ -73,6 +82,8 @@ class ReadableLog:
         self.pending: tuple[Sealed, ...] = ()
         self.failure: str | None = None
         self.is_closed = False
+        self.is_suspect = False
+        self.suspected: Callable[[Segment | None], None] = self._remember
         self.epochs_changed = False
         self.names_changed = opened.is_new_file
         self.stored_bytes = end.size_bytes
@@ -224,6 +235,8 @@ class ReadableLog:
                 load_index=self.load_index,
                 may_block=may_block,
             )
+        except DamagedSegment as fault:
+            raise self.damaged(fault) from fault
         except FileNotFoundError as failure:
             if segments is not self.segments:
                 return None
@@ -246,8 +259,11 @@ class ReadableLog:
             self.indexes.put(segment, index)
         return index
 
-    def entries(self, lo: int, hi: int, max_bytes: int) -> list[Entry]:
+    def entries(self, lo: int, hi: int, max_bytes: int, *, verify: bool = False) -> list[Entry]:
         """The entries with index in [lo, hi), at least one, up to about `max_bytes`.
+
+        Args:
+            verify: check the checksums of batches too, which is left to who appends them.
 
         Raises:
             ValueError: `lo` is not in the log, or in a part that was compacted (which is copied
@@ -255,7 +271,9 @@ class ReadableLog:
             KafkaFault: CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR.
         """
         try:
-            return rebuilding.find_entries(self, lo, hi, max_bytes)
+            return rebuilding.find_entries(self, lo, hi, max_bytes, verify=verify)
+        except DamagedSegment as fault:
+            raise self.damaged(fault) from fault
         except OSError as failure:
             raise self.unreadable(failure) from failure
 
@@ -275,6 +293,8 @@ class ReadableLog:
         """
         try:
             return rebuilding.end_offset_of(self, index)
+        except DamagedSegment as fault:
+            raise self.damaged(fault) from fault
         except OSError as failure:
             raise self.unreadable(failure) from failure
 
@@ -286,6 +306,8 @@ class ReadableLog:
         """
         try:
             return rebuilding.index_of_offset(self, offset)
+        except DamagedSegment as fault:
+            raise self.damaged(fault) from fault
         except OSError as failure:
             raise self.unreadable(failure) from failure
 
@@ -308,6 +330,8 @@ class ReadableLog:
                 end_offset=up_to_offset,
                 load_index=self.load_index,
             )
+        except DamagedSegment as fault:
+            raise self.damaged(fault) from fault
         except OSError as failure:
             raise self.unreadable(failure) from failure
         return None if found is None else (Offset(found.offset), found.timestamp_ms)
@@ -328,6 +352,8 @@ class ReadableLog:
                 end_offset=up_to_offset,
                 load_index=self.load_index,
             )
+        except DamagedSegment as fault:
+            raise self.damaged(fault) from fault
         except OSError as failure:
             raise self.unreadable(failure) from failure
         return None if found is None else (Offset(found.offset), found.timestamp_ms)
@@ -344,6 +370,29 @@ class ReadableLog:
         """The leader epoch of the record at `offset`; -1 when it is not known."""
         term = self.epochs.epoch_of_offset(offset)
         return Term(-1) if term is None else term
+
+    # --- damage ---------------------------------------------------------------------------------
+
+    def damaged(self, fault: DamagedSegment) -> DamagedSegment:
+        """A read met bytes that are not what they were, or were changed just now: who watches the
+        log hears of it. In any thread."""
+        self.suspected(fault.segment)
+        return fault
+
+    def _remember(self, segment: Segment | None) -> None:
+        self.is_suspect = True
+
+    def watch(self, suspected: Callable[[Segment | None], None]) -> None:
+        """Be told of the segment that somebody could not read, or had read otherwise: None when
+        it is not known which. What was met before counts as well."""
+        self.suspected = suspected
+        if self.is_suspect:
+            suspected(None)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody acts on damage."""
+        return self.suspected != self._remember
 
     def unreadable(self, failure: OSError) -> KafkaFault:
         return KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, f"The log of {self.tp}: {failure}")

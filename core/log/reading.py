@@ -104,7 +104,7 @@ def read_log(
         except _Cold:
             return LogRead(buffers, Offset(offset)) if buffers else None
         except FrameFault as fault:
-            raise damaged(segment, fault) from fault
+            raise DamagedSegment(segment, fault) from fault
         if read is None:
             break
         offset = max(offset, read.next_offset)
@@ -116,9 +116,14 @@ def read_log(
     return LogRead(buffers, Offset(offset))
 
 
-def damaged(segment: Segment, fault: FrameFault) -> KafkaFault:
-    """The fault for bytes that were sound once."""
-    return KafkaFault(ErrorCode.CORRUPT_MESSAGE, f"Segment {segment.file.name} is damaged: {fault}")
+class DamagedSegment(KafkaFault):
+    """Bytes that were sound once cannot be read: CORRUPT_MESSAGE."""
+
+    def __init__(self, segment: Segment, fault: FrameFault) -> None:
+        super().__init__(
+            ErrorCode.CORRUPT_MESSAGE, f"Segment {segment.file.name} is damaged: {fault}"
+        )
+        self.segment = segment
 
 
 def _read_segment(
@@ -363,4 +368,4 @@ def _batches_from(segment: Segment, position: int, end_offset: int) -> Iterator[
                     return
                 yield frame
     except FrameFault as fault:
-        raise damaged(segment, fault) from fault
+        raise DamagedSegment(segment, fault) from fault

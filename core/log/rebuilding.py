@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from sprawl.core.errors import KafkaFault
 from sprawl.core.ids import LogIndex, Offset
-from sprawl.core.log.frames import Entry, EntryType, FrameFault, parse_frame, walk
+from sprawl.core.log.frames import Entry, EntryType, FrameFault, misplaced, parse_frame, walk
 from sprawl.core.log.index import SparseIndex
-from sprawl.core.log.reading import damaged
+from sprawl.core.log.reading import DamagedSegment
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment, SegmentEnd
 from sprawl.core.records.batch import parse_header
 from sprawl.core.records.producers import ProducerTable
@@ -47,7 +47,7 @@ def rebuild_index(segment: Segment, index_interval_bytes: int) -> SparseIndex:
         except FrameFault as fault:
             sound = segment.past_gap(fault.position)
             if sound == fault.position:
-                raise damaged(segment, fault) from fault
+                raise DamagedSegment(segment, fault) from fault
             scratch.skip_to(sound, scratch.end.offset, scratch.end.index)
     assert scratch.index is not None
     return scratch.index
@@ -83,6 +83,7 @@ def _replay(log: ReadableLog, segment: Segment, offset: int, now_ms: int) -> Non
                 if frame.base_offset >= offset:
                     log.producers.replay(frame.buf, 0, parse_header(frame.buf), now_ms)
     except (FrameFault, KafkaFault) as fault:
+        log.suspected(segment)
         _log.error(
             "%s: producer state cannot be read on in segment %d: %s",
             log.tp,
@@ -91,7 +92,9 @@ def _replay(log: ReadableLog, segment: Segment, offset: int, now_ms: int) -> Non
         )
 
 
-def find_entries(log: ReadableLog, lo: int, hi: int, max_bytes: int) -> list[Entry]:
+def find_entries(
+    log: ReadableLog, lo: int, hi: int, max_bytes: int, *, verify: bool = False
+) -> list[Entry]:
     """See ReadableLog.entries.
 
     Raises:
@@ -109,7 +112,7 @@ def find_entries(log: ReadableLog, lo: int, hi: int, max_bytes: int) -> list[Ent
                 break
             raise ValueError(f"entry {lo} is in a compacted segment")
         try:
-            for entry in _entries_from(log, segment, lo):
+            for entry in _entries_from(log, segment, lo, verify=verify):
                 if entry.index >= hi or (found and len(entry.frame) > left):
                     return found
                 found.append(entry)
@@ -117,19 +120,28 @@ def find_entries(log: ReadableLog, lo: int, hi: int, max_bytes: int) -> list[Ent
         except FrameFault as fault:
             if found:
                 break
-            raise damaged(segment, fault) from fault
+            raise DamagedSegment(segment, fault) from fault
     return found
 
 
-def _entries_from(log: ReadableLog, segment: Segment, lo: int) -> Iterator[Entry]:
+def _entries_from(log: ReadableLog, segment: Segment, lo: int, *, verify: bool) -> Iterator[Entry]:
+    """The entries of a segment, each where it belongs: neither its offset nor its term is covered
+    by the checksum of a batch."""
     index = log.load_index(segment, may_block=True)
     assert index is not None
     at = index.before_ordinal(lo - segment.first_index)
     number = segment.first_index + (index.ordinals[at] if at >= 0 else 0)
     position = index.positions[at] if at >= 0 else SEGMENT_HEADER_BYTES
+    offset = segment.base_offset + (index.offsets[at] if at >= 0 else 0)
+    term, term_end = log.epochs.reach(number)
     for frame in walk(segment.file, position, segment.end.size_bytes):
+        if number >= term_end:
+            term, term_end = log.epochs.reach(number)
+        if frame.base_offset != offset or (frame.term != term and term is not None):
+            raise misplaced(frame, offset, term)
+        offset = frame.end_offset
         if number >= lo:
-            if frame.type is not EntryType.DATA:
+            if verify or frame.type is not EntryType.DATA:
                 # Batches are verified by who appends them. A peer that got such an entry damaged
                 # would take the whole frame, and all groups in it, for nonsense.
                 parse_frame(frame.buf, frame.position, verify=True)
@@ -165,7 +177,7 @@ def end_offset_of(log: ReadableLog, index: int) -> Offset:
                 return frame.end_offset
             number += 1
     except FrameFault as fault:
-        raise damaged(segment, fault) from fault
+        raise DamagedSegment(segment, fault) from fault
     raise ValueError(f"entry {index} is not in the log")
 
 
@@ -223,5 +235,5 @@ def index_of_offset(log: ReadableLog, offset: int) -> LogIndex:
                 return LogIndex(number)
             number += 1
     except FrameFault as fault:
-        raise damaged(segment, fault) from fault
+        raise DamagedSegment(segment, fault) from fault
     raise ValueError(f"offset {offset} is not in the log")

@@ -8,17 +8,23 @@ replica comes back is only part of what it was, and goes before the new log is o
 
 from __future__ import annotations
 
+import logging
 import struct
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from sprawl.core.controller.metadata_log import METADATA_TP
 from sprawl.core.ids import LogKey, TopicId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sprawl.core.storage.port import KeyValueStore
+    from sprawl.core.partition.hosted_topic import HostedTopic
+    from sprawl.core.storage.port import KeyValueStore, LogStore
 
+_log = logging.getLogger(__name__)
+
+_STRAYS_NAMED_MAX: Final = 10
 _PREFIX: Final = b"gone/"
 _PARTITION: Final = struct.Struct(">i")
 
@@ -61,3 +67,16 @@ def _encode(key: LogKey) -> bytes:
 def _parse(encoded: bytes) -> LogKey:
     name = encoded[len(_PREFIX) :]
     return LogKey(TopicId(UUID(bytes=name[:16])), _PARTITION.unpack(name[16:])[0])
+
+
+def report_strays(store: LogStore, topics: Iterable[HostedTopic]) -> None:
+    """Name the directories of no topic. They are left alone: they cost room, while deleting
+    them would turn a lost list of topics into lost data."""
+    known = {f"{topic.name}-{index}" for topic in topics for index in topic.here()}
+    strays = sorted(set(store.names()) - known - {str(METADATA_TP)})
+    if strays:
+        _log.warning(
+            "%d log directories belong to no topic and are left as they are: %s",
+            len(strays),
+            ", ".join(strays[:_STRAYS_NAMED_MAX]),
+        )

@@ -1,6 +1,6 @@
-"""Background work over all partitions: retention, compaction, expiry of idle producers.
+"""Background work over all partitions: retention, compaction, expiry of idle producers, scrubbing.
 
-Three loops of one task group; a partition that fails is reported and the others go on. Requests are
+Four loops of one task group; a partition that fails is reported and the others go on. Requests are
 served between any two partitions. `flush.ms` needs no loop: the replication of each partition sets
 its own timer.
 """
@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sprawl.core.errors import KafkaFault
+from sprawl.core.limits import SCRUB_BYTES_PER_S
+from sprawl.core.log.checking import FoundDamage, SegmentCheck
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from sprawl.core.partition.settings import PartitionSettings
 
 _log = logging.getLogger(__name__)
+
+_SCRUB_STEP_BYTES: Final = 65_536
+"""Read in one go: a thread is busy with it for a few milliseconds at most."""
 
 
 class Housekeeping:
@@ -59,6 +64,8 @@ class Housekeeping:
             )
             if settings.cleaner_enable:
                 loops.create_task(_every(settings.cleaner_backoff_ms, self.compact))
+            if settings.scrub_interval_ms >= 0:
+                loops.create_task(_every(max(settings.scrub_interval_ms, 1), self.scrub))
 
     async def retain(self) -> None:
         """Delete what `retention.ms`, `retention.bytes` and DeleteRecords leave no use for."""
@@ -67,6 +74,12 @@ class Housekeeping:
     async def compact(self) -> None:
         """Compact the logs that are dirty enough."""
         await self._each("compaction", self._partitions.every(_is_compacted), self._compact_one)
+
+    async def scrub(self) -> None:
+        """Read the sealed segments of replicas through: damage that nobody reads is found while
+        the other replicas are whole."""
+        watched = [each for each in self._partitions.opened() if each.log.is_watched]
+        await self._each("scrubbing", watched, self._scrub_one)
 
     async def expire_producers(self) -> None:
         """Forget producers that have been idle for `producer.id.expiration.ms`."""
@@ -99,6 +112,17 @@ class Housekeeping:
             up_to_offset=partition.last_stable_offset,
         )
         await self._partitions.run_blocking(job)
+
+    async def _scrub_one(self, partition: Partition) -> None:
+        log = partition.log
+        for segment in log.segments[:-1]:
+            check = SegmentCheck(log, segment)
+            while not check.is_done and not partition.is_closed:
+                try:
+                    await self._partitions.run_blocking(partial(check.step, _SCRUB_STEP_BYTES))
+                except FoundDamage:
+                    log.suspected(segment)
+                await asyncio.sleep(_SCRUB_STEP_BYTES / SCRUB_BYTES_PER_S)
 
     async def _expire_one(self, partition: Partition) -> None:
         partition.log.producers.expire(

@@ -25,41 +25,36 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-from sprawl.core.controller.metadata_log import METADATA_TP
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import (
     LeaderEpoch,
     LogKey,
-    PartitionId,
     TopicId,
     TopicName,
     TopicPartition,
 )
-from sprawl.core.limits import INDEX_CACHE_BYTES_MAX
-from sprawl.core.log.index import IndexCache
-from sprawl.core.log.opening import owner_of
-from sprawl.core.log.state import LogState
-from sprawl.core.partition.departures import Departures
+from sprawl.core.partition.departures import Departures, report_strays
 from sprawl.core.partition.hosted_topic import HostedTopic, Usage
 from sprawl.core.partition.housekeeping import Housekeeping
+from sprawl.core.partition.logs import Logs
 from sprawl.core.partition.partition import Partition
 from sprawl.core.partition.placement import ELSEWHERE, Placement, Role
+from sprawl.core.partition.repairs import Repairs
 from sprawl.core.partition.replication import Replication, SingleReplica
 from sprawl.core.partition.settings import PartitionSettings
 from sprawl.core.partition.terms import Terms
-from sprawl.core.replication.damaged import open_replica
 
 if TYPE_CHECKING:
     from sprawl.core.clock import Clock
     from sprawl.core.log.config import LogConfig
     from sprawl.core.log.partition_log import PartitionLog
+    from sprawl.core.partition.repairs import StandAside
     from sprawl.core.raft.configuration import Configuration
     from sprawl.core.storage.port import KeyValueStore, LogStore
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-_STRAYS_NAMED_MAX = 10
 _STATE = b"partitions/state"
 _OPEN = b"open"
 _CLEAN = b"clean"
@@ -78,6 +73,7 @@ class Partitions:
         clock: wall time for retention and producer expiry.
         settings: intervals and thread count.
         replicate: makes partitions replicas; None on a node that is alone.
+        stand_aside: has another replica lead; with `replicate`.
         executor: the thread pool, which `close` shuts down; one of its own by default.
     """
 
@@ -89,14 +85,13 @@ class Partitions:
         clock: Clock,
         settings: PartitionSettings,
         replicate: Replicate | None = None,
+        stand_aside: StandAside | None = None,
         executor: Executor | None = None,
     ) -> None:
         self._store = store
         self._kv = kv
-        self._clock = clock
         self._settings = settings
         self._terms = Terms(kv)
-        self._indexes = IndexCache(INDEX_CACHE_BYTES_MAX)
         # A topic stands here twice: by name and by id.
         self._topics: dict[str | UUID, HostedTopic] = {}
         self._deletions: dict[TopicName, Future[None]] = {}
@@ -107,8 +102,14 @@ class Partitions:
         # A store without the entry is a new one.
         self._was_clean = kv.get(_STATE) in (None, _CLEAN)
         self._replicate = replicate
+        self._repairs: Repairs | None = None
+        if stand_aside is not None:
+            self._repairs = Repairs(
+                kv, self.run_blocking, stand_aside=stand_aside, reopen=self._reopen
+            )
         self._opening: set[LogKey] = set()
         self._departures = Departures(kv)
+        self._logs = Logs(store, kv, clock, self._departures, was_clean=self._was_clean)
         self._departing: dict[LogKey, Future[None]] = {}
         self._is_started = False
         self._is_closed = False
@@ -121,7 +122,7 @@ class Partitions:
         Call it once the topics the controller knows were added, before the node serves.
         """
         self._kv.put(_STATE, _OPEN, sync=True)
-        self._report_strays()
+        report_strays(self._store, self.topics())
         await self._open_first()
         self._finish_departures()
         self._is_started = True
@@ -130,6 +131,8 @@ class Partitions:
     async def close(self) -> None:
         """Stop serving, close every log and leave the marker of a clean stop."""
         await self.housekeeping.stop()
+        if self._repairs is not None:
+            await self._repairs.stop()
         self._is_closed = True
         closings = [self._close(partition) for partition in self.opened()]
         self._topics.clear()
@@ -141,18 +144,6 @@ class Partitions:
                 self._kv.put(_STATE, _CLEAN, sync=True)
             except OSError as failure:
                 _log.error("the next start checks every log: no mark of a clean stop: %s", failure)
-
-    def _report_strays(self) -> None:
-        """Name the directories of no topic. They are left alone: they cost room, while deleting
-        them would turn a lost list of topics into lost data."""
-        known = {f"{topic.name}-{index}" for topic in self.topics() for index in topic.here()}
-        strays = sorted(set(self._store.names()) - known - {str(METADATA_TP)})
-        if strays:
-            _log.warning(
-                "%d log directories belong to no topic and are left as they are: %s",
-                len(strays),
-                ", ".join(strays[:_STRAYS_NAMED_MAX]),
-            )
 
     async def _open_first(self) -> None:
         """Open the logs that cannot wait; after an unclean stop these are all, and those that are
@@ -170,7 +161,7 @@ class Partitions:
         for start in range(0, len(places), at_once):
             batch = places[start : start + at_once]
             logs = await asyncio.gather(
-                *(self.run_blocking(partial(self._open_log_of, *place)) for place in batch),
+                *(self.run_blocking(partial(self._logs.open, *place)) for place in batch),
                 return_exceptions=True,
             )
             for (topic, index), log in zip(batch, logs, strict=True):
@@ -269,7 +260,7 @@ class Partitions:
     def _delete_replica(self, topic: HostedTopic, index: int, opened: Partition | None) -> None:
         self._departures.mark(LogKey(topic.topic_id, index))
         self._terms.forget([LogKey(topic.topic_id, index)])
-        self._delete_one(topic, index, opened)
+        self._logs.delete(topic, index, opened)
 
     def _finish_departures(self) -> None:
         """Delete what a stop of the node left of replicas that were let go."""
@@ -278,7 +269,7 @@ class Partitions:
             for index in topic.elsewhere():
                 is_gone = LogKey(topic.topic_id, index) in self._departures
                 if is_gone and f"{topic.name}-{index}" in there:
-                    self._pool.submit(self._delete_one, topic, index, None)
+                    self._pool.submit(self._logs.delete, topic, index, None)
 
     def _departed(self, topic: HostedTopic, index: int, job: Future[None]) -> None:
         key = LogKey(topic.topic_id, index)
@@ -290,13 +281,29 @@ class Partitions:
         if is_known and not self._is_closed and topic.is_replicated(index):
             self._open_soon(topic, index)  # it came back meanwhile
 
-    def _open_soon(self, topic: HostedTopic, index: int) -> None:
-        """Open a replica's log in the thread pool, and let it take part then."""
+    def _reopen(self, key: LogKey, log: PartitionLog, before: Callable[[], None]) -> None:
+        """Close a replica, and open it again after `before`, if the log is still its."""
+        topic = self._topics.get(key.topic_id)
+        partition = None if topic is None else topic.partitions[key.partition]
+        if topic is None or partition is None or partition.log is not log:
+            return
+        topic.partitions[key.partition] = None
+        partition.close(KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER, "The log is damaged."))
+        self._open_soon(topic, key.partition, before)
+
+    def _open_soon(
+        self, topic: HostedTopic, index: int, before: Callable[[], None] | None = None
+    ) -> None:
+        """Open a replica's log in the thread pool, and let it take part then.
+
+        Args:
+            before: what has to be done there first.
+        """
         key = LogKey(topic.topic_id, index)
         if key in self._opening or key in self._departing:
             return
         self._opening.add(key)
-        job = self.run_blocking(partial(self._open_log_of, topic, index))
+        job = self.run_blocking(partial(self._logs.open, topic, index, before))
         job.add_done_callback(partial(self._opened_soon, topic, index))
 
     def _opened_soon(
@@ -349,21 +356,7 @@ class Partitions:
             with contextlib.suppress(OSError):
                 each.result()
         for index in topic.here():
-            self._delete_one(topic, index, topic.partitions[index])
-
-    def _delete_one(self, topic: HostedTopic, index: int, opened: Partition | None) -> None:
-        tp = TopicPartition(topic.name, PartitionId(index))
-        try:
-            if opened is not None:
-                opened.log.delete()
-            else:
-                LogState(self._kv, topic.topic_id, index).delete_all()
-                directory = self._store.directory(str(tp))
-                # A topic of this name that was created since may have its log there.
-                if owner_of(directory) in (None, topic.topic_id):
-                    directory.discard(topic.config.file_delete_delay_ms)
-        except OSError as failure:
-            _log.error("%s: the data of the deleted partition is still there: %s", tp, failure)
+            self._logs.delete(topic, index, topic.partitions[index])
 
     # --- finding --------------------------------------------------------------------------------
 
@@ -453,27 +446,10 @@ class Partitions:
 
     def _open(self, topic: HostedTopic, index: int) -> Partition:
         try:
-            return self._serve(topic, index, self._open_log_of(topic, index))
+            return self._serve(topic, index, self._logs.open(topic, index))
         except OSError as failure:
             _log.error("%s-%d: the log cannot be opened: %s", topic.name, index, failure)
             raise KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, f"Cannot open: {failure}") from failure
-
-    def _open_log_of(self, topic: HostedTopic, index: int) -> PartitionLog:
-        tp = TopicPartition(topic.name, PartitionId(index))
-        key = LogKey(topic.topic_id, index)
-        if key in self._departures:
-            self._delete_one(topic, index, None)
-            self._departures.clear(key)
-        return open_replica(
-            tp=tp,
-            key=key,
-            config=topic.config,
-            directory=self._store.directory(str(tp)),
-            kv=self._kv,
-            now_ms=self._clock.now_ms(),
-            clean_shutdown=self._was_clean,
-            indexes=self._indexes,
-        )
 
     def _serve(self, topic: HostedTopic, index: int, log: PartitionLog) -> Partition:
         key = LogKey(topic.topic_id, index)
@@ -497,10 +473,13 @@ class Partitions:
     ) -> Partition:
         replicate = self._replicate
         assert replicate is not None, "a node that is alone has no replicated partitions"
-        return Partition(
+        partition = Partition(
             log,
             topic_id=topic.topic_id,
             term=self._terms.of(key),
             high_watermark=log.log_start_offset,
             replicate=lambda made: replicate(made, key, placement),
         )
+        if self._repairs is not None:
+            self._repairs.watch(key, log)
+        return partition

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from sprawl.core.ids import LogIndex, ReplicaId, Term
 from sprawl.core.raft import quorum
+from sprawl.core.raft.hard_state import NEVER
 from sprawl.core.raft.log_port import NO_TERM
 from sprawl.core.raft.messages import PreVote, PreVoteAnswer, TimeoutNow, Vote, VoteAnswer
 from sprawl.core.raft.quorum import VoteResult
@@ -56,6 +57,11 @@ class Elections(Steering):
         self._restart_timer()
         if self.leader is not None:
             self._lose_leader()
+        is_damaged = self.lost is not None and self.lost[1] == NEVER
+        if is_damaged and self.replica_id in self.configuration.members:
+            # A leader that hibernates counts on what this replica had: the question wakes it. No
+            # answer to it counts here.
+            self._send_pre_votes()
 
     def _ask_before(self) -> None:
         """Find out whether an election could be won, without disturbing anybody."""
@@ -65,6 +71,9 @@ class Elections(Steering):
         if self._vote_result() is VoteResult.WON:
             self._campaign(is_transfer=False)
             return
+        self._send_pre_votes()
+
+    def _send_pre_votes(self) -> None:
         term = Term(self.term + 1)
         last_index, last_term = self.log.last_index, self.log.last_term
         known = self._known_commit()

@@ -174,7 +174,10 @@ class Leading(Following):
                 self.log.last_index + 1, next_index + (1 if is_probe else RAFT_APPEND_ENTRIES_MAX)
             )
             try:
-                entries = self.log.entries(next_index, hi, self.settings.append_bytes_max)
+                # A follower that refuses a damaged entry says nothing, and is probed with it then.
+                entries = self.log.entries(
+                    next_index, hi, self.settings.append_bytes_max, verify=is_probe
+                )
             except KafkaFault as fault:
                 self._fault(fault)
                 return False

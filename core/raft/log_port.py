@@ -51,8 +51,11 @@ class RaftLog(Protocol):
         """The term of an entry, also of the one before the first; None when it is not known."""
         ...
 
-    def entries(self, lo: int, hi: int, max_bytes: int) -> list[Entry]:
+    def entries(self, lo: int, hi: int, max_bytes: int, *, verify: bool = False) -> list[Entry]:
         """The entries with index in [lo, hi), at least one, up to about `max_bytes`.
+
+        Args:
+            verify: check all of each, not only what makes others able to check it.
 
         Raises:
             ValueError: `lo` cannot be had entry by entry any more: the follower needs a snapshot.

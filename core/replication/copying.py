@@ -219,6 +219,8 @@ class Copies:
             answer = await self._calls.call(node, OFFER, ask.encode(), timeout_ms=OFFER_TIMEOUT_MS)
             return parse_done(answer)
         except (PeerUnreachable, PeerRefused, ValueError) as failure:
+            if isinstance(failure, PeerRefused) and failure.code is ErrorCode.CORRUPT_MESSAGE:
+                group.log.suspected(None)
             _log.info("%s: replica %d has no copy yet: %s", group.log.tp, to, failure)
             return None
 
@@ -254,6 +256,7 @@ class Copies:
         try:
             planned = await self._run_blocking(job)
         except (OSError, FrameFault, ValueError) as failure:
+            log.suspected(None)
             raise _failed(log, failure) from failure
         plan, files, attachment = cast("_Planned", planned)
         sizes = [each.size_bytes for each in plan.segments]

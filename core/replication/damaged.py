@@ -16,11 +16,14 @@ Rules:
    does not have, and that one votes for no log that is behind its own.
 4. The controller's log is not emptied: a node that knows of no cluster does not start. Damage of it
    keeps the node from starting, and `--replace-node` gives it another one.
-5. A stop anywhere in between finds the log damaged, or without its files, and does it again.
+5. Damage that is found while the node runs is noted in the log's marks, and its next open, at once
+   or after a stop, refuses it as any other (core/partition/repairs.py).
+6. A stop anywhere in between finds the log damaged, or without its files, and does it again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -28,13 +31,14 @@ from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.log.recovered import DamagedLog
 from sprawl.core.log.state import LogState
 from sprawl.core.raft.hard_state import HardState
-from sprawl.core.replication.host import hard_state_key
+from sprawl.core.replication.host import HAND_OVER_LOOK_S, HAND_OVER_S, hard_state_key
 from sprawl.core.replication.log_starts import store_key
 
 if TYPE_CHECKING:
     from sprawl.core.ids import LogKey, TopicPartition
     from sprawl.core.log.config import LogConfig
     from sprawl.core.log.index import IndexCache
+    from sprawl.core.replication.host import RaftHost
     from sprawl.core.storage.port import KeyValueStore, LogDirectory
 
 _log = logging.getLogger(__name__)
@@ -110,6 +114,26 @@ def refuses_damage(kv: KeyValueStore, key: LogKey) -> bool:
         ValueError: its hard state cannot be read.
     """
     return _expendable(kv, key) is not None
+
+
+async def stand_aside(host: RaftHost, key: LogKey) -> bool:
+    """Have another replica lead instead of one that is damaged, within HAND_OVER_S.
+
+    Until its group is removed it is the replica it was: what it acknowledges is of no later term
+    than the one that `HardState.damaged` counts from.
+
+    Returns:
+        Whether nothing of the group's hard state is on its way to the disk, where it would take
+        the place of what is written next. False: the group is at its end here.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + HAND_OVER_S
+    while (group := host.group(key)) is not None:
+        leads = group.owner.hand_over() and loop.time() < deadline
+        if not leads and not group.is_storing:
+            return True
+        await asyncio.sleep(HAND_OVER_LOOK_S)
+    return False
 
 
 def _expendable(kv: KeyValueStore, key: LogKey) -> HardState | None:

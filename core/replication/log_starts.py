@@ -71,8 +71,8 @@ class GroupLog:
     def term_at(self, index: int) -> Term | None:
         return self._log.term_at(index)
 
-    def entries(self, lo: int, hi: int, max_bytes: int) -> list[Entry]:
-        return self._log.entries(lo, hi, max_bytes)
+    def entries(self, lo: int, hi: int, max_bytes: int, *, verify: bool = False) -> list[Entry]:
+        return self._log.entries(lo, hi, max_bytes, verify=verify)
 
     # --- what is noted --------------------------------------------------------------------------
 

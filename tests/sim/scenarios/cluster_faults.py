@@ -18,11 +18,15 @@ from sim.world import NodeCrashed, SimNode, World
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogKey
+from sprawl.core.log.frames import FrameFault, walk
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, segment_name
 from sprawl.core.log.state import LogState
 from sprawl.core.raft.hard_state import HardState
 from sprawl.core.replication.host import hard_state_key
 from sprawl.faults import StartFault
+
+OFFSET_BYTES = 8
+"""An entry begins with its offset."""
 
 
 class ClusterFaults:
@@ -155,6 +159,7 @@ class ClusterFaults:
             self._failing_sync,
             self._jump,
             self._flip_a_bit,
+            self._flip_a_sealed_bit,
         ]
 
     def _other_faults(self) -> list[Callable[[], Awaitable[None]]]:
@@ -265,13 +270,31 @@ class ClusterFaults:
             await self._die(number, self.world.crash)
         else:
             await self._die(number, self.world.power_loss)
-        if self.damaged in (None, number) and logs:
-            self.chance.shuffle(logs)
-            if any(self._flip_in(node.disk, *each) for each in logs):
-                self.damaged = number
-                self.world.sometimes("a synced bit flipped")
+        self._flip_one(number, logs, self._flip_in)
         await self._some(0.0, 6.0)
         await self.up(number)
+
+    async def _flip_a_sealed_bit(self, number: int) -> None:
+        """The same in what no start reads, and of a node that runs, or not."""
+        node = self.nodes[number]
+        logs = self._replicated_logs(node)
+        self._flip_one(number, logs, self._flip_in_sealed)
+        await self._some(0.0, 6.0)
+        if self.chance.random() < 0.3:
+            await self._die(number, self.world.crash)
+        await self.up(number)
+
+    def _flip_one(
+        self,
+        number: int,
+        logs: list[tuple[str, LogKey]],
+        flip: Callable[[SimDisk, str, LogKey], bool],
+    ) -> None:
+        if self.damaged in (None, number) and logs:
+            self.chance.shuffle(logs)
+            if any(flip(self.nodes[number].disk, *each) for each in logs):
+                self.damaged = number
+                self.world.sometimes("a synced bit flipped")
 
     async def _die(self, number: int, how: Callable[[int], None]) -> None:
         if self.nodes[number].is_up:
@@ -297,6 +320,28 @@ class ClusterFaults:
         summary = state.summaries().get(point.key)
         low = SEGMENT_HEADER_BYTES if summary is None else summary.end.size_bytes
         return bool(disk.flip_bit_between(name, segment_name(point.key), low, point.position))
+
+    def _flip_in_sealed(self, disk: SimDisk, name: str, key: LogKey) -> bool:
+        """In an entry of a sealed segment of a replica of three; not in its offset, which no
+        checksum covers, so that a consumer takes it as it is."""
+        state = LogState(disk.kv, *key)
+        point, hard = state.recovery_point(), disk.kv.get(hard_state_key(key))
+        if point is None or hard is None or len(HardState.parse(hard).configuration.voters) < 3:
+            return False
+        sealed = [(at, each) for at, each in state.summaries().items() if at < point.key]
+        if not sealed:
+            return False
+        at, summary = self.chance.choice(sealed)
+        file = disk.directory(name).open(segment_name(at))
+        try:
+            frames = [*walk(file, SEGMENT_HEADER_BYTES, summary.end.size_bytes)]
+        except (FrameFault, OSError):
+            return False  # it is damaged already, or on its way out
+        frame = self.chance.choice(frames)
+        low, high = frame.position + OFFSET_BYTES, frame.position + frame.size_bytes
+        flipped = disk.flip_bit_between(name, segment_name(at), low, high)
+        self.world.sometimes("a sealed bit flipped", when=flipped is not None)
+        return flipped is not None
 
     async def _bear_it(self, number: int, most_s: float) -> None:
         """Run with a disk that is in trouble, or die and start with it."""

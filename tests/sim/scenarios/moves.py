@@ -16,7 +16,7 @@ from sim.mover import Mover
 from sim.scenarios.three_nodes import SHORTENED, TOPIC, ThreeNodes
 
 OFFSETS = "__consumer_offsets"
-DAMAGE = ("a synced bit flipped", "a damaged replica was filled again")
+DAMAGE = ("a synced bit flipped", "a sealed bit flipped", "a damaged replica was filled again")
 
 
 class Moves(ThreeNodes):
@@ -40,7 +40,7 @@ class Moves(ThreeNodes):
         # A replica that comes and goes beside a damaged one may leave no majority.
         faults = self.knobs["faults"]
         assert isinstance(faults, list)
-        self.knobs["faults"] = [each for each in faults if each != "_flip_a_bit"]
+        self.knobs["faults"] = [each for each in faults if "_flip_" not in each]
         sizes = (2,) if self.knobs["nodes"] == 3 else (2, 3, 3)
         self.knobs["replication"] = self.rng.choice(sizes)
         self.knobs["move_s"] = self.rng.choice((0.2, 1.0, 3.0))

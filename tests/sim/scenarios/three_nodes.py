@@ -29,6 +29,7 @@ from sim.world import World
 from sprawl.assembly import Assembly
 from sprawl.core.config.broker_keys import RACK_AWARE
 from sprawl.core.controller.controller import Controller
+from sprawl.core.errors import KafkaFault
 from sprawl.core.partition.partition import Partition
 
 PEER_PORT = 9093
@@ -66,6 +67,7 @@ class ThreeNodes(Scenario):
         "a metadata checkpoint was copied",
         "a wall clock jumped",
         "a synced bit flipped",
+        "a sealed bit flipped",
         "a damaged replica was filled again",
     )
 
@@ -142,6 +144,7 @@ class ThreeNodes(Scenario):
             "broker.rack": f"rack-{number}",
             "replica.selector.class": RACK_AWARE if self.knobs["rack"] else "",
             CHECKPOINT_BYTES: self.knobs["checkpoint_bytes"],
+            "log.scrub.interval.ms": 5_000,
         }
         if number != 1:
             settings["join"] = f"{self.nodes[1].host}:{PEER_PORT}"
@@ -268,11 +271,12 @@ class ThreeNodes(Scenario):
             await self._until(
                 partial(self._end_alike, *place), f"the replicas of {place} end at different places"
             )
-            logs = [replica.log for replica in self._replicas(*place) if replica is not None]
-            first_index = max(log.first_index for log in logs)
-            for at in range(first_index, logs[0].last_index + 1):
-                entries = [bytes(log.entries(at, at + 1, 1)[0].frame) for log in logs]
-                assert len(set(entries)) == 1, f"entry {at} of {place} differs"
+            if self.faults.damaged is None:
+                assert self._are_alike(*place), f"the replicas of {place} differ"
+            else:
+                await self._until(
+                    partial(self._are_alike, *place), f"the replicas of {place} stay different"
+                )
             # All of them are there again, also on the node whose disk flipped a bit.
             again = any(node.disk.damaged_logs for node in self.nodes.values())
             self.world.sometimes("a damaged replica was filled again", when=again)
@@ -290,6 +294,22 @@ class ThreeNodes(Scenario):
             for each in self._replicas(name, index)
         }
         return len(ends) == 1 and None not in ends
+
+    def _are_alike(self, name: str, index: int) -> bool:
+        """Whether all replicas hold the same bytes. Damage is found by and by."""
+        logs = [replica.log for replica in self._replicas(name, index) if replica is not None]
+        first_index = max(log.first_index for log in logs)
+        try:
+            for at in range(first_index, logs[0].last_index + 1):
+                found = {bytes(log.entries(at, at + 1, 1)[0].frame) for log in logs}
+                if len(found) != 1:
+                    self.world.note("differ", f"entry {at} of {name}-{index}")
+                    return False
+        except (KafkaFault, ValueError):
+            if self.faults.damaged is None:
+                raise
+            return False
+        return len(logs) == len(self._replicas(name, index))
 
     def _replicas(self, name: str, index: int) -> list[Partition | None]:
         """As each node has it that should."""

@@ -59,7 +59,7 @@ class MemoryLog:
         at = index - self.base - 1
         return self.content[at].term if 0 <= at < len(self.content) else None
 
-    def entries(self, lo: int, hi: int, max_bytes: int) -> list[Entry]:
+    def entries(self, lo: int, hi: int, max_bytes: int, *, verify: bool = False) -> list[Entry]:
         if not self.first_index <= lo <= self.last_index:
             raise ValueError(f"entry {lo} is not in the log")
         found: list[Entry] = []

@@ -13,8 +13,17 @@ from sprawl.core.log.frames import Entry, EntryType, encode_entry
 from sprawl.core.raft.checks import InvariantBroken
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.hard_state import NEVER, HardState
-from sprawl.core.raft.messages import Append, AppendAnswer, Heartbeat, Message, PreVote, Vote
+from sprawl.core.raft.messages import (
+    Append,
+    AppendAnswer,
+    Heartbeat,
+    Message,
+    PreVote,
+    PreVoteAnswer,
+    Vote,
+)
 from sprawl.core.raft.node import RaftNode
+from sprawl.core.raft.ready import Role
 from sprawl.core.raft.settings import RaftSettings
 
 ME, OTHER, LEADER = ReplicaId(1), ReplicaId(2), ReplicaId(3)
@@ -81,6 +90,21 @@ def test_who_lost_its_log_neither_votes_nor_campaigns() -> None:
     assert replica.term == term
     ready = replica.ready()
     assert ready is None or ready.messages == ()
+
+
+def test_a_damaged_member_asks_and_never_campaigns() -> None:
+    """Its leader may hibernate, and wakes when it is asked."""
+    replica = node(lost=(Term(4), NEVER))
+    term = replica.term
+    said: list[Message] = []
+    for at in range(200):
+        replica.tick(at)
+        said += getattr(replica.ready(), "messages", ())
+    assert {type(each) for each in said} == {PreVote}
+    assert replica.role is Role.FOLLOWER
+    yes = PreVoteAnswer(OTHER, ME, Term(term + 1), True, LogIndex(0), Term(-1))
+    assert answers(replica, yes) == []
+    assert (replica.role, replica.term) == (Role.FOLLOWER, term)
 
 
 def test_it_votes_again_once_it_is_a_member_by_a_later_entry() -> None:

@@ -10,6 +10,7 @@ from fused_storage import Fuse, FusedDirectory, FusedStore, PowerCut
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogKey, PartitionId, ReplicaId, Term, TopicName, TopicPartition
+from sprawl.core.log.checking import FoundDamage, SegmentCheck, check_log, note_damage
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.frames import EntryType
 from sprawl.core.log.partition_log import PartitionLog
@@ -215,3 +216,108 @@ def test_a_damaged_entry_without_offsets_is_not_sent_to_others() -> None:
         log.entries(index, index + 1, 1)
     assert refused.value.code is ErrorCode.CORRUPT_MESSAGE
     assert len(log.entries(1, index + 1, 1_000)) == index - 1
+
+
+@pytest.mark.parametrize("at", [7, 8, 12, 15, 16])
+@pytest.mark.parametrize("number", range(1, 4))
+def test_an_entry_that_is_not_what_belongs_there_is_not_sent(number: int, at: int) -> None:
+    """Neither its offset nor its term, which no checksum covers, nor what cannot be walked over."""
+    disk = Disk(1, 2, 3)
+    log = disk.open()
+    disk.flip(disk.positions[number] + at)
+    assert [each.index for each in log.entries(1, 6, 10_000)] == list(range(1, number + 1))
+    told: list[object] = []
+    log.watch(told.append)
+    with pytest.raises(KafkaFault) as refused:
+        log.entries(number + 1, 6, 10_000)
+    assert refused.value.code is ErrorCode.CORRUPT_MESSAGE
+    assert told == [log.segments[0]]
+    with pytest.raises(FoundDamage) as found:
+        check_log(log, None)
+    assert found.value.damage.start_offset == number
+
+
+@pytest.mark.parametrize("at", [11, 62])
+def test_a_probe_reads_the_checksum_too(at: int) -> None:
+    """Of an entry that a follower refused: its length is short by one, or its value is another."""
+    disk = Disk(1, 2, 3)
+    log = disk.open()
+    disk.flip(disk.positions[2] + at)
+    assert len(log.entries(1, 4, 10_000)) == 3
+    with pytest.raises(KafkaFault):
+        log.entries(3, 4, 10_000, verify=True)
+
+
+def test_a_log_that_was_cut_meanwhile_is_not_taken_for_damaged() -> None:
+    disk = Disk(1, 2, 3)
+    log = disk.open()
+    check = SegmentCheck(log, log.segments[0])
+    check.step(1)
+    log.truncate_suffix(3)
+    while not check.is_done:
+        check.step(100)
+    check_log(log, None)
+
+
+def test_what_was_met_before_anybody_watches_counts() -> None:
+    disk = Disk(1, 2, 3)
+    log = disk.open()
+    disk.flip(disk.positions[2] + 16)
+    with pytest.raises(KafkaFault):
+        log.entries(3, 4, 10_000)
+    told: list[object] = []
+    log.watch(told.append)
+    assert told == [None]
+
+
+def find_and_note(log: PartitionLog) -> None:
+    try:
+        check_log(log, None)
+    except FoundDamage as found:
+        note_damage(log, found)
+
+
+def test_sealed_damage_that_was_noted_is_refused_by_the_next_open() -> None:
+    disk = Disk(1, 2, 3)
+    log = disk.open()
+    log.roll(1)
+    log.flush()
+    disk.flip(disk.positions[2] + 62)
+    assert disk.open().last_index == 5  # no open reads what was sealed
+    find_and_note(log)
+    assert log.is_closed
+    log.flush()
+    check_stands_aside(disk, disk.open())
+
+
+def test_a_power_loss_while_sealed_damage_is_noted_forgets_nothing() -> None:
+    """Either the damage is there to be found again, or the replica knows that it lost something."""
+    for changes in range(100):
+        disk = Disk(1, 2, 3)
+        log = disk.open()
+        log.roll(1)
+        log.flush()
+        disk.flip(disk.positions[2] + 62)
+        disk.fuse.left = changes
+        try:
+            find_and_note(log)
+            disk.open()
+        except PowerCut:
+            is_cut = True
+        else:
+            is_cut = False
+        disk.fuse.left = NO_FUSE
+        disk.directory.crash(lambda low, _: low)
+        disk.kv.crash(lambda low, _: low)
+        log = disk.open()
+        if disk.hard_state.lost is None:
+            assert is_cut
+            with pytest.raises(FoundDamage):
+                check_log(log, None)
+            continue
+        assert disk.hard_state.lost >= (TERM, NEVER)
+        assert (log.last_index, log.damage) == (0, ())
+        if not is_cut:
+            assert changes > 3
+            return
+    raise AssertionError("it never ends")
