@@ -17,7 +17,9 @@ Rules:
    (dissertation, section 4.2.3), unless the leader itself sent the candidate.
 4. Any replica answers a candidate, also a learner that does not know yet that it votes. The
    candidate counts those that vote in its own configuration. One whose log was deleted votes for
-   nobody until it is a member again by its own log (hard_state.py).
+   nobody until it is a member again by its own log (hard_state.py). A member whose disk lost
+   something asks as in rule 2 when it hears no leader, and never counts an answer: a leader that
+   hibernates has to hear that it must fill it again.
 5. Who talks about an election tells what it knows to be committed. Without that a voter whose
    configuration is committed, and that missed it, may need the vote of one that left the group and
    is ahead of it, while the others need its own: nobody could ever win.

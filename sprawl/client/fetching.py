@@ -10,7 +10,7 @@ from sprawl.client.cluster import RETRY_WAIT_S, Cluster, TopicView
 from sprawl.client.faults import Refused, Unreachable, raise_for
 from sprawl.client.nearest import NearReplicas
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.records.batch import iter_batches
+from sprawl.core.records.batch import check_crc, iter_batches
 from sprawl.core.records.record import Record, decode_records
 from sprawl.gateway.codec._generated.k01_fetch import (
     FetchPartition,
@@ -223,10 +223,19 @@ class Reader:
 
 def _records(view: memoryview, position: int) -> Iterator[tuple[Record | None, int]]:
     """Each record from `position` on and the offset that follows it; None ends a batch, whose
-    last offset may lie beyond its last record after a compaction."""
+    last offset may lie beyond its last record after a compaction.
+
+    Raises:
+        KafkaFault: CORRUPT_MESSAGE: a checksum is wrong (`check.crcs` of Kafka's consumers).
+    """
     for at, header in iter_batches(view):
         if header.last_offset < position:
             continue
+        if not check_crc(view, at, header):
+            raise KafkaFault(
+                ErrorCode.CORRUPT_MESSAGE,
+                f"The checksum of the batch at offset {header.base_offset} is wrong.",
+            )
         if not header.is_control:
             for record in decode_records(view, at):
                 if record.offset >= position:
