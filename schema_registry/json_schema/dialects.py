@@ -1,0 +1,135 @@
+"""The drafts of JSON Schema: which one a schema is written in, which keywords that has, and whether
+the schema follows its metaschema. Pure; nothing is ever fetched.
+
+Source: draft-fge-json-schema-validation-00 (draft 4), -wright-...-01 (6), -handrews-...-01 (7),
+-handrews-...-02 (2019-09), -bhutton-...-00 (2020-12).
+"""
+
+from __future__ import annotations
+
+import enum
+
+import jsonschema.exceptions
+import jsonschema.validators
+import referencing.jsonschema
+from referencing import Specification
+
+from sprawl.schema_registry.json_schema import json_text, pointers
+from sprawl.schema_registry.json_schema.json_text import Json
+from sprawl.schema_registry.schemas import InvalidSchema
+
+
+class Draft(enum.IntEnum):
+    """The drafts that are read, in the order they came."""
+
+    D4 = 4
+    D6 = 6
+    D7 = 7
+    D2019_09 = 8
+    D2020_12 = 9
+
+
+DEFAULT = Draft.D7
+"""Without `$schema`, and with one that names no draft: what the anchor registry and the clients take
+a schema for."""
+
+_URIS = {
+    "json-schema.org/draft-04/schema": Draft.D4,
+    "json-schema.org/draft-06/schema": Draft.D6,
+    "json-schema.org/draft-07/schema": Draft.D7,
+    "json-schema.org/draft/2019-09/schema": Draft.D2019_09,
+    "json-schema.org/draft/2020-12/schema": Draft.D2020_12,
+}
+_VALIDATORS = {
+    Draft.D4: jsonschema.validators.Draft4Validator,
+    Draft.D6: jsonschema.validators.Draft6Validator,
+    Draft.D7: jsonschema.validators.Draft7Validator,
+    Draft.D2019_09: jsonschema.validators.Draft201909Validator,
+    Draft.D2020_12: jsonschema.validators.Draft202012Validator,
+}
+_SPECIFICATIONS: dict[Draft, Specification[Json]] = {
+    Draft.D4: referencing.jsonschema.DRAFT4,
+    Draft.D6: referencing.jsonschema.DRAFT6,
+    Draft.D7: referencing.jsonschema.DRAFT7,
+    Draft.D2019_09: referencing.jsonschema.DRAFT201909,
+    Draft.D2020_12: referencing.jsonschema.DRAFT202012,
+}
+
+_FIRST = {
+    "const": Draft.D6,
+    "contains": Draft.D6,
+    "propertyNames": Draft.D6,
+    "if": Draft.D7,
+    "then": Draft.D7,
+    "else": Draft.D7,
+    "dependentRequired": Draft.D2019_09,
+    "dependentSchemas": Draft.D2019_09,
+    "minContains": Draft.D2019_09,
+    "maxContains": Draft.D2019_09,
+    "unevaluatedItems": Draft.D2019_09,
+    "unevaluatedProperties": Draft.D2019_09,
+    "prefixItems": Draft.D2020_12,
+}
+_LAST = {"dependencies": Draft.D7, "additionalItems": Draft.D2019_09}
+
+TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+_MESSAGE_CHARACTERS_MAX = 200
+
+
+def draft_of(value: Json, otherwise: Draft = DEFAULT) -> Draft:
+    """The draft that `$schema` names.
+
+    Raises:
+        InvalidSchema: it names draft 3, which is another language.
+    """
+    uri = value.get("$schema") if isinstance(value, dict) else None
+    if not isinstance(uri, str):
+        return otherwise
+    name = uri.removesuffix("#").removeprefix("https://").removeprefix("http://")
+    if name == "json-schema.org/draft-03/schema":
+        raise InvalidSchema(
+            "#/$schema: draft 3 is not supported; drafts 4, 6, 7, 2019-09 and 2020-12 are"
+        )
+    return _URIS.get(name, otherwise)
+
+
+def specification(draft: Draft) -> Specification[Json]:
+    """How references and identifiers work in a draft."""
+    return _SPECIFICATIONS[draft]
+
+
+def knows(draft: Draft, keyword: str) -> bool:
+    """Whether a keyword means something in a draft: to older and newer ones it is a comment."""
+    return _FIRST.get(keyword, Draft.D4) <= draft <= _LAST.get(keyword, Draft.D2020_12)
+
+
+def check_against_metaschema(value: Json, draft: Draft) -> None:
+    """See whether a schema is one.
+
+    Raises:
+        InvalidSchema: it is not; the message has the place as a JSON pointer.
+    """
+    if draft is Draft.D4 and isinstance(value, bool):
+        raise InvalidSchema("#: draft 4 has no boolean schemas; use {} or {\"not\": {}}")
+    validator = _VALIDATORS[draft]
+    faults = validator(validator.META_SCHEMA).iter_errors(json_text.plain(value))
+    fault = jsonschema.exceptions.best_match(faults)
+    if fault is None:
+        return
+    place = pointers.join(str(step) for step in fault.absolute_path)
+    raise InvalidSchema(f"{place}: {_explained(fault)}")
+
+
+def _explained(fault: jsonschema.exceptions.ValidationError) -> str:
+    path = list(fault.absolute_path)
+    shown = json_text.shown(fault.instance)
+    if "type" in path[-2:] and fault.validator in ("enum", "anyOf", "type"):
+        return f"{shown} is no type; the types are {', '.join(TYPES)}"
+    if fault.validator == "type":
+        wanted = fault.validator_value
+        words = wanted if isinstance(wanted, str) else " or ".join(wanted)
+        return f"{shown} is not of type {words}"
+    message = fault.message
+    if len(message) > _MESSAGE_CHARACTERS_MAX:
+        return f"{shown} breaks the rule {fault.validator} of the metaschema"
+    return message
