@@ -1,5 +1,6 @@
-"""Whether all that a schema reaches is sound: references lead somewhere and not in a circle, patterns
-are patterns. Pure."""
+"""Whether all that a schema reaches is sound: references lead somewhere and not in a circle,
+patterns are patterns. Pure.
+"""
 
 from __future__ import annotations
 

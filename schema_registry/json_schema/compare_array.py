@@ -21,30 +21,27 @@ _LEAST = bound("minContains", "MIN_CONTAINS")
 def compare_arrays(run: Run, writer: Node, reader: Node, path: Path) -> None:
     """Compare what two schemas demand of arrays."""
     for rule in _COUNTS:
-        compare_bound(
-            run, rule, counted(writer, rule.keyword), counted(reader, rule.keyword), path
-        )
+        compare_bound(run, rule, counted(writer, rule.keyword), counted(reader, rule.keyword), path)
     had, has = writer.get("uniqueItems") is True, reader.get("uniqueItems") is True
     if had != has:
         kind = Kind.UNIQUE_ITEMS_ADDED if has else Kind.UNIQUE_ITEMS_REMOVED
         run.add(kind, path.to("uniqueItems"))
     _compare_contained(run, writer, reader, path)
     ours, theirs = ArrayModel.of(writer), ArrayModel.of(reader)
-    _compare_rests(run, writer, reader, ours, theirs, path)
+    _compare_rests(run, ours, theirs, path)
     for index, item, other in ours.places(theirs):
         keyword = theirs.first_keyword if other is not None else ours.first_keyword
         at = path.to(keyword, str(index))
         if item is not None and other is not None:
             run.later(item, other, at)
         elif other is not None:
-            run.add(_added(run, _promised(writer, ours.rest), other), at)
+            run.add(_added(run, _promised(ours), other), at)
         elif item is not None:
             run.add(_removed(run, item, theirs.rest), at)
 
 
-def _compare_rests(
-    run: Run, writer: Node, reader: Node, ours: ArrayModel, theirs: ArrayModel, path: Path
-) -> None:
+def _compare_rests(run: Run, ours: ArrayModel, theirs: ArrayModel, path: Path) -> None:
+    writer, reader = ours.node, theirs.node
     plain = not (ours.rest.unevaluated or theirs.rest.unevaluated)
     if plain and not ours.first and not theirs.first:
         run.later_if_any(ours.rest.schema, theirs.rest.schema, path.to("items"))
@@ -64,11 +61,11 @@ def _judges_more(node: Node) -> bool:
     return bool(node.judges_in_place()) or node.has("contains")
 
 
-def _promised(writer: Node, rest: Rest) -> Rest:
+def _promised(writer: ArrayModel) -> Rest:
     """What the writer surely keeps to beyond its first items."""
-    if rest.unevaluated and _judges_more(writer):
-        return Rest(rest.keyword, None, True)
-    return rest
+    if writer.rest.unevaluated and _judges_more(writer.node):
+        return Rest(writer.rest.keyword, None, True)
+    return writer.rest
 
 
 def _added(run: Run, rest: Rest, added: Node) -> Kind:

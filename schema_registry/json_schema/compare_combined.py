@@ -38,7 +38,7 @@ def read_from_combination(run: Run, writer: Facet, reader: Node, path: Path) -> 
 
 
 def compare_combinations(run: Run, writer: Facet, reader: Facet, path: Path) -> None:
-    """Compare two combinations: their rule, their number, and a largest pairing of their schemas."""
+    """Compare two combinations: their rule, their number, a largest pairing."""
     had, has = _distinct(writer), _distinct(reader)
     old, new = _rule(writer), _rule(reader)
     if old is not new:
@@ -58,9 +58,7 @@ def compare_combinations(run: Run, writer: Facet, reader: Facet, path: Path) -> 
     pairing = largest_pairing(partners)
     if sum(partner is not None for partner in pairing) < min(len(had), len(has)):
         alone = pairing.index(None)
-        run.add(
-            Kind.COMBINED_TYPE_SUBSCHEMAS_CHANGED, path, writer=f"{writer.group.value}/{alone}"
-        )
+        run.add(Kind.COMBINED_TYPE_SUBSCHEMAS_CHANGED, path, writer=f"{writer.group.value}/{alone}")
 
 
 def compare_excluded(run: Run, writer: Facet, reader: Facet, path: Path) -> None:
@@ -80,9 +78,7 @@ def compare_conditions(run: Run, writer: Facet, reader: Facet, path: Path) -> No
         run.add(Kind.COMBINED_TYPE_CHANGED, path.to("if"))
         return
     for keyword in ("then", "else"):
-        run.later_if_any(
-            writer.node.schema(keyword), reader.node.schema(keyword), path.to(keyword)
-        )
+        run.later_if_any(writer.node.schema(keyword), reader.node.schema(keyword), path.to(keyword))
 
 
 def compare_values(run: Run, writer: Facet, reader: Facet, path: Path) -> None:

@@ -24,7 +24,11 @@ def compare_numbers(run: Run, writer: Facet, reader: Facet, path: Path) -> None:
     """Compare what two schemas demand of numbers."""
     for rule in _BOUNDS:
         compare_bound(
-            run, rule, _bounded(writer.node, rule.keyword), _bounded(reader.node, rule.keyword), path
+            run,
+            rule,
+            _bounded(writer.node, rule.keyword),
+            _bounded(reader.node, rule.keyword),
+            path,
         )
     _compare_multiples(run, writer.node, reader.node, path.to("multipleOf"))
     if writer.integer and not reader.integer:

@@ -8,7 +8,7 @@ The content-model rule, for a property that only one side declares:
     closed                     fine, if optional or default    breaks, unless it was `false`
     partially open             fine, if covered                fine, if covered
 
-A property that `patternProperties` describes is treated as one property with the name of the pattern.
+A pattern in `patternProperties` is treated as one property with the name of the pattern.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ def compare_objects(run: Run, writer: Node, reader: Node, path: Path) -> None:
     ours, theirs = ObjectModel(writer), ObjectModel(reader)
     _compare_required(run, ours, theirs, path)
     for rule in _COUNTS:
-        compare_bound(
-            run, rule, counted(writer, rule.keyword), counted(reader, rule.keyword), path
-        )
+        compare_bound(run, rule, counted(writer, rule.keyword), counted(reader, rule.keyword), path)
     _compare_rests(run, ours, theirs, path)
     _compare_dependencies(run, writer, reader, path)
     _compare_declared(run, ours, theirs, path)
@@ -86,9 +84,7 @@ def _compare_declared(run: Run, writer: ObjectModel, reader: ObjectModel, path: 
             run.add(_removed(run, ours, reader.demanded(name)), at)
 
 
-def _compare_added(
-    run: Run, writer: ObjectModel, reader: ObjectModel, name: str, at: Path
-) -> None:
+def _compare_added(run: Run, writer: ObjectModel, reader: ObjectModel, name: str, at: Path) -> None:
     added = reader.declared[name]
     required = name in _names(reader.node.get("required")) and name not in _names(
         writer.node.get("required")

@@ -13,9 +13,7 @@ _LENGTHS = (bound("maxLength", "MAX_LENGTH"), bound("minLength", "MIN_LENGTH"))
 def compare_strings(run: Run, writer: Node, reader: Node, path: Path) -> None:
     """Compare what two schemas demand of strings."""
     for rule in _LENGTHS:
-        compare_bound(
-            run, rule, counted(writer, rule.keyword), counted(reader, rule.keyword), path
-        )
+        compare_bound(run, rule, counted(writer, rule.keyword), counted(reader, rule.keyword), path)
     had, has = writer.get("pattern"), reader.get("pattern")
     at = path.to("pattern")
     if had == has:

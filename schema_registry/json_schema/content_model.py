@@ -67,10 +67,8 @@ def rests_differ(run: Run, writer: Rest, reader: Rest, path: Path, kinds: str) -
 
 
 def same_in_place(writer: Node, reader: Node) -> bool:
-    """Whether the schemas for the same value say the same: then they have spoken of the same names.
-
-    A reference is compared by what it says and by what it leads to, a level deep; deeper changes are
-    differences of their own."""
+    """Whether the schemas for the same value, behind references too, say the same: then they speak
+    of the same names."""
     ours, theirs = writer.judges_in_place(), reader.judges_in_place()
     if json_text.identity(dict(ours)) != json_text.identity(dict(theirs)):
         return False
@@ -140,13 +138,15 @@ def _speaks_of(node: Node, name: str) -> bool:
     if any(node.has(keyword) for keyword in ("additionalProperties", "unevaluatedProperties")):
         return True
     return name in node.schemas("properties") or any(
-        patterns.matches(pattern, name) is not False for pattern in node.schemas("patternProperties")
+        patterns.matches(pattern, name) is not False
+        for pattern in node.schemas("patternProperties")
     )
 
 
 class ArrayModel(NamedTuple):
     """The items of an array: the first ones one by one, and the rest."""
 
+    node: Node
     first: tuple[Node, ...]
     rest: Rest
     first_keyword: str
@@ -156,17 +156,19 @@ class ArrayModel(NamedTuple):
         """Up to draft 2019-09 a list in `items` holds the first ones, since then `prefixItems`."""
         if node.has("prefixItems"):
             return ArrayModel(
+                node,
                 node.listed("prefixItems"),
                 rest_of(node, "items", "unevaluatedItems"),
                 "prefixItems",
             )
         if isinstance(node.get("items"), list):
             return ArrayModel(
+                node,
                 node.listed("items"),
                 rest_of(node, "additionalItems", "unevaluatedItems"),
                 "items",
             )
-        return ArrayModel((), rest_of(node, "items", "unevaluatedItems"), "items")
+        return ArrayModel(node, (), rest_of(node, "items", "unevaluatedItems"), "items")
 
     def places(self, other: ArrayModel) -> Iterator[tuple[int, Node | None, Node | None]]:
         """Every place that one of two models describes."""

@@ -12,7 +12,7 @@ import enum
 import jsonschema.exceptions
 import jsonschema.validators
 import referencing.jsonschema
-from referencing import Specification
+from referencing import Resource, Specification
 
 from sprawl.schema_registry.json_schema import json_text, pointers
 from sprawl.schema_registry.json_schema.json_text import Json
@@ -30,8 +30,8 @@ class Draft(enum.IntEnum):
 
 
 DEFAULT = Draft.D7
-"""Without `$schema`, and with one that names no draft: what the anchor registry and the clients take
-a schema for."""
+"""Without `$schema`, and with one that names no draft: what the anchor registry and the clients
+take a schema for."""
 
 _URIS = {
     "json-schema.org/draft-04/schema": Draft.D4,
@@ -93,9 +93,17 @@ def draft_of(value: Json, otherwise: Draft = DEFAULT) -> Draft:
     return _URIS.get(name, otherwise)
 
 
-def specification(draft: Draft) -> Specification[Json]:
-    """How references and identifiers work in a draft."""
-    return _SPECIFICATIONS[draft]
+def resource(value: Json, draft: Draft) -> Resource[Json]:
+    """A schema as the reference library takes it."""
+    return _SPECIFICATIONS[draft].create_resource(value)
+
+
+def identifier(value: Json, draft: Draft) -> str | None:
+    """The URI that a schema gives itself; None: it has none, or only an anchor."""
+    keyword = "id" if draft is Draft.D4 else "$id"
+    if not isinstance(value, dict) or not isinstance(value.get(keyword), str):
+        return None
+    return _SPECIFICATIONS[draft].id_of(value)
 
 
 def knows(draft: Draft, keyword: str) -> bool:
@@ -110,7 +118,7 @@ def check_against_metaschema(value: Json, draft: Draft) -> None:
         InvalidSchema: it is not; the message has the place as a JSON pointer.
     """
     if draft is Draft.D4 and isinstance(value, bool):
-        raise InvalidSchema("#: draft 4 has no boolean schemas; use {} or {\"not\": {}}")
+        raise InvalidSchema('#: draft 4 has no boolean schemas; use {} or {"not": {}}')
     validator = _VALIDATORS[draft]
     faults = validator(validator.META_SCHEMA).iter_errors(json_text.plain(value))
     fault = jsonschema.exceptions.best_match(faults)
@@ -127,7 +135,7 @@ def _explained(fault: jsonschema.exceptions.ValidationError) -> str:
         return f"{shown} is no type; the types are {', '.join(TYPES)}"
     if fault.validator == "type":
         wanted = fault.validator_value
-        words = wanted if isinstance(wanted, str) else " or ".join(wanted)
+        words = " or ".join(wanted) if isinstance(wanted, list) else str(wanted)
         return f"{shown} is not of type {words}"
     message = fault.message
     if len(message) > _MESSAGE_CHARACTERS_MAX:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
 import jsonschema_specifications
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from sprawl.schema_registry.json_schema import dialects, json_text, limits
@@ -65,12 +65,10 @@ class Place(NamedTuple):
 
     def child(self, value: Json) -> Place:
         """A schema inside this one."""
-        if not isinstance(value, dict) or ("$id" not in value and "id" not in value):
-            return self._replace(value=value)
         draft = dialects.draft_of(value, self.draft)
-        resource = Resource(value, dialects.specification(draft))
-        if resource.id() is None:
+        if dialects.identifier(value, draft) is None:
             return self._replace(value=value)
+        resource = dialects.resource(value, draft)
         return Place(value, self.resolver.in_subresource(resource), draft)
 
     def references(self) -> Iterator[tuple[str, str]]:
@@ -124,16 +122,17 @@ class Documents:
         _check_sizes(texts)
         self._texts = texts
         draft = dialects.draft_of(root)
-        resource = Resource(root, dialects.specification(draft))
-        base = resource.id() or ""
+        resource = dialects.resource(root, draft)
+        base = self.base = dialects.identifier(root, draft) or ""
         registry: Registry[Json] = jsonschema_specifications.REGISTRY
         self.named: dict[str, tuple[str, Json]] = {}
         for name, text in texts.items():
             value = _referenced(name, text)
-            named = Resource(value, dialects.specification(dialects.draft_of(value, draft)))
+            named = dialects.resource(value, dialects.draft_of(value, draft))
             uri = urljoin(base, name)
             registry = registry.with_resource(uri, named)
             self.named[name] = (urljoin(uri, named.id() or ""), value)
+        self._names = {uri: name for name, (uri, _) in self.named.items()}
         self._registry = registry.with_resource(base, resource).crawl()
         self.root = Place(root, self._registry.resolver(base), draft)
 
@@ -146,6 +145,10 @@ class Documents:
         uri, value = self.named[name]
         draft = dialects.draft_of(value, self.root.draft)
         return Place(value, self._registry.resolver(uri), draft)
+
+    def name_of(self, uri: str) -> str | None:
+        """The name of the registered schema that has a URI."""
+        return self._names.get(uri)
 
     def target(self, place: Place, says: str) -> Place | None:
         """Where a reference leads; None: nowhere."""

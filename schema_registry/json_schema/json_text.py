@@ -16,8 +16,8 @@ from typing import NoReturn, TypeAlias
 from sprawl.schema_registry.json_schema import limits
 from sprawl.schema_registry.schemas import InvalidSchema
 
-Json: TypeAlias = "None | bool | int | Decimal | str | list[Json] | dict[str, Json]"
-Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
+Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
 SHOWN_CHARACTERS_MAX = 80
 """Of a value in a message: enough to find it."""

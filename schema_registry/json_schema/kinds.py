@@ -1,11 +1,12 @@
 """The kinds of difference between two JSON schemas, and which of them a reader can live with. Pure.
 
 The names are those of the anchor registry, release line 8 (`errorType` in its answers); only
-`COMPARISON_TOO_LARGE` is ours. Of what it calls `PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL` up to line 7,
+`COMPARISON_TOO_LARGE` is ours. Of `PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL`, its name up to line 7,
 three kinds stand here: required, required with a default, optional.
 
-A difference with a sentence is an incompatibility; one without is none. LENIENT forgives those about
-the content model of objects: clients that ignore properties they do not know can live with them.
+A difference with a sentence is an incompatibility; one without is none. LENIENT forgives those
+about the content model of objects: clients that ignore properties they do not know can live with
+them.
 """
 
 from __future__ import annotations
@@ -181,40 +182,50 @@ SENTENCES = {
     Kind.SCHEMA_ADDED: "the reader demands something here and the writer nothing; leave it out",
     Kind.TYPE_NARROWED: "the reader takes fewer types than the writer; keep the wider type",
     Kind.TYPE_CHANGED: "the reader takes another type than the writer; add the writer's type to it",
-    Kind.MAX_LENGTH_ADDED: "the reader limits with maxLength what the writer leaves free; leave it out",
-    Kind.MAX_LENGTH_DECREASED: "the reader's maxLength is smaller than the writer's; keep the larger one",
-    Kind.MIN_LENGTH_ADDED: "the reader limits with minLength what the writer leaves free; leave it out",
-    Kind.MIN_LENGTH_INCREASED: "the reader's minLength is larger than the writer's; keep the smaller one",
+    Kind.MAX_LENGTH_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.MAX_LENGTH_DECREASED: "the reader's limit is lower; keep the writer's",
+    Kind.MIN_LENGTH_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.MIN_LENGTH_INCREASED: "the reader's limit is higher; keep the writer's",
     Kind.PATTERN_ADDED: "the reader demands a pattern and the writer none; leave it out",
     Kind.PATTERN_CHANGED: "the reader demands another pattern than the writer; keep the pattern",
-    Kind.MAXIMUM_ADDED: "the reader limits with maximum what the writer leaves free; leave it out",
-    Kind.MAXIMUM_DECREASED: "the reader's maximum is smaller than the writer's; keep the larger one",
-    Kind.MINIMUM_ADDED: "the reader limits with minimum what the writer leaves free; leave it out",
-    Kind.MINIMUM_INCREASED: "the reader's minimum is larger than the writer's; keep the smaller one",
-    Kind.EXCLUSIVE_MAXIMUM_ADDED: "the reader limits with exclusiveMaximum what the writer leaves free; leave it out",
-    Kind.EXCLUSIVE_MAXIMUM_DECREASED: "the reader's exclusiveMaximum is smaller than the writer's; keep the larger one",
-    Kind.EXCLUSIVE_MINIMUM_ADDED: "the reader limits with exclusiveMinimum what the writer leaves free; leave it out",
-    Kind.EXCLUSIVE_MINIMUM_INCREASED: "the reader's exclusiveMinimum is larger than the writer's; keep the smaller one",
-    Kind.MULTIPLE_OF_ADDED: "the reader demands multiples and the writer any number; leave multipleOf out",
-    Kind.MULTIPLE_OF_EXPANDED: "the reader's multipleOf is a multiple of the writer's; keep the smaller one",
-    Kind.MULTIPLE_OF_CHANGED: "the reader's multipleOf does not divide the writer's; keep the writer's",
+    Kind.MAXIMUM_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.MAXIMUM_DECREASED: "the reader's limit is lower; keep the writer's",
+    Kind.MINIMUM_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.MINIMUM_INCREASED: "the reader's limit is higher; keep the writer's",
+    Kind.EXCLUSIVE_MAXIMUM_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.EXCLUSIVE_MAXIMUM_DECREASED: "the reader's limit is lower; keep the writer's",
+    Kind.EXCLUSIVE_MINIMUM_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.EXCLUSIVE_MINIMUM_INCREASED: "the reader's limit is higher; keep the writer's",
+    Kind.MULTIPLE_OF_ADDED: (
+        "the reader demands multiples and the writer any number; leave multipleOf out"
+    ),
+    Kind.MULTIPLE_OF_EXPANDED: (
+        "the reader's multipleOf is a multiple of the writer's; keep the smaller one"
+    ),
+    Kind.MULTIPLE_OF_CHANGED: (
+        "the reader's multipleOf does not divide the writer's; keep the writer's"
+    ),
     Kind.REQUIRED_ATTRIBUTE_ADDED: (
         "the reader requires this property and the writer may leave it out; give it a default "
         "or make it optional"
     ),
-    Kind.MAX_PROPERTIES_ADDED: "the reader limits with maxProperties what the writer leaves free; leave it out",
-    Kind.MAX_PROPERTIES_DECREASED: "the reader's maxProperties is smaller than the writer's; keep the larger one",
-    Kind.MIN_PROPERTIES_ADDED: "the reader limits with minProperties what the writer leaves free; leave it out",
-    Kind.MIN_PROPERTIES_INCREASED: "the reader's minProperties is larger than the writer's; keep the smaller one",
-    Kind.ADDITIONAL_PROPERTIES_REMOVED: "the reader refuses with additionalProperties what the writer lets through; allow it",
-    Kind.ADDITIONAL_PROPERTIES_NARROWED: "the reader demands more with additionalProperties than the writer; demand less",
-    Kind.UNEVALUATED_PROPERTIES_REMOVED: "the reader refuses with unevaluatedProperties what the writer lets through; allow it",
-    Kind.UNEVALUATED_PROPERTIES_NARROWED: "the reader demands more with unevaluatedProperties than the writer; demand less",
+    Kind.MAX_PROPERTIES_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.MAX_PROPERTIES_DECREASED: "the reader's limit is lower; keep the writer's",
+    Kind.MIN_PROPERTIES_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.MIN_PROPERTIES_INCREASED: "the reader's limit is higher; keep the writer's",
+    Kind.ADDITIONAL_PROPERTIES_REMOVED: "the reader refuses what the writer lets through; allow it",
+    Kind.ADDITIONAL_PROPERTIES_NARROWED: "the reader demands more than the writer; demand less",
+    Kind.UNEVALUATED_PROPERTIES_REMOVED: (
+        "the reader refuses what the writer lets through; allow it"
+    ),
+    Kind.UNEVALUATED_PROPERTIES_NARROWED: "the reader demands more than the writer; demand less",
     Kind.DEPENDENCY_ARRAY_ADDED: (
         "with this property the reader requires others and the writer none; leave the "
         "dependency out"
     ),
-    Kind.DEPENDENCY_ARRAY_EXTENDED: "with this property the reader requires more others than the writer; require no more",
+    Kind.DEPENDENCY_ARRAY_EXTENDED: (
+        "with this property the reader requires more others than the writer; require no more"
+    ),
     Kind.DEPENDENCY_ARRAY_CHANGED: (
         "with this property the reader requires other properties than the writer; require no "
         "new ones"
@@ -252,25 +263,21 @@ SENTENCES = {
         "the reader no longer describes a property of the writer, and its patternProperties "
         "or additionalProperties refuse what the writer puts there; keep the property"
     ),
-    Kind.MAX_ITEMS_ADDED: "the reader limits with maxItems what the writer leaves free; leave it out",
-    Kind.MAX_ITEMS_DECREASED: "the reader's maxItems is smaller than the writer's; keep the larger one",
-    Kind.MIN_ITEMS_ADDED: "the reader limits with minItems what the writer leaves free; leave it out",
-    Kind.MIN_ITEMS_INCREASED: "the reader's minItems is larger than the writer's; keep the smaller one",
-    Kind.MAX_CONTAINS_ADDED: "the reader limits with maxContains what the writer leaves free; leave it out",
-    Kind.MAX_CONTAINS_DECREASED: "the reader's maxContains is smaller than the writer's; keep the larger one",
-    Kind.MIN_CONTAINS_ADDED: "the reader limits with minContains what the writer leaves free; leave it out",
-    Kind.MIN_CONTAINS_INCREASED: "the reader's minContains is larger than the writer's; keep the smaller one",
+    Kind.MAX_ITEMS_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.MAX_ITEMS_DECREASED: "the reader's limit is lower; keep the writer's",
+    Kind.MIN_ITEMS_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.MIN_ITEMS_INCREASED: "the reader's limit is higher; keep the writer's",
+    Kind.MAX_CONTAINS_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.MAX_CONTAINS_DECREASED: "the reader's limit is lower; keep the writer's",
+    Kind.MIN_CONTAINS_ADDED: "the reader sets a limit and the writer none; leave it out",
+    Kind.MIN_CONTAINS_INCREASED: "the reader's limit is higher; keep the writer's",
     Kind.UNIQUE_ITEMS_ADDED: (
         "the reader demands items without repetition and the writer does not; leave uniqueItems out"
     ),
-    Kind.ADDITIONAL_ITEMS_REMOVED: (
-        "the reader refuses with the schema of further items what the writer lets through; allow it"
-    ),
-    Kind.ADDITIONAL_ITEMS_NARROWED: (
-        "the reader demands more with the schema of further items than the writer; demand less"
-    ),
-    Kind.UNEVALUATED_ITEMS_REMOVED: "the reader refuses with unevaluatedItems what the writer lets through; allow it",
-    Kind.UNEVALUATED_ITEMS_NARROWED: "the reader demands more with unevaluatedItems than the writer; demand less",
+    Kind.ADDITIONAL_ITEMS_REMOVED: "the reader refuses what the writer lets through; allow it",
+    Kind.ADDITIONAL_ITEMS_NARROWED: "the reader demands more than the writer; demand less",
+    Kind.UNEVALUATED_ITEMS_REMOVED: "the reader refuses what the writer lets through; allow it",
+    Kind.UNEVALUATED_ITEMS_NARROWED: "the reader demands more than the writer; demand less",
     Kind.ITEM_ADDED_TO_OPEN_CONTENT_MODEL: (
         "the reader describes an item that the writer lets through with any value; forbid "
         "further items in the writer first"
@@ -279,18 +286,24 @@ SENTENCES = {
         "the reader describes an item differently from the writer's schema of further items; "
         "take everything that allows"
     ),
-    Kind.ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL: "the reader refuses an item that the writer has; keep it, or allow further items",
+    Kind.ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL: (
+        "the reader refuses an item that the writer has; keep it, or allow further items"
+    ),
     Kind.ITEM_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL: (
         "the reader no longer describes an item of the writer, and its schema of further "
         "items refuses what the writer puts there; keep the item"
     ),
     Kind.ENUM_ARRAY_NARROWED: "the reader lacks values that the writer may write; keep them",
-    Kind.ENUM_ARRAY_CHANGED: "the reader has other values than the writer; keep the writer's and add to them",
+    Kind.ENUM_ARRAY_CHANGED: (
+        "the reader has other values than the writer; keep the writer's and add to them"
+    ),
     Kind.COMBINED_TYPE_CHANGED: (
         "the reader combines its schemas in a stricter way than the writer; keep the keyword, "
         "or use anyOf"
     ),
-    Kind.PRODUCT_TYPE_EXTENDED: "the reader demands more schemas together than the writer; leave the new ones out",
+    Kind.PRODUCT_TYPE_EXTENDED: (
+        "the reader demands more schemas together than the writer; leave the new ones out"
+    ),
     Kind.SUM_TYPE_NARROWED: "the reader has fewer alternatives than the writer; keep them",
     Kind.COMBINED_TYPE_SUBSCHEMAS_CHANGED: (
         "not every alternative or part can be paired with one of the writer that it can read; "

@@ -16,15 +16,15 @@ types has about 20,000."""
 NUMBER_DIGITS_MAX = 1_000
 """Digits of one number: what Jackson reads at most (its maxNumberLength)."""
 NUMBER_EXPONENT_MAX = 10_000
-"""Magnitude of a decimal exponent: above all of IEEE 754 quad precision, and still exact to divide."""
+"""Magnitude of a decimal exponent: above IEEE 754 quad precision, and still exact to divide."""
 REFERENCES_MAX = 1_000
 """Schemas that one refers to, all levels together."""
 REFERENCED_BYTES_MAX = 16_777_216
 """UTF-8 bytes of all those: sixteen schemas of the largest size, or a thousand of 16 KiB."""
 
 COMPARED_PAIRS_MAX = 50_000
-"""Pairs of subschemas that one comparison looks at: alternatives in alternatives multiply. About two
-seconds; twice what two versions of the largest honest schema need."""
+"""Pairs of subschemas that one comparison looks at: alternatives in alternatives multiply. About
+two seconds; twice what two versions of the largest honest schema need."""
 TRIALS_NESTED_MAX = 30
 """Alternatives tried inside alternatives that are being tried, through references too: each is a
 handful of Python's calls."""

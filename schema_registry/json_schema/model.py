@@ -67,7 +67,7 @@ KEYWORDS = {
         "dependentSchemas",
     ),
 }
-"""The keywords that judge values of one type only. `format` and `content*` describe and do not judge."""
+"""The keywords that judge values of one type only. `format` and `content*` describe, not judge."""
 
 _DEMANDS_NOTHING: dict[str, Json] = {
     "minLength": 0,
@@ -146,9 +146,7 @@ class Node:
 
     def has(self, keyword: str) -> bool:
         value = self._place.value
-        return (
-            isinstance(value, dict) and keyword in value and dialects.knows(self.draft, keyword)
-        )
+        return isinstance(value, dict) and keyword in value and dialects.knows(self.draft, keyword)
 
     def child(self, value: Json) -> Node:
         """A schema inside this one."""
@@ -211,7 +209,8 @@ class Node:
     @property
     def has_default(self) -> bool:
         return any(
-            isinstance(node.value, dict) and "default" in node.value for node in (self, self.settled)
+            isinstance(node.value, dict) and "default" in node.value
+            for node in (self, self.settled)
         )
 
     def judges_in_place(self) -> dict[str, Json]:

@@ -46,7 +46,11 @@ class ParsedJsonSchema:
 
     def formatted(self, name: str) -> str:
         """`resolved` gives one schema that needs no other; all else is `canonical`."""
-        return json_text.write(resolved.bundle(self.documents)) if name == "resolved" else self.canonical
+        return (
+            json_text.write(resolved.bundle(self.documents))
+            if name == "resolved"
+            else self.canonical
+        )
 
 
 class JsonSchemaFormat:

@@ -1,7 +1,8 @@
 """Regular expressions of schemas: which are none, and which names they match. Pure.
 
-JSON Schema means ECMA-262. They come from strangers, so RE2 runs them, in linear time; what RE2 does
-not know (look-around, backreferences) is accepted, and nothing is claimed about what it matches.
+JSON Schema means ECMA-262. They come from strangers, so RE2 runs them, in linear time; what RE2
+does not know (look-around, backreferences) is accepted, and nothing is claimed about what it
+matches.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""How two schemas are gone through: what is left to compare, what is found, what was settled. Pure.
+"""How two schemas are gone through: what is left to compare, what is found and settled. Pure.
 
-1. A run has pairs (writer's schema, reader's schema) to compare. All of them must be compatible for the
-   run to be, so they wait in a queue: a schema of any depth needs no deeper calls.
+1. A run has pairs (writer's schema, reader's schema) to compare. All of them must be compatible for
+   the run to be, so they wait in a queue: a schema of any depth needs no deeper calls.
 2. Alternatives need an answer at once: a *trial* is a run inside a run, with only yes or no for its
    result. It ends at the first incompatibility.
-3. A pair that was met before in the run, or in the runs around it, is taken for compatible: if it is
-   not, the run that met it fails anyway. This is what ends recursive schemas (the greatest fixed point).
+3. A pair that was met before in the run, or in the runs around it, is taken for compatible: if it
+   is not, the run that met it fails anyway. This is what ends recursive schemas: the rules ask for
+   the greatest fixed point.
 4. What a trial that succeeded took for compatible, the run around it takes too. A trial that failed
-   leaves one thing behind: its pair is incompatible. That holds everywhere, since it was found under
-   the friendliest assumptions.
+   leaves one thing behind: its pair is incompatible. That holds everywhere, since it was found
+   under the friendliest assumptions.
 5. Past `limits.COMPARED_PAIRS_MAX` or `TRIALS_NESTED_MAX` the answer is no: incompatible.
 """
 
