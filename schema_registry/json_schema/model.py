@@ -171,7 +171,7 @@ class Node:
 
     def only(self, group: Group) -> Node:
         """The facet of one group, as a schema of its own."""
-        return self._at(self._place, f"only {group.value}")
+        return self if self._view else self._at(self._place, f"only {group.value}")
 
     @property
     def settled(self) -> Node:

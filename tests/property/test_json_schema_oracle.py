@@ -1,0 +1,55 @@
+"""What the registry calls compatible is: every document of the writer is one for the reader.
+
+The judge is jsonschema, another implementation of the rules of validation.
+"""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema.validators
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from referencing import Registry
+
+from sprawl.schema_registry.json_schema import JsonSchemaFormat
+from sprawl.schema_registry.schemas import Incompatibility, InvalidSchema
+from tests.json_schema_world import DRAFTS, Schema, SchemaMaker, documents
+
+FORMAT = JsonSchemaFormat()
+CORPUS = list(documents())
+
+
+def lost(writer: Schema, reader: Schema, draft: str) -> list[object]:
+    """Documents that are valid for the writer and not for the reader."""
+    judge = jsonschema.validators.validator_for({"$schema": draft})
+    write, read = judge(writer, registry=Registry()), judge(reader, registry=Registry())
+    return [found for found in CORPUS if write.is_valid(found) and not read.is_valid(found)]
+
+
+def incompatibilities(writer: Schema, reader: Schema, draft: str) -> list[Incompatibility] | None:
+    """What the registry finds; None: one of the two is no schema."""
+    try:
+        old, new = (
+            FORMAT.parse(
+                json.dumps({"$schema": draft, **schema} if isinstance(schema, dict) else schema),
+                [],
+                {},
+            )
+            for schema in (writer, reader)
+        )
+    except InvalidSchema:
+        return None
+    return FORMAT.incompatibilities(new, old)
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.sampled_from(DRAFTS), st.integers(0, 3), st.data())
+def test_compatible_means_that_no_document_is_lost(
+    draft: str, how: int, data: st.DataObject
+) -> None:
+    maker = SchemaMaker(draft, lambda n: data.draw(st.integers(0, n - 1)))
+    writer = maker.schema()
+    reader = maker.schema() if how == 3 else maker.edited(writer)
+    if incompatibilities(writer, reader, draft) == []:
+        assert lost(writer, reader, draft) == []
