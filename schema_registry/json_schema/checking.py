@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sprawl.schema_registry.json_schema import json_text, patterns, pointers
+from sprawl.schema_registry.json_schema import json_text, patterns
 from sprawl.schema_registry.json_schema.documents import IN_PLACE, Documents, Place
 from sprawl.schema_registry.json_schema.json_text import Json
 from sprawl.schema_registry.schemas import InvalidSchema
@@ -29,10 +29,10 @@ def check(documents: Documents) -> None:
         for keyword, says in place.references():
             target = documents.target(place, says)
             if target is None:
-                raise InvalidSchema(_leads_nowhere(pointers.below(pointer, keyword), says))
+                raise InvalidSchema(_leads_nowhere(json_text.pointer([keyword], pointer), says))
             waiting.append((f"{pointer} ({keyword} {says})", target))
         inside = [
-            (pointers.below(pointer, *steps), place.child(value))
+            (json_text.pointer(steps, pointer), place.child(value))
             for steps, value in place.subschemas()
         ]
         waiting.extend(reversed(inside))
@@ -42,11 +42,11 @@ def check(documents: Documents) -> None:
 def _check_patterns(pointer: str, schema: dict[str, Json]) -> None:
     pattern = schema.get("pattern")
     if isinstance(pattern, str) and (fault := patterns.fault_in(pattern)):
-        raise InvalidSchema(f"{pointers.below(pointer, 'pattern')}: no pattern: {fault}")
+        raise InvalidSchema(f"{json_text.pointer(['pattern'], pointer)}: no pattern: {fault}")
     by_name = schema.get("patternProperties")
     for pattern in by_name if isinstance(by_name, dict) else ():
         if fault := patterns.fault_in(pattern):
-            place = pointers.below(pointer, "patternProperties", pattern)
+            place = json_text.pointer(["patternProperties", pattern], pointer)
             raise InvalidSchema(f"{place}: no pattern: {fault}")
 
 

@@ -15,9 +15,8 @@ from sprawl.schema_registry.json_schema.compare_combined import (
     read_by_combination,
     read_from_combination,
 )
-from sprawl.schema_registry.json_schema.compare_number import compare_numbers
 from sprawl.schema_registry.json_schema.compare_object import compare_objects
-from sprawl.schema_registry.json_schema.compare_string import compare_strings
+from sprawl.schema_registry.json_schema.compare_scalar import compare_numbers, compare_strings
 from sprawl.schema_registry.json_schema.kinds import Kind
 from sprawl.schema_registry.json_schema.model import Facet, Group, Node
 from sprawl.schema_registry.json_schema.runs import Comparison, Difference, Path, Run

@@ -14,7 +14,7 @@ import jsonschema.validators
 import referencing.jsonschema
 from referencing import Resource, Specification
 
-from sprawl.schema_registry.json_schema import json_text, pointers
+from sprawl.schema_registry.json_schema import json_text
 from sprawl.schema_registry.json_schema.json_text import Json
 from sprawl.schema_registry.schemas import InvalidSchema
 
@@ -124,7 +124,7 @@ def check_against_metaschema(value: Json, draft: Draft) -> None:
     fault = jsonschema.exceptions.best_match(faults)
     if fault is None:
         return
-    place = pointers.join(str(step) for step in fault.absolute_path)
+    place = json_text.pointer(str(step) for step in fault.absolute_path)
     raise InvalidSchema(f"{place}: {_explained(fault)}")
 
 

@@ -9,7 +9,7 @@ Source: RFC 8259; Jackson's `JsonWriteFeature` defaults and `java.math.BigDecima
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Context, Decimal, InvalidOperation
 from typing import NoReturn, TypeAlias
 
@@ -82,6 +82,18 @@ def plain(value: Json) -> Plain:
     if isinstance(value, list):
         return [plain(item) for item in value]
     return float(value) if isinstance(value, Decimal) else value
+
+
+def pointer(steps: Iterable[str], base: str = "#") -> str:
+    """A JSON pointer as a URI fragment, without percent escapes: `#/properties/a~1b`.
+
+    Args:
+        base: the pointer that the steps go on from.
+
+    Source: RFC 6901, sections 3 and 6.
+    """
+    escaped = (step.replace("~", "~0").replace("/", "~1") for step in steps)
+    return "".join((base, *("/" + step for step in escaped)))
 
 
 def shown(value: object) -> str:

@@ -1,15 +1,19 @@
-"""Numbers: bounds, multiples, whole or not. All exact. Pure."""
+"""Strings and numbers: lengths, patterns, bounds, multiples; all exact. Pure.
+
+`format` is a description and is not compared, as in the anchor registry.
+"""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-from sprawl.schema_registry.json_schema.bounds import Number, bound, compare_bound, number
+from sprawl.schema_registry.json_schema.bounds import Number, bound, compare_bound, counted, number
 from sprawl.schema_registry.json_schema.dialects import Draft
 from sprawl.schema_registry.json_schema.kinds import Kind
 from sprawl.schema_registry.json_schema.model import Facet, Node
 from sprawl.schema_registry.json_schema.runs import Path, Run
 
+_LENGTHS = (bound("maxLength", "MAX_LENGTH"), bound("minLength", "MIN_LENGTH"))
 _BOUNDS = (
     bound("maximum", "MAXIMUM"),
     bound("minimum", "MINIMUM"),
@@ -18,6 +22,22 @@ _BOUNDS = (
 )
 _EXCLUSIVE = {"maximum": "exclusiveMaximum", "minimum": "exclusiveMinimum"}
 _INCLUSIVE = {exclusive: inclusive for inclusive, exclusive in _EXCLUSIVE.items()}
+
+
+def compare_strings(run: Run, writer: Node, reader: Node, path: Path) -> None:
+    """Compare what two schemas demand of strings."""
+    for rule in _LENGTHS:
+        compare_bound(run, rule, counted(writer, rule.keyword), counted(reader, rule.keyword), path)
+    had, has = writer.get("pattern"), reader.get("pattern")
+    at = path.to("pattern")
+    if had == has:
+        return
+    if had is None:
+        run.add(Kind.PATTERN_ADDED, at, reader=has)
+    elif has is None:
+        run.add(Kind.PATTERN_REMOVED, at)
+    else:
+        run.add(Kind.PATTERN_CHANGED, at, writer=had, reader=has)
 
 
 def compare_numbers(run: Run, writer: Facet, reader: Facet, path: Path) -> None:
