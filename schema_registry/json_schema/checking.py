@@ -18,13 +18,13 @@ def check(documents: Documents) -> None:
     Raises:
         InvalidSchema: the first thing that is wrong, with the place as a JSON pointer.
     """
-    seen: set[int] = set()
+    reached: dict[int, tuple[str, Place]] = {}
     waiting: list[tuple[str, Place]] = [("#", documents.root)]
     while waiting:
         pointer, place = waiting.pop()
-        if not isinstance(place.value, dict) or id(place.value) in seen:
+        if not isinstance(place.value, dict) or id(place.value) in reached:
             continue
-        seen.add(id(place.value))
+        reached[id(place.value)] = (pointer, place)
         _check_patterns(pointer, place.value)
         for keyword, says in place.references():
             target = documents.target(place, says)
@@ -36,7 +36,7 @@ def check(documents: Documents) -> None:
             for steps, value in place.subschemas()
         ]
         waiting.extend(reversed(inside))
-    _check_circles(documents)
+    _check_circles(documents, reached)
 
 
 def _check_patterns(pointer: str, schema: dict[str, Json]) -> None:
@@ -60,10 +60,10 @@ def _leads_nowhere(pointer: str, says: str) -> str:
     )
 
 
-def _check_circles(documents: Documents) -> None:
+def _check_circles(documents: Documents, reached: dict[int, tuple[str, Place]]) -> None:
     """Refuse schemas that a value must meet before it can be seen whether it meets them."""
     done: set[int] = set()
-    for start in _everything(documents):
+    for _, start in reached.values():
         if id(start.value) in done:
             continue
         on_path: set[int] = {id(start.value)}
@@ -76,27 +76,11 @@ def _check_circles(documents: Documents) -> None:
                 on_path.discard(id(place.value))
                 done.add(id(place.value))
             elif id(following.value) in on_path:
-                raise InvalidSchema(
-                    f"{json_text.shown(following.value)}: refers to itself without end"
-                )
+                pointer, _ = reached[id(following.value)]
+                raise InvalidSchema(f"{pointer}: refers to itself without end")
             elif id(following.value) not in done:
                 on_path.add(id(following.value))
                 path.append((following, _in_place(documents, following)))
-
-
-def _everything(documents: Documents) -> Iterator[Place]:
-    seen: set[int] = set()
-    waiting = [documents.root]
-    while waiting:
-        place = waiting.pop()
-        if not isinstance(place.value, dict) or id(place.value) in seen:
-            continue
-        seen.add(id(place.value))
-        yield place
-        waiting.extend(place.child(value) for _, value in place.subschemas())
-        for _, says in place.references():
-            if (target := documents.target(place, says)) is not None:
-                waiting.append(target)
 
 
 def _in_place(documents: Documents, place: Place) -> Iterator[Place]:
