@@ -7,9 +7,9 @@ from __future__ import annotations
 
 SCHEMA_BYTES_MAX = 1_048_576
 """UTF-8 bytes of one text: a schema is one record, and a record of Kafka's default is 1 MiB."""
-SCHEMA_DEPTH_MAX = 150
-"""Objects and arrays inside each other. Two levels make one level of a document; readers, checkers
-and printers go down by calls, and Python allows about a thousand of those."""
+SCHEMA_DEPTH_MAX = 100
+"""Objects and arrays inside each other: two make one level of a document. The check against the
+metaschema makes eight calls a level, and Python allows a thousand inside each other."""
 SCHEMA_VALUES_MAX = 50_000
 """Objects, arrays and scalars of one text: about a second of checking. A generated schema of 500
 types has about 20,000."""
@@ -25,8 +25,8 @@ REFERENCED_BYTES_MAX = 16_777_216
 COMPARED_PAIRS_MAX = 50_000
 """Pairs of subschemas that one comparison looks at: alternatives in alternatives multiply. About
 two seconds; twice what two versions of the largest honest schema need."""
-TRIALS_NESTED_MAX = 30
-"""Alternatives tried inside alternatives that are being tried, through references too: each is a
-handful of Python's calls."""
+TRIALS_NESTED_MAX = 60
+"""Alternatives tried inside alternatives that are being tried, through references too: as many as a
+text of allowed depth has in itself, and each is up to eight of Python's thousand calls."""
 DIFFERENCES_MAX = 1_000
 """Incompatibilities that one comparison lists: nobody reads more, and each is text in an answer."""

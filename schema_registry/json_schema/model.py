@@ -176,10 +176,10 @@ class Node:
     @property
     def settled(self) -> Node:
         """The schema that counts: of one that only refers, what it refers to."""
-        if self._settled is None:
-            targets = () if self._view else self._targets()
-            alone = len(targets) == 1 and (self._place.hides_siblings() or not self._own_facets())
-            self._settled = targets[0].settled if alone else self
+        node = self
+        while node._settled is None and (target := node._only_target()) is not None:
+            node = target
+        self._settled = node._settled or node
         return self._settled
 
     @property
@@ -241,6 +241,12 @@ class Node:
     def _targets(self) -> tuple[Node, ...]:
         found = (self._documents.target(self._place, says) for _, says in self._place.references())
         return tuple(self._at(place) for place in found if place is not None)
+
+    def _only_target(self) -> Node | None:
+        """What it refers to, if that is all it says."""
+        targets = () if self._view else self._targets()
+        alone = len(targets) == 1 and (self._place.hides_siblings() or not self._own_facets())
+        return targets[0] if alone else None
 
     def _viewed(self) -> tuple[Facet, ...]:
         if self._view.startswith("only "):

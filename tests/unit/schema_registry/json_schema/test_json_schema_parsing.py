@@ -211,6 +211,22 @@ def test_hostile_texts_meet_a_limit(text: str, said: str) -> None:
     assert said in fault(text)
 
 
+@pytest.mark.parametrize("draft", DRAFTS)
+@pytest.mark.parametrize("shape", ['{"not":%s}', '{"properties":{"a":%s}}', '{"allOf":[%s]}'])
+def test_a_schema_as_deep_as_allowed_is_read_and_compared(draft: str, shape: str) -> None:
+    text = "{}"
+    while shape.count("{") + shape.count("[") + _depth(text) <= limits.SCHEMA_DEPTH_MAX:
+        text = shape % text
+    parsed = FORMAT.parse(f'{{"$schema":"{draft}",{text[1:]}', [], {})
+    kinds = {one.kind for one in FORMAT.incompatibilities(parsed, parsed)}
+    assert kinds == ({"COMPARISON_TOO_LARGE"} if "not" in shape else set())
+    parsed.normalized().formatted("resolved")
+
+
+def _depth(text: str) -> int:
+    return text.count("{") + text.count("[")
+
+
 def test_brackets_in_texts_are_not_depth() -> None:
     text = json.dumps({"title": '[{"' * 500, "description": "\\"})
     assert canonical(text) == text.replace(": ", ":").replace(", ", ",")
