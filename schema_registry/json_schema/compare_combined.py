@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sprawl.schema_registry.json_schema import json_text
-from sprawl.schema_registry.json_schema.kinds import Kind
+from sprawl.schema_registry.json_schema.kinds import SENTENCES, Kind
 from sprawl.schema_registry.json_schema.matching import largest_pairing
 from sprawl.schema_registry.json_schema.model import Facet, Group, Node
 from sprawl.schema_registry.json_schema.runs import Path, Run
@@ -38,27 +40,49 @@ def read_from_combination(run: Run, writer: Facet, reader: Node, path: Path) -> 
 
 
 def compare_combinations(run: Run, writer: Facet, reader: Facet, path: Path) -> None:
-    """Compare two combinations: their rule, their number, a largest pairing."""
+    """Compare two combinations: their rule, their number, a largest pairing; or one as a whole."""
+    found = list(_paired(run, writer, reader))
+    if any(kind in SENTENCES for kind, _, _ in found) and _fits_whole(run, writer, reader):
+        run.add(Kind.COMBINED_TYPE_EXTENDED, path)
+        return
+    for kind, ours, theirs in found:
+        run.add(kind, path, writer=ours, reader=theirs)
+
+
+def _paired(run: Run, writer: Facet, reader: Facet) -> Iterator[tuple[Kind, object, object]]:
+    """The differences, with what the two say."""
     had, has = _distinct(writer), _distinct(reader)
     old, new = _rule(writer), _rule(reader)
     if old is not new:
         if not _wider(old, len(had), new, len(has)):
-            run.add(Kind.COMBINED_TYPE_CHANGED, path, writer=old.value, reader=new.value)
+            yield Kind.COMBINED_TYPE_CHANGED, old.value, new.value
             return
-        run.add(Kind.COMBINED_TYPE_EXTENDED, path)
+        yield Kind.COMBINED_TYPE_EXTENDED, old.value, new.value
     if len(had) < len(has):
         kind = Kind.PRODUCT_TYPE_EXTENDED if new is Group.ALL_OF else Kind.SUM_TYPE_EXTENDED
-        run.add(kind, path, writer=len(had), reader=len(has))
+        yield kind, len(had), len(has)
     elif len(had) > len(has):
         kind = Kind.PRODUCT_TYPE_NARROWED if old is Group.ALL_OF else Kind.SUM_TYPE_NARROWED
-        run.add(kind, path, writer=len(had), reader=len(has))
+        yield kind, len(had), len(has)
     partners = [
         [index for index, theirs in enumerate(has) if run.reads(ours, theirs)] for ours in had
     ]
     pairing = largest_pairing(partners)
     if sum(partner is not None for partner in pairing) < min(len(had), len(has)):
-        alone = pairing.index(None)
-        run.add(Kind.COMBINED_TYPE_SUBSCHEMAS_CHANGED, path, writer=f"{writer.group.value}/{alone}")
+        alone = f"{writer.group.value}/{pairing.index(None)}"
+        yield Kind.COMBINED_TYPE_SUBSCHEMAS_CHANGED, alone, None
+
+
+def _fits_whole(run: Run, writer: Facet, reader: Facet) -> bool:
+    """Whether the writer as a whole is read by one alternative, or one part by the whole reader."""
+    ours, theirs = writer.node.only(writer.group), reader.node.only(reader.group)
+    if reader.group is not Group.ALL_OF and any(
+        run.reads(ours, branch) for branch in reader.branches
+    ):
+        return True
+    return writer.group is Group.ALL_OF and any(
+        run.reads(branch, theirs) for branch in writer.branches
+    )
 
 
 def compare_excluded(run: Run, writer: Facet, reader: Facet, path: Path) -> None:

@@ -53,3 +53,56 @@ def test_compatible_means_that_no_document_is_lost(
     reader = maker.schema() if how == 3 else maker.edited(writer)
     if incompatibilities(writer, reader, draft) == []:
         assert lost(writer, reader, draft) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(DRAFTS), st.data())
+def test_a_schema_reads_itself_and_what_is_narrower(draft: str, data: st.DataObject) -> None:
+    maker = SchemaMaker(draft, lambda n: data.draw(st.integers(0, n - 1)))
+    schema, other = maker.schema(), maker.schema()
+    if incompatibilities(schema, other, draft) is None:
+        return
+    assert incompatibilities(schema, schema, draft) == []
+    assert incompatibilities(schema, {}, draft) == []
+    assert incompatibilities({"not": {}}, schema, draft) == []
+    assert incompatibilities(schema, {"anyOf": [other, schema]}, draft) == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(DRAFTS), st.data())
+def test_a_schema_that_excludes_a_document_is_found_out(draft: str, data: st.DataObject) -> None:
+    maker = SchemaMaker(draft, lambda n: data.draw(st.integers(0, n - 1)))
+    schema = maker.schema()
+    document = data.draw(st.sampled_from(CORPUS))
+    judge = jsonschema.validators.validator_for({"$schema": draft})
+    if incompatibilities(schema, {}, draft) is None:
+        return
+    if judge(schema, registry=Registry()).is_valid(document):
+        narrower: Schema = {"allOf": [schema, {"not": {"enum": [document]}}]}
+        assert lost(schema, narrower, draft)
+        assert incompatibilities(schema, narrower, draft)
+        assert incompatibilities(narrower, schema, draft) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(DRAFTS[:3]), st.integers(0, 2), st.data())
+def test_recursive_schemas_lose_no_document(draft: str, how: int, data: st.DataObject) -> None:
+    """The same with a schema inside itself, through references."""
+    maker = SchemaMaker(draft, lambda n: data.draw(st.integers(0, n - 1)))
+    inner = maker.schema(1)
+    other = maker.schema(1) if how == 2 else maker.edited(inner)
+    writer, reader = (_around(schema) for schema in (inner, other))
+    if incompatibilities(writer, reader, draft) == []:
+        assert lost(writer, reader, draft) == []
+
+
+def _around(inner: Schema) -> Schema:
+    here = {"$ref": "#"}
+    node = {
+        "type": "object",
+        "properties": {"a": {"anyOf": [here, {"$ref": "#/definitions/i"}]}, "b": here},
+    }
+    return {
+        "definitions": {"i": inner, "n": node},
+        "anyOf": [{"$ref": "#/definitions/n"}, {"$ref": "#/definitions/i"}],
+    }
