@@ -6,10 +6,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sprawl.schema_registry.json_schema import json_text, patterns
-from sprawl.schema_registry.json_schema.documents import IN_PLACE, Documents, Place
+from sprawl.schema_registry.json_schema import dialects, json_text, patterns
+from sprawl.schema_registry.json_schema.dialects import Draft
+from sprawl.schema_registry.json_schema.documents import IN_PLACE, Documents, Place, subschemas
 from sprawl.schema_registry.json_schema.json_text import Json
 from sprawl.schema_registry.schemas import InvalidSchema
+
+
+def check_keywords(root: Json) -> None:
+    """See whether a schema and all inside it follow the metaschema; nothing is followed yet.
+
+    Raises:
+        InvalidSchema: the first that does not, with the place as a JSON pointer.
+    """
+    waiting: list[tuple[str, Json, Draft]] = [("#", root, dialects.draft_of(root))]
+    while waiting:
+        pointer, schema, draft = waiting.pop()
+        dialects.check_against_metaschema(schema, draft, pointer)
+        inside = [
+            (json_text.pointer(steps, pointer), value, dialects.draft_of(value, draft))
+            for steps, value in subschemas(schema, draft)
+        ]
+        waiting.extend(reversed(inside))
 
 
 def check(documents: Documents) -> None:

@@ -53,6 +53,7 @@ _SINGLES = (
     "propertyNames",
     "additionalProperties",
     "unevaluatedProperties",
+    "contentSchema",
 )
 
 
@@ -93,20 +94,25 @@ class Place(NamedTuple):
 
     def subschemas(self) -> Iterator[tuple[tuple[str, ...], Json]]:
         """Every schema directly inside, with the steps that lead there."""
-        if not isinstance(self.value, dict):
-            return
-        for keyword, inside in self.value.items():
-            if not dialects.knows(self.draft, keyword):
-                continue
-            if isinstance(inside, list) and keyword in _LISTS:
-                for index, item in enumerate(inside):
-                    yield (keyword, str(index)), item
-            elif isinstance(inside, dict) and keyword in _MAPS:
-                for name, item in inside.items():
-                    if not isinstance(item, list):
-                        yield (keyword, name), item
-            elif isinstance(inside, dict | bool) and keyword in _SINGLES:
-                yield (keyword,), inside
+        return subschemas(self.value, self.draft)
+
+
+def subschemas(schema: Json, draft: Draft) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """Every schema directly inside one, with the steps that lead there."""
+    if not isinstance(schema, dict):
+        return
+    for keyword, inside in schema.items():
+        if not dialects.knows(draft, keyword):
+            continue
+        if isinstance(inside, list) and keyword in _LISTS:
+            for index, item in enumerate(inside):
+                yield (keyword, str(index)), item
+        elif isinstance(inside, dict) and keyword in _MAPS:
+            for name, item in inside.items():
+                if not isinstance(item, list):
+                    yield (keyword, name), item
+        elif isinstance(inside, dict | bool) and keyword in _SINGLES:
+            yield (keyword,), inside
 
 
 class Documents:

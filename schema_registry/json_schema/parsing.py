@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from sprawl.schema_registry.json_schema import checking, dialects, json_text, resolved
+from sprawl.schema_registry.json_schema import checking, json_text, resolved
 from sprawl.schema_registry.json_schema.comparing import differences
 from sprawl.schema_registry.json_schema.documents import Documents
 from sprawl.schema_registry.json_schema.json_text import Json
@@ -68,7 +68,7 @@ class JsonSchemaFormat:
         missing = [reference.name for reference in references if reference.name not in texts]
         if missing:
             raise InvalidSchema(f"reference {missing[0]}: there is no schema for it")
-        dialects.check_against_metaschema(value, dialects.draft_of(value))
+        checking.check_keywords(value)
         documents = Documents(value, texts)
         checking.check(documents)
         return ParsedJsonSchema(documents, references)
