@@ -19,6 +19,8 @@ def check_keywords(root: Json) -> None:
     Raises:
         InvalidSchema: the first that does not, with the place as a JSON pointer.
     """
+    if isinstance(root, bool):
+        return
     waiting: list[tuple[str, Json, Draft]] = [("#", root, dialects.draft_of(root))]
     while waiting:
         pointer, schema, draft = waiting.pop()
@@ -26,6 +28,7 @@ def check_keywords(root: Json) -> None:
         inside = [
             (json_text.pointer(steps, pointer), value, dialects.draft_of(value, draft))
             for steps, value in subschemas(schema, draft)
+            if not isinstance(value, bool)
         ]
         waiting.extend(reversed(inside))
 

@@ -85,6 +85,8 @@ _FIRST = {
     "unevaluatedItems": Draft.D2019_09,
     "unevaluatedProperties": Draft.D2019_09,
     "prefixItems": Draft.D2020_12,
+    "$defs": Draft.D2019_09,
+    "contentSchema": Draft.D2019_09,
 }
 _LAST = {"dependencies": Draft.D7, "additionalItems": Draft.D2019_09}
 
@@ -138,10 +140,6 @@ def check_against_metaschema(value: Json, draft: Draft, pointer: str) -> None:
     Raises:
         InvalidSchema: they are not; the message has the place as a JSON pointer.
     """
-    if draft is Draft.D4 and isinstance(value, bool):
-        raise InvalidSchema(
-            f'{pointer}: draft 4 has no boolean schemas; use {{}} or {{"not": {{}}}}'
-        )
     fault = best_match(_validator(draft).iter_errors(value))
     if fault is None:
         return

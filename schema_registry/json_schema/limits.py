@@ -8,8 +8,8 @@ from __future__ import annotations
 SCHEMA_BYTES_MAX = 1_048_576
 """UTF-8 bytes of one text: a schema is one record, and a record of Kafka's default is 1 MiB."""
 SCHEMA_DEPTH_MAX = 100
-"""Objects and arrays inside each other: two make one level of a document. The check against the
-metaschema makes eight calls a level, and Python allows a thousand inside each other."""
+"""Objects and arrays inside each other: two make one level of a document. Comparisons of
+alternatives go down by up to eight calls a level, and Python allows a thousand."""
 SCHEMA_VALUES_MAX = 50_000
 """Objects, arrays and scalars of one text: about a second of checking. A generated schema of 500
 types has about 20,000."""

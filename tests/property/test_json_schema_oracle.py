@@ -5,19 +5,25 @@ The judge is jsonschema, another implementation of the rules of validation.
 
 from __future__ import annotations
 
+import contextlib
 import json
 
+import jsonschema.exceptions
 import jsonschema.validators
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from referencing import Registry
 
-from sprawl.schema_registry.json_schema import JsonSchemaFormat
+from sprawl.schema_registry.json_schema import JsonSchemaFormat, checking, json_text
 from sprawl.schema_registry.schemas import Incompatibility, InvalidSchema
 from tests.json_schema_world import DRAFTS, Schema, SchemaMaker, documents
 
 FORMAT = JsonSchemaFormat()
 CORPUS = list(documents())
+
+
+def with_draft(schema: Schema, draft: str) -> str:
+    return json.dumps({"$schema": draft, **schema} if isinstance(schema, dict) else schema)
 
 
 def lost(writer: Schema, reader: Schema, draft: str) -> list[object]:
@@ -30,14 +36,7 @@ def lost(writer: Schema, reader: Schema, draft: str) -> list[object]:
 def incompatibilities(writer: Schema, reader: Schema, draft: str) -> list[Incompatibility] | None:
     """What the registry finds; None: one of the two is no schema."""
     try:
-        old, new = (
-            FORMAT.parse(
-                json.dumps({"$schema": draft, **schema} if isinstance(schema, dict) else schema),
-                [],
-                {},
-            )
-            for schema in (writer, reader)
-        )
+        old, new = (FORMAT.parse(with_draft(schema, draft), [], {}) for schema in (writer, reader))
     except InvalidSchema:
         return None
     return FORMAT.incompatibilities(new, old)
@@ -106,3 +105,50 @@ def _around(inner: Schema) -> Schema:
         "definitions": {"i": inner, "n": node},
         "anyOf": [{"$ref": "#/definitions/n"}, {"$ref": "#/definitions/i"}],
     }
+
+
+KEYWORDS = {
+    *("$id", "$ref", "$anchor", "$defs", "$comment", "type", "enum", "const", "pattern", "title"),
+    *("allOf", "anyOf", "oneOf", "not", "if", "items", "prefixItems", "contains", "uniqueItems"),
+    *("properties", "patternProperties", "propertyNames", "required", "dependentRequired"),
+    *("minimum", "maxLength", "multipleOf", "minContains", "unevaluatedItems"),
+}
+UNCHECKED = {
+    "$schema",
+    "format",
+    "dependencies",
+    "$recursiveAnchor",
+    "$recursiveRef",
+    "$vocabulary",
+}
+"""Of deprecated keywords the newer metaschemas know more than we look at."""
+WRONG = (None, True, 3, -1, 1.5, "text", "#x", [], [3], ["a", "a"], {}, {"a": 3}, {"a": ["b"]})
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(DRAFTS), st.data())
+def test_the_metaschema_has_the_same_say(draft: str, data: st.DataObject) -> None:
+    """Our walk through a schema refuses what jsonschema refuses, and nothing else."""
+    maker = SchemaMaker(draft, lambda n: data.draw(st.integers(0, n - 1)))
+    judge = jsonschema.validators.validator_for({"$schema": draft})
+    known = set(judge(judge.META_SCHEMA).schema.get("properties", {})) | KEYWORDS
+    schema = maker.schema()
+    inside = schema
+    while isinstance(inside, dict) and inside and data.draw(st.booleans()):
+        inside = inside[data.draw(st.sampled_from(sorted(inside)))]
+    if isinstance(inside, dict):
+        keyword = data.draw(st.sampled_from(sorted(known - UNCHECKED)))
+        inside[keyword] = data.draw(st.sampled_from(WRONG))
+    try:
+        judge.check_schema(schema)
+        sound = True
+    except jsonschema.exceptions.SchemaError:
+        sound = False
+    try:
+        checking.check_keywords(json_text.read(with_draft(schema, draft)))
+        ours = True
+    except InvalidSchema:
+        ours = False
+    assert ours == sound
+    with contextlib.suppress(InvalidSchema):
+        FORMAT.parse(with_draft(schema, draft), [], {})

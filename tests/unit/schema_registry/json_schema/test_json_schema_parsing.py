@@ -119,6 +119,7 @@ def test_a_user_is_told_what_is_wrong_and_where(text: str, said: str) -> None:
         (DRAFTS[0], {"minimum": 1, "exclusiveMinimum": True}, True),
         (DRAFTS[0], {"exclusiveMinimum": 1}, False),
         (DRAFTS[0], {"additionalItems": {}, "items": [True]}, False),
+        (DRAFTS[0], {"additionalItems": False, "additionalProperties": True}, True),
         (DRAFTS[1], {"exclusiveMinimum": True}, False),
         (DRAFTS[1], {"const": 1, "contains": True}, True),
         (D7, {"if": {}, "then": True, "maxLength": 2.0}, True),
