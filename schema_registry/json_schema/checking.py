@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sprawl.schema_registry.json_schema import dialects, json_text, patterns
+from sprawl.schema_registry.json_schema import dialects, json_text, limits, patterns
 from sprawl.schema_registry.json_schema.dialects import Draft
 from sprawl.schema_registry.json_schema.documents import IN_PLACE, Documents, Place, subschemas
 from sprawl.schema_registry.json_schema.json_text import Json
@@ -65,6 +65,9 @@ def _check_patterns(pointer: str, schema: dict[str, Json]) -> None:
     if isinstance(pattern, str) and (fault := patterns.fault_in(pattern)):
         raise InvalidSchema(f"{json_text.pointer(['pattern'], pointer)}: no pattern: {fault}")
     by_name = schema.get("patternProperties")
+    if isinstance(by_name, dict) and len(by_name) > limits.PATTERN_PROPERTIES_MAX:
+        place = json_text.pointer(["patternProperties"], pointer)
+        raise InvalidSchema(f"{place}: more than {limits.PATTERN_PROPERTIES_MAX} patterns")
     for pattern in by_name if isinstance(by_name, dict) else ():
         if fault := patterns.fault_in(pattern):
             place = json_text.pointer(["patternProperties", pattern], pointer)

@@ -7,9 +7,10 @@ is one for each name, since `patternProperties` come before `additionalPropertie
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
-from sprawl.schema_registry.json_schema import json_text, patterns
+from sprawl.schema_registry.json_schema import json_text, limits, patterns
 from sprawl.schema_registry.json_schema.kinds import Kind
 from sprawl.schema_registry.json_schema.model import Node
 from sprawl.schema_registry.json_schema.runs import Path, Run
@@ -73,7 +74,7 @@ def same_in_place(writer: Node, reader: Node) -> bool:
     if json_text.identity(dict(ours)) != json_text.identity(dict(theirs)):
         return False
     return all(
-        json_text.identity(left.settled.value) == json_text.identity(right.settled.value)
+        left.settled.digest == right.settled.digest
         for left, right in zip(_reached(writer), _reached(reader), strict=True)
     )
 
@@ -129,18 +130,32 @@ class ObjectModel:
 
     def _reaches(self, name: str) -> bool:
         """Whether the rest speaks of a name: `unevaluated*` not of what others spoke of before."""
-        return self.rest_is_whole or all(
-            not _speaks_of(inside, name) for inside in _reached(self.node)
-        )
+        return self.rest_is_whole or not self._in_place.may_speak_of(name)
+
+    @cached_property
+    def _in_place(self) -> _Spoken:
+        found = _Spoken(set(), set(), False)
+        for node in _reached(self.node):
+            found.names.update(node.schemas("properties"))
+            found.patterns.update(node.schemas("patternProperties"))
+            if node.has("additionalProperties") or node.has("unevaluatedProperties"):
+                return found._replace(all=True)
+        return found
 
 
-def _speaks_of(node: Node, name: str) -> bool:
-    if any(node.has(keyword) for keyword in ("additionalProperties", "unevaluatedProperties")):
-        return True
-    return name in node.schemas("properties") or any(
-        patterns.matches(pattern, name) is not False
-        for pattern in node.schemas("patternProperties")
-    )
+class _Spoken(NamedTuple):
+    """The names that schemas for the same value may speak of."""
+
+    names: set[str]
+    patterns: set[str]
+    all: bool
+
+    def may_speak_of(self, name: str) -> bool:
+        if self.all or name in self.names:
+            return True
+        if len(self.patterns) > limits.PATTERN_PROPERTIES_MAX:
+            return True
+        return any(patterns.matches(pattern, name) is not False for pattern in self.patterns)
 
 
 class ArrayModel(NamedTuple):

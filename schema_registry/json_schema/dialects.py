@@ -8,7 +8,7 @@ Source: draft-fge-json-schema-validation-00 (draft 4), -wright-...-01 (6), -hand
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -166,7 +166,7 @@ def _validator(draft: Draft) -> _Judge:
         whole["dependencies"] = metaschema["dependencies"]
     checker = original.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer})
     extend: Callable[..., Callable[[Meta], _Judge]] = jsonschema.validators.extend
-    return extend(original, type_checker=checker)(whole)
+    return extend(original, validators={"uniqueItems": _unique}, type_checker=checker)(whole)
 
 
 def _vocabularies(metaschema: Meta) -> list[Meta]:
@@ -202,6 +202,12 @@ def _flat(rule: object, part: Meta, any_schema: Meta) -> object:
     flat = _flat(target, part, any_schema)
     assert isinstance(flat, dict), "and to schemas"
     return flat | beside
+
+
+def _unique(judge: _Judge, wanted: bool, items: Json, rule: Meta) -> Iterator[ValidationError]:
+    """The library's own compares each item with each, where they cannot be sorted."""
+    if wanted and isinstance(items, list) and len(set(map(json_text.identity, items))) < len(items):
+        yield ValidationError(f"{json_text.shown(items)} has an item twice")
 
 
 def _is_number(checker: TypeChecker, value: object) -> bool:

@@ -21,6 +21,11 @@ REFERENCES_MAX = 1_000
 """Schemas that one refers to, all levels together."""
 REFERENCED_BYTES_MAX = 16_777_216
 """UTF-8 bytes of all those: sixteen schemas of the largest size, or a thousand of 16 KiB."""
+PATTERN_PROPERTIES_MAX = 100
+"""Patterns in one `patternProperties`: each is tried on every name that the other schema declares,
+a microsecond each."""
+COMPILED_PATTERNS_MAX = 256
+"""Compiled patterns that are kept: those of the two schemas under comparison, a few KiB each."""
 
 COMPARED_PAIRS_MAX = 50_000
 """Pairs of subschemas that one comparison looks at: alternatives in alternatives multiply. About

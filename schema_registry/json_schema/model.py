@@ -8,7 +8,9 @@ what it leads to; a list of types is a combination with one alternative a type.
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from sprawl.schema_registry.json_schema import dialects, json_text
@@ -212,6 +214,11 @@ class Node:
             isinstance(node.value, dict) and "default" in node.value
             for node in (self, self.settled)
         )
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Equal for schemas with equal texts."""
+        return hashlib.sha256(json_text.identity(self.value).encode()).digest()
 
     def judges_in_place(self) -> dict[str, Json]:
         """The keywords whose schemas judge the same value, references too, with what they say."""

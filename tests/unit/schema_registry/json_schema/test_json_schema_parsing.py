@@ -234,6 +234,27 @@ def test_brackets_in_texts_are_not_depth() -> None:
     assert canonical(text) == text.replace(": ", ":").replace(", ", ",")
 
 
+def test_many_patterns_and_values_of_different_types_meet_a_limit() -> None:
+    many = {f"^{number}": {} for number in range(limits.PATTERN_PROPERTIES_MAX + 1)}
+    assert fault(json.dumps({"patternProperties": many})) == (
+        f"#/patternProperties: more than {limits.PATTERN_PROPERTIES_MAX} patterns"
+    )
+    mixed = [item for number in range(10_000) for item in (number, str(number))]
+    draft = {"$schema": DRAFTS[0]}
+    canonical(json.dumps({**draft, "enum": mixed}))
+    assert "has an item twice" in fault(json.dumps({**draft, "enum": [*mixed, 1]}))
+
+
+def test_a_pattern_that_takes_others_for_ever_is_a_pattern() -> None:
+    name = "a" * 60 + "!"
+    closed = {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False}
+    old = FORMAT.parse(json.dumps({"properties": {name: {}}, **closed}), [], {})
+    new = FORMAT.parse(json.dumps(closed), [], {})
+    assert [one.kind for one in FORMAT.incompatibilities(new, old)] == [
+        "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL"
+    ]
+
+
 def test_too_many_references_meet_a_limit() -> None:
     texts = {str(number): "{}" for number in range(limits.REFERENCES_MAX + 1)}
     assert "references, all levels together" in fault("{}", texts)
