@@ -128,6 +128,8 @@ class SchemaMaker:
         else:
             keywords["dependentRequired"] = lambda: {self._one(NAMES): self._several(NAMES)}
             keywords["dependentSchemas"] = lambda: {self._one(NAMES): inner()}
+        if self._draft > 3:
+            # In 2019-09 jsonschema takes properties for unevaluated that additionalProperties judged.
             keywords["unevaluatedProperties"] = lambda: self._rest(depth)
         if self._draft > 0:
             names = ({"maxLength": 1}, {"pattern": "a"}, {})
@@ -158,6 +160,7 @@ class SchemaMaker:
         if self._draft > 2:
             keywords["minContains"] = lambda: self._pick(3)
             keywords["maxContains"] = lambda: self._pick(3)
+        if self._draft > 3:
             keywords["unevaluatedItems"] = lambda: self._rest(depth)
         return {"type": "array", **self._made(keywords)}
 
