@@ -129,7 +129,7 @@ class SchemaMaker:
             keywords["dependentRequired"] = lambda: {self._one(NAMES): self._several(NAMES)}
             keywords["dependentSchemas"] = lambda: {self._one(NAMES): inner()}
         if self._draft > 3:
-            # In 2019-09 jsonschema takes properties for unevaluated that additionalProperties judged.
+            # jsonschema errs in 2019-09 where additionalProperties stand beside it.
             keywords["unevaluatedProperties"] = lambda: self._rest(depth)
         if self._draft > 0:
             names = ({"maxLength": 1}, {"pattern": "a"}, {})
