@@ -203,6 +203,7 @@ class Hosted:
         self.topic_added(topic)
 
     def topic_configured(self, topic: TopicInfo) -> None:
+        self.topics[topic.id] = topic
         self.configs[topic.id] = topic.configs
 
     def topics_removed(self, topics: Sequence[TopicInfo]) -> None:
