@@ -1,4 +1,5 @@
-"""What copying asks of its surroundings: the way to other nodes, and files beside the segments."""
+"""What copying asks of its surroundings: the way to other nodes, which leaving.py asks for too, and
+files beside the segments."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sprawl.core.cluster.peers import PeerIdentity
     from sprawl.core.ids import BrokerId, LogIndex
     from sprawl.core.raft.configuration import Configuration
+    from sprawl.core.replication.copy_ports import Calls
     from sprawl.core.replication.group import RaftGroup
     from sprawl.core.replication.host import RaftHost
     from sprawl.core.replication.replica import RaftReplica
@@ -48,14 +49,6 @@ LOOK_S: Final = 1.0
 """Between two looks at the replicas that leave: the disk space they take is in no hurry."""
 _ASK: Final = struct.Struct(">16siq")
 _ANSWER: Final = struct.Struct(">?iq")
-
-
-class Calls(Protocol):
-    """The way to other nodes: the transport."""
-
-    async def call(self, to: BrokerId, method: str, body: bytes, *, timeout_ms: int) -> bytes:
-        """Raises: PeerUnreachable, PeerRefused."""
-        ...
 
 
 class Replicas(Protocol):
