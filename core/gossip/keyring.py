@@ -117,15 +117,6 @@ class Keyring:
 
     # --- keys ---------------------------------------------------------------------------------
 
-    @property
-    def primary(self) -> bytes:
-        """The id of the key that seals."""
-        return self._primary
-
-    def key_ids(self) -> list[bytes]:
-        """The ids of all keys, in the order in which they were added."""
-        return list(self._keys)
-
     def add(self, key: bytes) -> bytes:
         """Open packets of this key too.
 
