@@ -7,18 +7,17 @@ import logging
 import threading
 import urllib.request
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Protocol
-from uuid import uuid4
 
 import confluent_kafka
-import kafka
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from sprawl.core.config.broker_keys import RACK_AWARE
 from tests.harness.processes import Cluster, ClusterNode, NodePlace, cluster_node, wait_until
 from tests.harness.proxy import Proxy
+from tests.rack_readers import ConfluentReader, KafkaPythonReader, RackReader
 
 TOPIC = "near"
 PAUSE_S = 0.01
@@ -39,59 +38,16 @@ def rack_of(number: int) -> str:
     return f"rack-{number}"
 
 
-class Consumer(Protocol):
-    """A library's consumer of the one partition, from its beginning."""
-
-    def poll(self) -> list[int]: ...
-
-    def close(self) -> None: ...
-
-
-class Confluent:
-    def __init__(self, bootstrap: str, rack: str) -> None:
-        self._consumer = confluent_kafka.Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "client.rack": rack,
-                "group.id": uuid4().hex,
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-            }
-        )
-        self._consumer.assign([confluent_kafka.TopicPartition(TOPIC, 0, 0)])
-
-    def poll(self) -> list[int]:
-        message = self._consumer.poll(0.1)
-        value = None if message is None or message.error() is not None else message.value()
-        return [] if value is None else [int(value)]
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
-class KafkaPython:
-    def __init__(self, bootstrap: str, rack: str) -> None:
-        self._consumer = kafka.KafkaConsumer(
-            bootstrap_servers=bootstrap.split(","),
-            client_rack=rack,
-            auto_offset_reset="earliest",
-            # It stays with a replica that refuses for so long.
-            metadata_max_age_ms=2_000,
-        )
-        self._consumer.assign([kafka.TopicPartition(TOPIC, 0)])
-
-    def poll(self) -> list[int]:
-        found = self._consumer.poll(timeout_ms=100)
-        return [int(record.value) for records in found.values() for record in records]
-
-    def close(self) -> None:
-        self._consumer.close()
+MAKE_READERS: list[Callable[[str, str], RackReader]] = [
+    partial(ConfluentReader, topic=TOPIC),
+    partial(KafkaPythonReader, topic=TOPIC, metadata_ms=2_000),
+]
 
 
 class Reader(threading.Thread):
     """Reads in a rack until it is told to end."""
 
-    def __init__(self, make: Callable[[str, str], Consumer], bootstrap: str, rack: str) -> None:
+    def __init__(self, make: Callable[[str, str], RackReader], bootstrap: str, rack: str) -> None:
         super().__init__()
         self.read: list[int] = []
         self.is_over = threading.Event()
@@ -100,7 +56,7 @@ class Reader(threading.Thread):
     def run(self) -> None:
         consumer = self._make()
         while not self.is_over.is_set():
-            self.read += consumer.poll()
+            self.read += map(int, consumer.poll())
         consumer.close()
 
 
@@ -158,7 +114,7 @@ def test_consumers_in_racks_read_on_whoever_fails(
         near = next(node for node in cluster.nodes if node.place.number != leader_of(admin))
         rack = rack_of(near.place.number)
         writer = Writer(cluster.bootstrap)
-        readers = [Reader(make, cluster.bootstrap, rack) for make in (Confluent, KafkaPython)]
+        readers = [Reader(make, cluster.bootstrap, rack) for make in MAKE_READERS]
 
         def go_on() -> None:
             """Every reader gets what is written from now on."""

@@ -8,13 +8,12 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
-import confluent_kafka
-import kafka
 import pytest
 from cluster_world import ClusterWorld, rack_of
+from rack_readers import ConfluentReader, KafkaPythonReader, RackReader
 
 from sprawl.client.cluster import Cluster
 from sprawl.client.fetching import Reader
@@ -34,52 +33,6 @@ from sprawl.gateway.codec._generated.k01_fetch import (
 TOPIC = "t"
 NEAREST = {"replica_selector_class": RACK_AWARE}
 
-
-class ConfluentReader:
-    """librdkafka's consumer in a rack."""
-
-    def __init__(self, bootstrap: str, rack: str) -> None:
-        self._consumer = confluent_kafka.Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "client.rack": rack,
-                "group.id": uuid4().hex,
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-                "topic.metadata.refresh.interval.ms": 1_000,
-            }
-        )
-        self._consumer.assign([confluent_kafka.TopicPartition(TOPIC, 0, 0)])
-
-    def poll(self) -> list[str]:
-        message = self._consumer.poll(0.1)
-        value = None if message is None or message.error() is not None else message.value()
-        return [] if value is None else [value.decode()]
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
-class KafkaPythonReader:
-    """kafka-python's consumer in a rack."""
-
-    def __init__(self, bootstrap: str, rack: str) -> None:
-        self._consumer = kafka.KafkaConsumer(
-            bootstrap_servers=bootstrap.split(","),
-            client_rack=rack,
-            auto_offset_reset="earliest",
-            metadata_max_age_ms=1_000,
-        )
-        self._consumer.assign([kafka.TopicPartition(TOPIC, 0)])
-
-    def poll(self) -> list[str]:
-        found = self._consumer.poll(timeout_ms=100)
-        return [record.value.decode() for records in found.values() for record in records]
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
 # kafka-python drops sockets that it did not get to connect: see `reading`.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -90,8 +43,13 @@ def _no_records(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, logger="kafka")
 
 
-MakeReader = Callable[[str, str], ConfluentReader | KafkaPythonReader]
-READERS = pytest.mark.parametrize("reader", [ConfluentReader, KafkaPythonReader])
+MakeReader = Callable[[str, str], RackReader]
+MAKE_READERS: list[MakeReader] = [
+    partial(each, topic=TOPIC, metadata_ms=1_000) for each in (ConfluentReader, KafkaPythonReader)
+]
+READERS = pytest.mark.parametrize(
+    "reader", MAKE_READERS, ids=["ConfluentReader", "KafkaPythonReader"]
+)
 
 
 @asynccontextmanager
@@ -236,7 +194,7 @@ async def test_it_starts_where_the_log_does_after_records_were_deleted() -> None
         assert await deletion is None
         await in_sync(world)
         near = follower(world)
-        for reader in (ConfluentReader, KafkaPythonReader):
+        for reader in MAKE_READERS:
             async with reading(reader, world.bootstrap, rack_of(near)) as read:
                 await world.until(lambda read=read: len(read) >= 4)
             assert read == values(6, 10)
