@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.partition.departures import Departures
     from sprawl.core.partition.hosted_topic import HostedTopic
-    from sprawl.core.partition.partition import Partition
     from sprawl.core.storage.port import KeyValueStore, LogStore
 
 _log = logging.getLogger(__name__)
@@ -77,12 +76,12 @@ class Logs:
             indexes=self._indexes,
         )
 
-    def delete(self, topic: HostedTopic, index: int, opened: Partition | None) -> None:
+    def delete(self, topic: HostedTopic, index: int, log: PartitionLog | None) -> None:
         """Delete the data of a partition, open or not; what cannot be is reported."""
         tp = TopicPartition(topic.name, PartitionId(index))
         try:
-            if opened is not None:
-                opened.log.delete()
+            if log is not None:
+                log.delete()
             else:
                 LogState(self._kv, topic.topic_id, index).delete_all()
                 directory = self._store.directory(str(tp))

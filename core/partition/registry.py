@@ -19,20 +19,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import (
-    LeaderEpoch,
-    LogKey,
-    TopicId,
-    TopicName,
-    TopicPartition,
-)
+from sprawl.core.ids import LeaderEpoch, LogKey, TopicId, TopicName, TopicPartition
 from sprawl.core.partition.departures import Departures, report_strays
 from sprawl.core.partition.hosted_topic import HostedTopic, Usage
 from sprawl.core.partition.housekeeping import Housekeeping
@@ -90,7 +84,6 @@ class Partitions:
     ) -> None:
         self._store = store
         self._kv = kv
-        self._settings = settings
         self._terms = Terms(kv)
         # A topic stands here twice: by name and by id.
         self._topics: dict[str | UUID, HostedTopic] = {}
@@ -107,7 +100,7 @@ class Partitions:
             self._repairs = Repairs(
                 kv, self.run_blocking, stand_aside=stand_aside, reopen=self._reopen
             )
-        self._opening: set[LogKey] = set()
+        self._opening: dict[LogKey, Future[PartitionLog]] = {}
         self._departures = Departures(kv)
         self._logs = Logs(store, kv, clock, self._departures, was_clean=self._was_clean)
         self._departing: dict[LogKey, Future[None]] = {}
@@ -123,9 +116,9 @@ class Partitions:
         """
         self._kv.put(_STATE, _OPEN, sync=True)
         report_strays(self._store, self.topics())
+        self._is_started = True
         await self._open_first()
         self._finish_departures()
-        self._is_started = True
         self.housekeeping.start()
 
     async def close(self) -> None:
@@ -157,23 +150,10 @@ class Partitions:
                 for topic, index in places
                 if not topic.is_replicated(index)
             )
-        at_once = self._settings.io_threads
-        for start in range(0, len(places), at_once):
-            batch = places[start : start + at_once]
-            logs = await asyncio.gather(
-                *(self.run_blocking(partial(self._logs.open, *place)) for place in batch),
-                return_exceptions=True,
-            )
-            for (topic, index), log in zip(batch, logs, strict=True):
-                if isinstance(log, BaseException):
-                    _log.error(
-                        "%s-%d: recovery failed, the partition is offline: %s",
-                        topic.name,
-                        index,
-                        log,
-                    )
-                else:
-                    self._serve(topic, index, log)
+        for topic, index in places:
+            self._open_soon(topic, index)
+        if self._opening:
+            await asyncio.wait([asyncio.wrap_future(each) for each in self._opening.values()])
 
     async def _close(self, partition: Partition) -> bool:
         """Close one log; was everything saved?"""
@@ -249,18 +229,25 @@ class Partitions:
             placements[index] = ELSEWHERE
             topic.placements = placements
         self._departures.add(key)
+        opening = self._opening.pop(key, None)
         self._departing[key] = job = self._pool.submit(
-            self._delete_replica, topic, index, partition
+            self._delete_replica, topic, index, partition, opening
         )
         loop = asyncio.get_running_loop()
         job.add_done_callback(
             lambda job: loop.call_soon_threadsafe(self._departed, topic, index, job)
         )
 
-    def _delete_replica(self, topic: HostedTopic, index: int, opened: Partition | None) -> None:
+    def _delete_replica(
+        self,
+        topic: HostedTopic,
+        index: int,
+        opened: Partition | None,
+        opening: Future[PartitionLog] | None,
+    ) -> None:
         self._departures.mark(LogKey(topic.topic_id, index))
         self._terms.forget([LogKey(topic.topic_id, index)])
-        self._logs.delete(topic, index, opened)
+        self._logs.delete(topic, index, _log_of(opened, opening))
 
     def _finish_departures(self) -> None:
         """Delete what a stop of the node left of replicas that were let go."""
@@ -302,20 +289,28 @@ class Partitions:
         key = LogKey(topic.topic_id, index)
         if key in self._opening or key in self._departing:
             return
-        self._opening.add(key)
-        job = self.run_blocking(partial(self._logs.open, topic, index, before))
-        job.add_done_callback(partial(self._opened_soon, topic, index))
+        self._opening[key] = job = self._pool.submit(self._logs.open, topic, index, before)
+        loop = asyncio.get_running_loop()
+        job.add_done_callback(
+            lambda job: loop.call_soon_threadsafe(self._opened_soon, topic, index, job)
+        )
 
-    def _opened_soon(
-        self, topic: HostedTopic, index: int, job: asyncio.Future[PartitionLog]
-    ) -> None:
-        self._opening.discard(LogKey(topic.topic_id, index))
+    def _opened_soon(self, topic: HostedTopic, index: int, job: Future[PartitionLog]) -> None:
+        key = LogKey(topic.topic_id, index)
+        if self._opening.get(key) is not job:
+            return  # whoever deletes the partition took it over
+        del self._opening[key]
         if self._is_closed or job.cancelled():
             return
         failure = job.exception()
         if failure is not None:
-            _log.error("%s-%d: the log cannot be opened: %s", topic.name, index, failure)
-        elif self._topics.get(topic.topic_id) is topic and topic.is_replicated(index):
+            _log.error(
+                "%s-%d: the log cannot be opened, the partition is offline: %s",
+                topic.name,
+                index,
+                failure,
+            )
+        elif topic.placements[index].role is not Role.ELSEWHERE:
             self._serve(topic, index, job.result())
         else:
             self._pool.submit(job.result().delete)
@@ -342,21 +337,30 @@ class Partitions:
         self._terms.forget(keys)
         self._departures.forget(keys)
         departing = [job for key, job in self._departing.items() if key in keys]
+        opening = {key.partition: job for key in keys if (job := self._opening.pop(key, None))}
         under_way = {name: each for name, each in self._deletions.items() if not each.done()}
-        deletion = self._pool.submit(self._delete, topic, departing)
+        deletion = self._pool.submit(self._delete, topic, departing, opening)
         self._deletions = under_way | {topic.name: deletion}
 
-    def _delete(self, topic: HostedTopic, departing: Sequence[Future[None]]) -> None:
+    def _delete(
+        self,
+        topic: HostedTopic,
+        departing: Sequence[Future[None]],
+        opening: Mapping[int, Future[PartitionLog]],
+    ) -> None:
         """Delete a topic's data; runs in the thread pool, as it syncs for each partition.
 
         Args:
             departing: what of it is being deleted already, by jobs that came before this one.
+            opening: its logs that such jobs open: what is deleted later than this would hit a
+                topic of the same name.
         """
         for each in departing:
             with contextlib.suppress(OSError):
                 each.result()
         for index in topic.here():
-            self._logs.delete(topic, index, topic.partitions[index])
+            log = _log_of(topic.partitions[index], opening.get(index))
+            self._logs.delete(topic, index, log)
 
     # --- finding --------------------------------------------------------------------------------
 
@@ -483,3 +487,13 @@ class Partitions:
         if self._repairs is not None:
             self._repairs.watch(key, log)
         return partition
+
+
+def _log_of(opened: Partition | None, opening: Future[PartitionLog] | None) -> PartitionLog | None:
+    """The log of a partition that is open, or is being opened by an earlier job of the pool."""
+    if opened is not None:
+        return opened.log
+    if opening is not None:
+        with contextlib.suppress(Exception):  # what cannot be opened is deleted as it lies
+            return opening.result()
+    return None
