@@ -449,6 +449,8 @@ class Recovery:
                 self._lost(start, point.offset, ErrorCode.KAFKA_STORAGE_ERROR, "files missing")
             found.end_offset = point.offset
             found.must_roll = True
+        if self._refuses_damage and found.end_index < point.index:
+            raise DamagedLog(f"entries {found.end_index} to {point.index - 1} are missing")
         found.end_index = max(found.end_index, point.index)
 
     def _lost(self, start_offset: int, end_offset: int, code: ErrorCode, why: str) -> None:

@@ -40,7 +40,7 @@ class Directory(FusedDirectory):
 class Disk:
     """One replica's disk: five batches of a record each, acknowledged in term 3."""
 
-    def __init__(self, *voters: int) -> None:
+    def __init__(self, *voters: int, records: int = 5) -> None:
         self.fuse = Fuse(NO_FUSE)
         self.directory = Directory(self.fuse)
         self.kv = FusedStore(self.fuse)
@@ -48,7 +48,7 @@ class Disk:
         self.kv.put(hard_state_key(KEY), state.encode(), sync=True)
         log = self.open()
         self.positions = []
-        for at in range(5):
+        for at in range(records):
             self.positions.append(log.segments[-1].end.size_bytes)
             buf = encode_batch([(1_000, b"k", b"value-%d" % at, [])])
             log.append_batch(memoryview(buf), parse_header(buf), term=TERM, now_ms=1)
@@ -130,6 +130,22 @@ def test_a_lost_entry_without_offsets_counts_as_well() -> None:
 def test_missing_files_count_as_well() -> None:
     disk = Disk(1, 2, 3)
     disk.directory.delete(NAME)
+    check_stands_aside(disk, disk.open())
+
+
+@pytest.mark.parametrize("kept", [None, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES + 22])
+def test_missing_entries_without_offsets_count_as_well(kept: int | None) -> None:
+    """A log of a leader's first entries alone: it acknowledged them, and votes by them."""
+    disk = Disk(1, 2, 3, records=0)
+    log = disk.open()
+    for term in (2, 3):
+        log.append_entry(EntryType.NOOP, b"", term=term)
+        log.flush()
+    if kept is None:
+        disk.directory.delete(NAME)
+    else:
+        inode = disk.directory.names[NAME]
+        del inode.data[kept:], inode.synced[kept:]
     check_stands_aside(disk, disk.open())
 
 
