@@ -52,7 +52,8 @@ from sprawl.core.replication.damaged import refuses_damage, stand_aside
 from sprawl.core.replication.host import RaftHost
 from sprawl.core.replication.leaving import OUT, Leaving
 from sprawl.core.replication.log_starts import GroupLog
-from sprawl.core.replication.replica import RaftReplica, Target
+from sprawl.core.replication.replica import RaftReplica
+from sprawl.core.replication.surroundings import Target
 
 if TYPE_CHECKING:
     from random import Random

@@ -69,6 +69,7 @@ from sprawl.core.replication.copy_manifest import (
     parse_done,
 )
 from sprawl.core.replication.log_starts import GroupLog, store_key
+from sprawl.core.replication.throttle import Throttle
 
 if TYPE_CHECKING:
     from sprawl.core.clock import Clock
@@ -100,22 +101,6 @@ COPY_RETRY_MS_MIN: Final = 500
 COPY_RETRY_MS_MAX: Final = 60_000
 """A log that cannot be copied now is asked for again; each try may have cost gigabytes."""
 _STORING_LOOK_S: Final = 0.005
-
-
-class Throttle:
-    """Lets bytes pass at a rate, for all copies of a node in one direction together."""
-
-    def __init__(self, bytes_per_s: int) -> None:
-        self._bytes_per_s = bytes_per_s
-        self._free_at = 0.0
-
-    async def take(self, size_bytes: int) -> None:
-        """Wait until so many bytes may pass."""
-        now = asyncio.get_running_loop().time()
-        start = max(now, self._free_at)
-        self._free_at = start + size_bytes / self._bytes_per_s
-        if start > now:
-            await asyncio.sleep(start - now)
 
 
 class _Session(NamedTuple):

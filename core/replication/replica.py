@@ -26,7 +26,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final
 
 from sprawl.core.cluster.hints import LeaderHint
 from sprawl.core.errors import ErrorCode, KafkaFault
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from sprawl.core.replication.group import RaftGroup
     from sprawl.core.replication.host import RaftHost
     from sprawl.core.replication.log_starts import GroupLog
+    from sprawl.core.replication.surroundings import Surroundings, Target
 
 _log = logging.getLogger(__name__)
 
@@ -57,41 +58,6 @@ FOUNDING_TRIES: Final = 8
 FOUNDING_TRY_S: Final = 0.05
 """The preferred replica of a new group asks for votes so often and so soon: others learn of the
 group within a few milliseconds of it. After that the election timeouts decide."""
-
-
-class Target(NamedTuple):
-    """Where a partition's replicas are wanted, the preferred leader first."""
-
-    voters: tuple[ReplicaId, ...]
-    learners: tuple[ReplicaId, ...] = ()
-
-
-class Surroundings(Protocol):
-    """What a replica tells the rest of its node, and asks it."""
-
-    def announce(self, key: LogKey, hint: LeaderHint) -> None:
-        """Tell the cluster who leads."""
-        ...
-
-    def led(self, partition: Partition, *, is_leader: bool) -> None:
-        """A partition begins to be served here, or is no more."""
-        ...
-
-    def committed(self, partition: Partition) -> None:
-        """The high watermark may have moved; called before who waits for it hears."""
-        ...
-
-    def target(self, key: LogKey) -> Target | None:
-        """Where the replicas are wanted; None when that is not known."""
-        ...
-
-    def fell_behind(self, key: LogKey, follower: ReplicaId) -> None:
-        """A leader cannot serve a follower entry by entry."""
-        ...
-
-    def arrived(self, key: LogKey, configuration: Configuration) -> None:
-        """A leader says that its replicas are where they are wanted."""
-        ...
 
 
 class RaftReplica:
