@@ -37,12 +37,19 @@ class FoundDamage(Exception):
 
 
 def check_log(log: ReadableLog, segment: Segment | None) -> None:
-    """Read a segment through, or all of them.
+    """Read a segment through, or all of them. What was refuted needs no second look.
 
     Raises:
         FoundDamage: it is not what it was.
         OSError: the disk cannot be read.
     """
+    if log.refuted_index is not None:
+        first, end_offset = log.segments[0], log.log_end_offset
+        raise FoundDamage(
+            first,
+            Damage(first.base_offset, end_offset, ErrorCode.CORRUPT_MESSAGE),
+            f"its group committed another entry at index {log.refuted_index}",
+        )
     for each in log.segments if segment is None else (segment,):
         check = SegmentCheck(log, each)
         while not check.is_done:

@@ -46,6 +46,7 @@ class ReadableLog:
         "names_changed",
         "pending",
         "producers",
+        "refuted_index",
         "segments",
         "state",
         "stored_bytes",
@@ -83,6 +84,7 @@ class ReadableLog:
         self.failure: str | None = None
         self.is_closed = False
         self.is_suspect = False
+        self.refuted_index: int | None = None
         self.suspected: Callable[[Segment | None], None] = self._remember
         self.epochs_changed = False
         self.names_changed = opened.is_new_file
@@ -378,6 +380,12 @@ class ReadableLog:
         log hears of it. In any thread."""
         self.suspected(fault.segment)
         return fault
+
+    def refute(self, index: int) -> None:
+        """Others say that the entry at `index`, which will never be cut off, is not this one: a
+        check of the log finds it damaged."""
+        self.refuted_index = index
+        self.suspected(None)
 
     def _remember(self, segment: Segment | None) -> None:
         self.is_suspect = True

@@ -8,8 +8,10 @@ Rules:
    new is answered when the log reports it durable, any other one at once.
 3. A rejection names the last place where the logs can still agree, found by term, so that a whole
    term is passed over in one round trip.
-4. When the log fails, nothing is answered: the leader tries again.
-5. A follower that clients read from says so with what it acknowledges, and hears of commits at once
+4. A committed entry of another term than the leader's was changed on this disk. It is neither
+   rejected nor cut off: the log is refuted, and its owner has it filled again.
+5. When the log fails, nothing is answered: the leader tries again.
+6. A follower that clients read from says so with what it acknowledges, and hears of commits at once
    then. Others hear of them with the next entries, or with a heartbeat.
 """
 
@@ -65,8 +67,10 @@ class Following(Membership):
         if not _is_sound(message):
             self._fault(ValueError(f"entries that do not follow each other: {message!r:.200}"))
             return
-        if prev_index < self.commit_index:
+        if prev_index <= self.commit_index:
             # What is committed is the same everywhere.
+            if not self._is_committed_here(message):
+                return
             entries = entries[self.commit_index - prev_index :]
             prev_index = self.commit_index
         elif prev_index > self.log.last_index or self._term_at(prev_index) != message.prev_term:
@@ -87,6 +91,20 @@ class Following(Membership):
             self._is_ack_owed = True
         else:
             self._acknowledge()
+
+    def _is_committed_here(self, message: Append) -> bool:
+        """Whether an Append that begins at what is committed goes by the entries that are here.
+
+        No checksum covers the term of an entry: one that was changed on the disk, after the last
+        sync that the log knows of, shows when the leader names the true one.
+        """
+        known = message.entries[: self.commit_index - message.prev_index]
+        index, term = known[-1][:2] if known else (message.prev_index, message.prev_term)
+        found = self._term_at(index)
+        if found is None or found == term:
+            return True
+        self.log.refute(index)
+        return False
 
     def _skip_known(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """The entries from the first one on that this log does not have."""

@@ -280,9 +280,10 @@ class Leading(Following):
                 return
         elif progress.state is ProgressState.SNAPSHOT or progress.next - 1 != message.index:
             return
-        if message.hint_index < message.index <= progress.match:
+        if message.index <= progress.match:
             # It has not what it acknowledged: it left the group since and came back with nothing,
-            # and its acknowledgement came late. To know less of it than is so does no harm.
+            # and its acknowledgement came late; or its disk changed the entry's term. To know less
+            # of it than is so does no harm.
             progress.match = LogIndex(0)
         low, high = progress.match, min(message.hint_index, message.index, self.log.last_index)
         while low < high:

@@ -82,6 +82,11 @@ class RaftLog(Protocol):
         """
         ...
 
+    def refute(self, index: int) -> None:
+        """The entry at `index` is not the one that the group committed there: it was changed on
+        this disk since it was written. Who looks after the log hears of it."""
+        ...
+
     def truncate_suffix(self, from_index: int) -> None:
         """Take back the entries from `from_index` on.
 

@@ -74,6 +74,9 @@ class GroupLog:
     def entries(self, lo: int, hi: int, max_bytes: int, *, verify: bool = False) -> list[Entry]:
         return self._log.entries(lo, hi, max_bytes, verify=verify)
 
+    def refute(self, index: int) -> None:
+        self._log.refute(index)
+
     # --- what is noted --------------------------------------------------------------------------
 
     def append_entry(

@@ -34,6 +34,7 @@ class MemoryLog:
         self.synced = base + len(self.content)
         self.truncations = 0
         self.fails = False
+        self.refuted: int | None = None
 
     # --- the port -------------------------------------------------------------------------------
 
@@ -82,6 +83,9 @@ class MemoryLog:
         for entry in entries:
             self._add(entry)
         return DurableUpTo(self.last_index, self.last_term)
+
+    def refute(self, index: int) -> None:
+        self.refuted = index
 
     def truncate_suffix(self, from_index: int) -> None:
         self._check()

@@ -215,3 +215,51 @@ def test_a_leader_starts_over_with_who_lost_what_it_had_acknowledged() -> None:
     refused = AppendAnswer(OTHER, ME, leader.term, LogIndex(1), True, LogIndex(0), Term(-1), False)
     said = answers(leader, refused)
     assert [each.prev_index for each in said if isinstance(each, Append)] == [0]
+
+
+def test_a_leader_starts_over_with_whose_disk_changed_what_it_had_acknowledged() -> None:
+    """No checksum covers a term: the follower names another one at the very place."""
+    state = HardState(Term(5), None, Configuration.of([1], [2]))
+    leader = RaftNode(ME, MemoryLog(), state, RaftSettings(), Random(1))
+    leader.campaign(1)
+    while (ready := leader.ready()) is not None:
+        if ready.hard_state is not None:
+            leader.hard_state_stored(ready.token)
+    acknowledged = AppendAnswer(
+        OTHER, ME, leader.term, LogIndex(1), False, LogIndex(1), Term(-1), False
+    )
+    answers(leader, acknowledged)
+    leader.unreachable(OTHER)
+    refused = AppendAnswer(OTHER, ME, leader.term, LogIndex(1), True, LogIndex(1), Term(4), False)
+    said = answers(leader, refused)
+    assert [each.prev_index for each in said if isinstance(each, Append)] == [0]
+
+
+def entry_of(index: int, term: int) -> Entry:
+    frame = encode_entry(EntryType.NOOP, b"", next_offset=0, term=term)
+    return Entry(LogIndex(index), Term(term), EntryType.NOOP, memoryview(frame))
+
+
+@pytest.mark.parametrize("prev_index", [0, 1, 2])
+def test_a_committed_entry_whose_term_was_changed_is_damage(prev_index: int) -> None:
+    """The entries were acknowledged as of term 5; after a power loss the second one is of 4."""
+    log = MemoryLog([entry_of(1, 4), entry_of(2, 4)])
+    replica = node(lost=None, log=log)
+    answers(replica, Heartbeat(LEADER, ME, Term(5), LogIndex(2), 0))
+    assert replica.commit_index == 2
+    listed = (entry_of(1, 4), entry_of(2, 5), entry_of(3, 5))[prev_index:]
+    prev_term = Term((-1, 4, 5)[prev_index])
+    append = Append(LEADER, ME, Term(5), LogIndex(prev_index), prev_term, LogIndex(2), listed)
+    assert answers(replica, append) == []
+    assert log.refuted == 2
+    assert (log.last_index, log.last_term) == (2, 4)
+
+
+def test_a_committed_entry_that_is_the_leaders_is_not_refuted() -> None:
+    log = MemoryLog([entry_of(1, 4), entry_of(2, 5)])
+    replica = node(lost=None, log=log)
+    answers(replica, Heartbeat(LEADER, ME, Term(5), LogIndex(2), 0))
+    listed = (entry_of(2, 5), entry_of(3, 5))
+    answers(replica, Append(LEADER, ME, Term(5), LogIndex(1), Term(4), LogIndex(2), listed))
+    assert log.refuted is None
+    assert log.last_index == 3

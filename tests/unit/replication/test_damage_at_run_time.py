@@ -273,6 +273,16 @@ async def test_a_group_that_hibernates_fills_it_too(tmp_path: Path) -> None:
         )
 
 
+async def test_an_entry_that_the_group_has_otherwise_is_damage(tmp_path: Path) -> None:
+    """Its term, which no checksum covers, was taken for true when the log was opened."""
+    async with ClusterWorld(3, tmp_path) as world:
+        leader = await topic_of_sealed_segments(world)
+        number = next(each for each in world.nodes if each != leader)
+        here = replica(world, number, "t")
+        here.log.refute(here.log.last_index)
+        await check_filled_again(world, tmp_path, number, here.log)
+
+
 def hibernates(partition: Partition) -> bool:
     replication = partition._replication
     assert isinstance(replication, RaftReplica)
