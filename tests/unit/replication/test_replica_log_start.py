@@ -20,7 +20,8 @@ from sprawl.core.raft.messages import Append
 from sprawl.core.raft.settings import RaftSettings
 from sprawl.core.replication.host import RaftHost
 from sprawl.core.replication.log_starts import GroupLog
-from sprawl.core.replication.replica import RaftReplica, Target
+from sprawl.core.replication.replica import RaftReplica
+from sprawl.core.replication.surroundings import Target
 from sprawl.core.storage.port import Buffer
 
 KEY = LogKey(TOPIC_ID, 0)

@@ -32,7 +32,8 @@ from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.settings import RaftSettings
 from sprawl.core.replication.host import RaftHost
 from sprawl.core.replication.log_starts import GroupLog
-from sprawl.core.replication.replica import RaftReplica, Target
+from sprawl.core.replication.replica import RaftReplica
+from sprawl.core.replication.surroundings import Target
 from sprawl.core.storage.port import Buffer
 
 NO_FUSE = 10**9
