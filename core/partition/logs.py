@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,13 @@ from sprawl.core.replication.damaged import open_replica
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from sprawl.core.clock import Clock
     from sprawl.core.log.partition_log import PartitionLog
     from sprawl.core.partition.departures import Departures
     from sprawl.core.partition.hosted_topic import HostedTopic
+    from sprawl.core.partition.partition import Partition
     from sprawl.core.storage.port import KeyValueStore, LogStore
 
 _log = logging.getLogger(__name__)
@@ -90,3 +93,13 @@ class Logs:
                     directory.discard(topic.config.file_delete_delay_ms)
         except OSError as failure:
             _log.error("%s: the data of the deleted partition is still there: %s", tp, failure)
+
+
+def log_of(opened: Partition | None, opening: Future[PartitionLog] | None) -> PartitionLog | None:
+    """The log of a partition that is open, or is being opened by an earlier job of the pool."""
+    if opened is not None:
+        return opened.log
+    if opening is not None:
+        with contextlib.suppress(Exception):  # what cannot be opened is deleted as it lies
+            return opening.result()
+    return None

@@ -30,7 +30,7 @@ from sprawl.core.ids import LeaderEpoch, LogKey, TopicId, TopicName, TopicPartit
 from sprawl.core.partition.departures import Departures, report_strays
 from sprawl.core.partition.hosted_topic import HostedTopic, Usage
 from sprawl.core.partition.housekeeping import Housekeeping
-from sprawl.core.partition.logs import Logs
+from sprawl.core.partition.logs import Logs, log_of
 from sprawl.core.partition.partition import Partition
 from sprawl.core.partition.placement import ELSEWHERE, Placement, Role
 from sprawl.core.partition.repairs import Repairs
@@ -230,9 +230,13 @@ class Partitions:
             topic.placements = placements
         self._departures.add(key)
         opening = self._opening.pop(key, None)
-        self._departing[key] = job = self._pool.submit(
-            self._delete_replica, topic, index, partition, opening
-        )
+        self._depart(topic, index, partial(self._delete_replica, topic, index, partition, opening))
+
+    def _depart(self, topic: HostedTopic, index: int, delete: Callable[[], None]) -> None:
+        """Delete a replica's data in the thread pool. Should it come back, it is opened after
+        that."""
+        job = self._pool.submit(delete)
+        self._departing[LogKey(topic.topic_id, index)] = job
         loop = asyncio.get_running_loop()
         job.add_done_callback(
             lambda job: loop.call_soon_threadsafe(self._departed, topic, index, job)
@@ -247,7 +251,7 @@ class Partitions:
     ) -> None:
         self._departures.mark(LogKey(topic.topic_id, index))
         self._terms.forget([LogKey(topic.topic_id, index)])
-        self._logs.delete(topic, index, _log_of(opened, opening))
+        self._logs.delete(topic, index, log_of(opened, opening))
 
     def _finish_departures(self) -> None:
         """Delete what a stop of the node left of replicas that were let go."""
@@ -256,7 +260,7 @@ class Partitions:
             for index in topic.elsewhere():
                 is_gone = LogKey(topic.topic_id, index) in self._departures
                 if is_gone and f"{topic.name}-{index}" in there:
-                    self._pool.submit(self._logs.delete, topic, index, None)
+                    self._depart(topic, index, partial(self._logs.delete, topic, index, None))
 
     def _departed(self, topic: HostedTopic, index: int, job: Future[None]) -> None:
         key = LogKey(topic.topic_id, index)
@@ -310,10 +314,13 @@ class Partitions:
                 index,
                 failure,
             )
-        elif topic.placements[index].role is not Role.ELSEWHERE:
-            self._serve(topic, index, job.result())
-        else:
-            self._pool.submit(job.result().delete)
+            return
+        log = job.result()
+        if topic.placements[index].role is Role.ELSEWHERE:
+            self._depart(topic, index, partial(self._logs.delete, topic, index, log))
+            return
+        log.update_config(topic.config)  # it may have changed meanwhile
+        self._serve(topic, index, log)
 
     def update_config(self, name: TopicName, config: LogConfig) -> None:
         """Apply changed topic configs from the next operation on."""
@@ -359,7 +366,7 @@ class Partitions:
             with contextlib.suppress(OSError):
                 each.result()
         for index in topic.here():
-            log = _log_of(topic.partitions[index], opening.get(index))
+            log = log_of(topic.partitions[index], opening.get(index))
             self._logs.delete(topic, index, log)
 
     # --- finding --------------------------------------------------------------------------------
@@ -487,13 +494,3 @@ class Partitions:
         if self._repairs is not None:
             self._repairs.watch(key, log)
         return partition
-
-
-def _log_of(opened: Partition | None, opening: Future[PartitionLog] | None) -> PartitionLog | None:
-    """The log of a partition that is open, or is being opened by an earlier job of the pool."""
-    if opened is not None:
-        return opened.log
-    if opening is not None:
-        with contextlib.suppress(Exception):  # what cannot be opened is deleted as it lies
-            return opening.result()
-    return None

@@ -105,6 +105,27 @@ async def test_what_is_opened_for_a_place_elsewhere_is_deleted(node: Node) -> No
     assert node.store.names() == []
 
 
+async def test_what_comes_back_while_it_is_deleted_is_kept(node: Node) -> None:
+    """Opened for a move that was taken back, and wanted here again."""
+    node.add(OLD)
+    node.add(OLD, ELSEWHERE)
+    node.let_threads_run()
+    await asyncio.sleep(0)
+    node.add(OLD, REPLICATED)
+    await node.settle()
+    assert node.owner() == OLD
+    log = node.partitions.find(OLD, 0).log
+    assert [each.name for each in log.directory.list()] == [log.segments[0].file.name]
+
+
+async def test_a_config_that_changes_while_a_log_is_opened_counts(node: Node) -> None:
+    node.add(OLD)
+    node.let_threads_run()
+    node.partitions.update_config(NAME, LogConfig(min_insync_replicas=2))
+    await node.settle()
+    assert node.partitions.find(OLD, 0).log.config.min_insync_replicas == 2
+
+
 async def test_a_topic_that_comes_while_others_are_recovered_is_opened(tmp_path: Path) -> None:
     """The controller's log goes on while a node starts."""
     node = Node(tmp_path)
