@@ -152,8 +152,8 @@ class Partitions:
             )
         for topic, index in places:
             self._open_soon(topic, index)
-        if self._opening:
-            await asyncio.wait([asyncio.wrap_future(each) for each in self._opening.values()])
+        jobs = [asyncio.wrap_future(each) for each in self._opening.values()]
+        await asyncio.gather(*jobs, return_exceptions=True)  # they are reported one by one
 
     async def _close(self, partition: Partition) -> bool:
         """Close one log; was everything saved?"""

@@ -4,6 +4,8 @@ left of the old one must not take the new one's data with it."""
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -124,6 +126,22 @@ async def test_a_config_that_changes_while_a_log_is_opened_counts(node: Node) ->
     node.partitions.update_config(NAME, LogConfig(min_insync_replicas=2))
     await node.settle()
     assert node.partitions.find(OLD, 0).log.config.min_insync_replicas == 2
+
+
+async def test_a_log_that_cannot_be_opened_at_a_start_is_reported_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "bad-0").write_bytes(b"")
+    node = Node(tmp_path)
+    node.add(OLD)
+    node.partitions.add_topic(TopicName("bad"), NEW, LogConfig(), [REPLICATED])
+    await node.partitions.start()
+    gc.collect()
+    told = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
+    assert [each.partition(":")[0] for each in told] == ["bad-0"]
+    assert node.partitions.find(OLD, 0).topic_id == OLD
+    await node.partitions.close()
+    node.store.close()
 
 
 async def test_a_topic_that_comes_while_others_are_recovered_is_opened(tmp_path: Path) -> None:
