@@ -1,0 +1,108 @@
+"""Sends writes to the node that leads, and gives its answer back as it is.
+
+A request is forwarded once: it carries `X-Forward`, and whoever gets it and does not lead refuses
+it. So two nodes that hold each other for the leader do not play ball with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from ssl import SSLContext
+from typing import NamedTuple
+
+import aiohttp
+from yarl import URL
+
+from sprawl.schema_registry.model.faults import FaultCode, RegistryFault
+from sprawl.schema_registry.rest import limits
+
+FORWARD = "X-Forward"
+FORWARDED_FOR = "X-Forwarded-For"
+_PASSED_ON = (
+    "Accept",
+    "Authorization",
+    "Confluent-Accept-Unknown-Properties",
+    "Content-Type",
+    "X-Request-ID",
+)
+
+
+class Forwarded(NamedTuple):
+    """The leader's answer."""
+
+    status: int
+    content_type: str | None
+    body: bytes
+
+
+class Forwarder:
+    """Connections to the leader.
+
+    Args:
+        ssl_context: for leaders with `https`; None is the system's.
+    """
+
+    def __init__(self, ssl_context: SSLContext | None) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=limits.FORWARD_CONNECTIONS_MAX,
+                ssl=True if ssl_context is None else ssl_context,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=limits.FORWARD_S, sock_connect=limits.FORWARD_CONNECT_S
+            ),
+        )
+
+    async def forward(
+        self,
+        leader_url: str,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        remote: str | None,
+        body: bytes | None,
+    ) -> Forwarded:
+        """Args:
+            target: path and query, encoded as they came.
+            remote: address of the client.
+
+        Raises:
+            RegistryFault: 50003.
+        """
+        passed = {name: headers[name] for name in _PASSED_ON if name in headers}
+        passed[FORWARD] = "true"
+        if remote is not None:
+            passed[FORWARDED_FOR] = remote
+        try:
+            async with self._session.request(
+                method,
+                URL(leader_url.rstrip("/") + target, encoded=True),
+                headers=passed,
+                data=body,
+                allow_redirects=False,
+            ) as response:
+                return Forwarded(
+                    response.status,
+                    response.headers.get("Content-Type"),
+                    await _read(response.content),
+                )
+        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as problem:
+            raise RegistryFault(
+                FaultCode.REQUEST_FORWARDING_FAILED,
+                f"Error while forwarding the request to the leader at {leader_url}: "
+                f"{problem or type(problem).__name__}",
+            ) from None
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > limits.FORWARDED_BYTES_MAX:
+            raise ValueError(f"its answer is above {limits.FORWARDED_BYTES_MAX} bytes")
+    return bytes(body)
