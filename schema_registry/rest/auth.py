@@ -3,11 +3,11 @@
     # a comment
     alice:$scrypt$ln=14,r=8,p=1$<salt>$<hash>
 
-scrypt, because passwords that people choose must be dear to guess: each guess takes 16 MiB and tens
-of milliseconds, which neither graphics cards nor circuits make cheap, unlike PBKDF2; and it is part
-of the standard library, unlike argon2. The spelling is that of other tools (PHC strings), with base64
-without padding. A right password is remembered as a digest under a key of this process, so that only
-the first request of a client pays.
+scrypt, because passwords that people choose must be dear to guess: each guess takes 16 MiB and
+tens of milliseconds, which neither graphics cards nor circuits make cheap, unlike PBKDF2; and it is
+part of the standard library, unlike argon2. The spelling is that of other tools (PHC strings), with
+base64 without padding. A right password is remembered as a digest under a key of this process, so
+that only the first request of a client pays.
 
 Source: RFC 7617, RFC 7914.
 """
@@ -78,8 +78,7 @@ def parse_users(text: str) -> Users:
         UserFileFault: a line is none, a name comes twice, or there are too many.
     """
     users: dict[str, PasswordHash] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip()
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
         if not line or line.startswith("#"):
             continue
         name, _, spelled = line.partition(":")

@@ -6,7 +6,6 @@ it. So two nodes that hold each other for the leader do not play ball with it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from ssl import SSLContext
 from typing import NamedTuple
@@ -26,6 +25,21 @@ _PASSED_ON = (
     "Content-Type",
     "X-Request-ID",
 )
+
+
+class Outgoing(NamedTuple):
+    """A request as it came.
+
+    Args:
+        target: path and query, still encoded.
+        remote: address of the client.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    remote: str | None
+    body: bytes | None
 
 
 class Forwarded(NamedTuple):
@@ -55,32 +69,18 @@ class Forwarder:
             ),
         )
 
-    async def forward(
-        self,
-        leader_url: str,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        remote: str | None,
-        body: bytes | None,
-    ) -> Forwarded:
-        """Args:
-            target: path and query, encoded as they came.
-            remote: address of the client.
-
-        Raises:
-            RegistryFault: 50003.
-        """
-        passed = {name: headers[name] for name in _PASSED_ON if name in headers}
-        passed[FORWARD] = "true"
-        if remote is not None:
-            passed[FORWARDED_FOR] = remote
+    async def forward(self, leader_url: str, outgoing: Outgoing) -> Forwarded:
+        """Raises: RegistryFault: 50003."""
+        headers = {name: outgoing.headers[name] for name in _PASSED_ON if name in outgoing.headers}
+        headers[FORWARD] = "true"
+        if outgoing.remote is not None:
+            headers[FORWARDED_FOR] = outgoing.remote
         try:
             async with self._session.request(
-                method,
-                URL(leader_url.rstrip("/") + target, encoded=True),
-                headers=passed,
-                data=body,
+                outgoing.method,
+                URL(leader_url.rstrip("/") + outgoing.target, encoded=True),
+                headers=headers,
+                data=outgoing.body,
                 allow_redirects=False,
             ) as response:
                 return Forwarded(
@@ -88,7 +88,7 @@ class Forwarder:
                     response.headers.get("Content-Type"),
                     await _read(response.content),
                 )
-        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as problem:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
             raise RegistryFault(
                 FaultCode.REQUEST_FORWARDING_FAILED,
                 f"Error while forwarding the request to the leader at {leader_url}: "

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 REQUEST_BYTES_MAX = 4_194_304
-"""Body of one request. A record of 1,000,000 bytes is the largest that is stored, and its text is up
-to twice as long as a JSON text, seldom more: whoever is above the record's limit but below this one
-learns it from the registry (42209), others by 413."""
+"""Body of one request. A record of 1,000,000 bytes is the largest that is stored, and its text is
+up to twice as long as a JSON text, seldom more: whoever is above the record's limit but below this
+one learns it from the registry (42209), others by 413."""
 REQUEST_LINE_BYTES_MAX = 65_536
 """Path and query: a subject of the longest topic name and of the longest record name, each of its
 characters percent-encoded as three bytes of UTF-8, is below 10 kB."""

@@ -14,8 +14,9 @@ from sprawl.schema_registry.rest.routes import Route, Shape
 from sprawl.schema_registry.rest.shapes import COMPONENTS
 
 _ABOUT = (
-    "Schemas, their versions, and what may follow what. Behind `/contexts/{context}` the same paths "
-    "work on names of that context. Errors have a code whose first three digits are the status."
+    "Schemas, their versions, and what may follow what. Behind `/contexts/{context}` the same "
+    "paths work on names of that context. Errors have a code whose first three digits are the "
+    "status."
 )
 
 

@@ -269,7 +269,8 @@ DELETED = flag("deleted", "Soft-deleted ones too.")
 DELETED_ONLY = flag("deletedOnly", "Soft-deleted ones only.")
 FORMAT = text(
     "format",
-    "Spelling of the schema: `resolved` (AVRO, JSON), `serialized`, `ignore_extensions` (PROTOBUF).",
+    "Spelling of the schema: `resolved` (AVRO, JSON), `serialized` or `ignore_extensions` "
+    "(PROTOBUF).",
 )
 REFERENCE_FORMAT = text(
     "referenceFormat", "`qualified` gives the subjects of references with their context."

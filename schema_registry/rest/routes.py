@@ -1,5 +1,5 @@
-"""Routes: one entry for each method and path, with all that it takes and gives, and how a path finds
-its entry. From the same entries openapi.py makes the description. Pure.
+"""Routes: one entry for each method and path, with all that it takes and gives, and how a path
+finds its entry. From the same entries openapi.py makes the description. Pure.
 
     /subjects/a%2Fb/versions  ->  split at "/", then each segment decoded once: ("subjects", "a/b",
                                   "versions"): a subject may be any text, even "..", "/" or "latest"

@@ -5,8 +5,8 @@
                                                        |    not the leader -> forwarded, once
                                                     refused -> {"error_code", "message"}
 
-aiohttp reads and writes HTTP; the rest of it, its router and its middlewares, is not used: paths are
-matched as they come (routes.py).
+aiohttp reads and writes HTTP; the rest of it, its router and its middlewares, is not used: paths
+are matched as they come (routes.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from sprawl.schema_registry.rest.answers import ServerFacts, encode, fault_to_js
 from sprawl.schema_registry.rest.auth import Users
 from sprawl.schema_registry.rest.bodies import parse_json
 from sprawl.schema_registry.rest.faults import HttpFault
-from sprawl.schema_registry.rest.forwarding import FORWARD, Forwarder
+from sprawl.schema_registry.rest.forwarding import FORWARD, Forwarder, Outgoing
 from sprawl.schema_registry.rest.parameters import Ask, with_body
 from sprawl.schema_registry.rest.routes import Reads, Route, Router, Tells, Writes
 from sprawl.schema_registry.rest.table import ROUTES
@@ -101,7 +101,7 @@ class RegistryServer:
         self._log_limit = LogLimit()
         self._served: Counter[Served] = Counter()
         self._requests_count = 0
-        self._http: web.Server[web.BaseRequest] | None = None
+        self._http: web.Server | None = None
         self._forwarder: Forwarder | None = None
         self._listening: list[asyncio.Server] = []
 
@@ -126,7 +126,6 @@ class RegistryServer:
         sockets = self._bind(host, port)
         self._http = web.Server(
             self._handle,
-            request_factory=_make_request,
             access_log=None,
             keepalive_timeout=limits.IDLE_S,
             max_line_size=limits.REQUEST_LINE_BYTES_MAX,
@@ -192,7 +191,7 @@ class RegistryServer:
             answer = _refusal(request, fault.status, fault.code, fault.message)
         except MalformedContract as fault:
             answer = _refusal(request, HTTPStatus.BAD_REQUEST, HTTPStatus.BAD_REQUEST, str(fault))
-        except Exception:
+        except Exception:  # noqa: BLE001 a fault in one answer must not end the connection
             _log.exception(
                 "a fault of the registry in %s; please report the trace", _shown(request)
             )
@@ -266,14 +265,10 @@ class RegistryServer:
             )
         assert self._forwarder is not None
         try:
-            forwarded = await self._forwarder.forward(
-                leader_url,
-                request.method,
-                _raw_target(request),
-                request.headers,
-                request.remote,
-                data,
+            outgoing = Outgoing(
+                request.method, _raw_target(request), request.headers, request.remote, data
             )
+            forwarded = await self._forwarder.forward(leader_url, outgoing)
         except RegistryFault as fault:
             raise self._own_fault(request, fault.code, fault.message) from None
         return _Answer(forwarded.status, forwarded.body, forwarded.content_type)
@@ -299,24 +294,23 @@ class _Refused(asyncio.Protocol):
         transport.abort()
 
 
-def _make_request(*parts: object) -> web.BaseRequest:
-    *first, task = parts
-    loop = asyncio.get_running_loop()
-    return web.BaseRequest(*first, task, loop, client_max_size=limits.REQUEST_BYTES_MAX)
-
-
 async def _read_body(request: web.BaseRequest) -> bytes:
     if (request.content_length or 0) > limits.REQUEST_BYTES_MAX:
         raise HttpFault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if request.headers.get("Expect", "").lower() == "100-continue":
         await _invite(request)
+    body = bytearray()
     try:
         async with asyncio.timeout(limits.BODY_S):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise HttpFault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE) from None
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limits.REQUEST_BYTES_MAX:
+                    raise HttpFault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     except TimeoutError:
         raise HttpFault(HTTPStatus.REQUEST_TIMEOUT) from None
+    except (OSError, web.RequestPayloadError):
+        raise HttpFault(HTTPStatus.BAD_REQUEST, "The body did not arrive whole") from None
+    return bytes(body)
 
 
 async def _invite(request: web.BaseRequest) -> None:

@@ -28,7 +28,7 @@ _LEVEL: Json = {"type": "string", "enum": [level.value for level in Level]}
 _MODE: Json = {"type": "string", "enum": [mode.value for mode in Mode]}
 
 
-def _or_null(shape: Json) -> Json:
+def _or_null(shape: object) -> Json:
     return {"anyOf": [shape, {"type": "null"}]}
 
 
