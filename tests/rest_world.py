@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
@@ -123,7 +124,11 @@ class RestWorld:
             data = json.dumps(body).encode()
             headers = {"Content-Type": "application/vnd.schemaregistry.v1+json", **(headers or {})}
         async with self.session.request(
-            method, URL(self.url + target, encoded=True), data=data, headers=headers, auth=auth
+            method,
+            URL(self.url + target, encoded=True),
+            data=data and BytesIO(data),
+            headers=headers,
+            auth=auth,
         ) as response:
             reply = Reply(response.status, await response.read(), dict(response.headers))
         self._check(method, target, reply)
@@ -162,7 +167,9 @@ class RestWorld:
 
 
 @asynccontextmanager
-async def rest_world(service: MemoryService | None = None, **options: Any) -> AsyncIterator[RestWorld]:
+async def rest_world(
+    service: MemoryService | None = None, **options: Any
+) -> AsyncIterator[RestWorld]:
     """A node that serves. Args: options: of `RegistryServer`."""
     service = service or MemoryService()
     server = RegistryServer(service, facts=FACTS, bind=bind, **options)

@@ -7,6 +7,7 @@ it. So two nodes that hold each other for the leader do not play ball with it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from ssl import SSLContext
 from typing import NamedTuple
 
@@ -80,7 +81,7 @@ class Forwarder:
                 outgoing.method,
                 URL(leader_url.rstrip("/") + outgoing.target, encoded=True),
                 headers=headers,
-                data=outgoing.body,
+                data=outgoing.body and BytesIO(outgoing.body),
                 allow_redirects=False,
             ) as response:
                 return Forwarded(

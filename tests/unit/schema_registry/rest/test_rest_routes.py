@@ -115,9 +115,7 @@ async def _schemas(world: RestWorld) -> None:
 async def _compatibility(world: RestWorld) -> None:
     other = {"schema": '{"type":"record","name":"R","fields":[{"name":"c","type":"int"}]}'}
     path = "/compatibility/subjects/r/versions"
-    assert await world.good("POST", f"{path}/latest", {"schema": RECORD}) == {
-        "is_compatible": True
-    }
+    assert await world.good("POST", f"{path}/latest", {"schema": RECORD}) == {"is_compatible": True}
     assert await world.good("POST", f"{path}/latest", other) == {"is_compatible": False}
     assert await world.good("POST", f"{path}?verbose=true", {"schema": RECORD}) == {
         "is_compatible": True,
