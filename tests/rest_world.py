@@ -117,7 +117,6 @@ class RestWorld:
         *,
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: aiohttp.BasicAuth | None = None,
     ) -> Reply:
         """Args: target: path and query, sent as they are. body: sent as JSON."""
         if body is not None:
@@ -128,7 +127,6 @@ class RestWorld:
             URL(self.url + target, encoded=True),
             data=data and BytesIO(data),
             headers=headers,
-            auth=auth,
         ) as response:
             reply = Reply(response.status, await response.read(), dict(response.headers))
         self._check(method, target, reply)
