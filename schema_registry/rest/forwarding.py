@@ -1,4 +1,4 @@
-"""Sends writes to the node that leads, and gives its answer back as it is.
+"""Sends requests to the node that leads: writes, and reads that this node has no state for.
 
 A request is forwarded once: it carries `X-Forward`, and whoever gets it and does not lead refuses
 it. So two nodes that hold each other for the leader do not play ball with it.
@@ -43,14 +43,6 @@ class Outgoing(NamedTuple):
     body: bytes | None
 
 
-class Forwarded(NamedTuple):
-    """The leader's answer."""
-
-    status: int
-    content_type: str | None
-    body: bytes
-
-
 class Forwarder:
     """Connections to the leader.
 
@@ -65,30 +57,30 @@ class Forwarder:
                 ssl=True if ssl_context is None else ssl_context,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
             timeout=aiohttp.ClientTimeout(
                 total=limits.FORWARD_S, sock_connect=limits.FORWARD_CONNECT_S
             ),
         )
 
-    async def forward(self, leader_url: str, outgoing: Outgoing) -> Forwarded:
-        """Raises: RegistryFault: 50003."""
+    async def forward(self, leader_url: str, outgoing: Outgoing) -> aiohttp.ClientResponse:
+        """Returns: the leader's answer, whose body is still to be read; the caller closes it.
+
+        Raises:
+            RegistryFault: 50003.
+        """
         headers = {name: outgoing.headers[name] for name in _PASSED_ON if name in outgoing.headers}
-        headers[FORWARD] = "true"
+        headers |= {FORWARD: "true", "Accept-Encoding": "identity"}
         if outgoing.remote is not None:
             headers[FORWARDED_FOR] = outgoing.remote
         try:
-            async with self._session.request(
+            return await self._session.request(
                 outgoing.method,
                 URL(leader_url.rstrip("/") + outgoing.target, encoded=True),
                 headers=headers,
                 data=outgoing.body and BytesIO(outgoing.body),
                 allow_redirects=False,
-            ) as response:
-                return Forwarded(
-                    response.status,
-                    response.headers.get("Content-Type"),
-                    await _read(response.content),
-                )
+            )
         except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
             raise RegistryFault(
                 FaultCode.REQUEST_FORWARDING_FAILED,
@@ -98,12 +90,3 @@ class Forwarder:
 
     async def close(self) -> None:
         await self._session.close()
-
-
-async def _read(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for chunk in content.iter_any():
-        body += chunk
-        if len(body) > limits.FORWARDED_BYTES_MAX:
-            raise ValueError(f"its answer is above {limits.FORWARDED_BYTES_MAX} bytes")
-    return bytes(body)

@@ -28,13 +28,11 @@ TLS_HANDSHAKE_S = 10.0
 STOP_S = 5.0
 """For requests under way when the server stops; then they are cut off."""
 FORWARD_S = 60.0
-"""For the leader's answer. Above the time that the leader itself gives a write, so that its 50002
-comes first."""
+"""For the leader's whole answer. Above the time that the leader itself gives a write, so that its
+50002 comes first."""
 FORWARD_CONNECT_S = 5.0
 FORWARD_CONNECTIONS_MAX = 64
 """Connections to the leader; further requests wait for one within FORWARD_S."""
-FORWARDED_BYTES_MAX = 16_777_216
-"""Answer of the leader to a write: at most a schema, so twice the largest request and some."""
 REQUEST_ID_CHARS_MAX = 128
 """A longer X-Request-ID is replaced: it goes into the log."""
 PATH_SHOWN_CHARS_MAX = 256

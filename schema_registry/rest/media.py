@@ -51,7 +51,7 @@ def _parse_range(item: str) -> tuple[str, float]:
         key, _, value = parameter.partition("=")
         if key.strip() == "q":
             try:
-                return name, float(value)
+                return name, max(0.0, min(1.0, float(value)))
             except ValueError:
                 return name, 0.0
     return name, 1.0

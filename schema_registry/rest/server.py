@@ -22,7 +22,7 @@ from http import HTTPStatus
 from ssl import SSLContext
 from typing import NamedTuple, assert_never
 
-from aiohttp import HttpVersion11, web
+from aiohttp import ClientError, ClientResponse, HttpVersion11, web
 
 from sprawl.core.clock import Clock, SystemClock
 from sprawl.core.log_limit import LogLimit
@@ -52,6 +52,7 @@ _REQUEST_ID = "X-Request-ID"
 _SERVER = "Sprawl"
 _ROUTER = Router(ROUTES)
 _NO_ROUTE = "(none)"
+_RELAYED = ("Content-Type", "Content-Length")
 
 
 class Served(NamedTuple):
@@ -177,6 +178,7 @@ class RegistryServer:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         request_id = _request_id(request)
         route: Route | None = None
+        answer: _Answer | ClientResponse
         self._requests_count += 1
         try:
             if self._requests_count > limits.REQUESTS_MAX:
@@ -201,6 +203,8 @@ class RegistryServer:
             self._requests_count -= 1
         method, path = ("", _NO_ROUTE) if route is None else (route.method, route.path)
         self._served[Served(method, path, answer.status)] += 1
+        if isinstance(answer, ClientResponse):
+            return await _relay(request, answer, request_id)
         return _response(answer, request_id)
 
     async def _check_user(self, request: web.BaseRequest) -> None:
@@ -214,7 +218,8 @@ class RegistryServer:
 
     async def _answer(
         self, request: web.BaseRequest, route: Route, values: Mapping[str, object]
-    ) -> _Answer:
+    ) -> _Answer | ClientResponse:
+        """What is to be answered, or what the leader answers."""
         data: bytes | None = None
         if route.body is not None:
             media.check_content_type(request.headers.get("Content-Type"))
@@ -254,7 +259,7 @@ class RegistryServer:
 
     async def _forward(
         self, request: web.BaseRequest, leader_url: str | None, data: bytes | None
-    ) -> _Answer:
+    ) -> ClientResponse:
         if leader_url is None:
             raise self._own_fault(request, FaultCode.UNKNOWN_LEADER, "Leader not known.")
         if FORWARD in request.headers:
@@ -268,10 +273,9 @@ class RegistryServer:
             outgoing = Outgoing(
                 request.method, _raw_target(request), request.headers, request.remote, data
             )
-            forwarded = await self._forwarder.forward(leader_url, outgoing)
+            return await self._forwarder.forward(leader_url, outgoing)
         except RegistryFault as fault:
             raise self._own_fault(request, fault.code, fault.message) from None
-        return _Answer(forwarded.status, forwarded.body, forwarded.content_type)
 
     def _own_fault(self, request: web.BaseRequest, code: FaultCode, message: str) -> RegistryFault:
         suppressed = self._log_limit.admit(code, self._clock.monotonic_ms())
@@ -349,6 +353,27 @@ def _response(answer: _Answer, request_id: str) -> web.Response:
     if answer.content_type is not None:
         headers["Content-Type"] = answer.content_type
     return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+
+async def _relay(
+    request: web.BaseRequest, answer: ClientResponse, request_id: str
+) -> web.StreamResponse:
+    """Pass the leader's answer on piece by piece, as fast as the client takes it."""
+    headers = {"Server": _SERVER, _REQUEST_ID: request_id}
+    headers |= {name: answer.headers[name] for name in _RELAYED if name in answer.headers}
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    try:
+        await response.prepare(request)
+        async for piece in answer.content.iter_any():
+            await response.write(piece)
+        await response.write_eof()
+    except (ClientError, TimeoutError):
+        _log.warning("%s: the leader's answer broke off, and so does ours", _shown(request))
+        if request.transport is not None:
+            request.transport.abort()
+    finally:
+        answer.close()
+    return response
 
 
 def _request_id(request: web.BaseRequest) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from rest_world import MemoryService, RestWorld, rest_world
 
-from sprawl.schema_registry.rest import forwarding, limits
+from sprawl.schema_registry.rest import forwarding
 from sprawl.schema_registry.service import NotTheLeader
 
 
@@ -102,38 +104,49 @@ async def test_a_leader_that_cannot_be_reached(
     assert leader_url in caplog.text
 
 
-async def test_a_leader_that_is_none_of_ours(
-    follower: RestWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000
+async def test_reads_too_where_there_is_no_state(world: RestWorld, follower: RestWorld) -> None:
+    follower.service.read_failure = NotTheLeader(world.url)
+    await world.register("s", '"int"')
+    assert await follower.good("GET", "/subjects/s/versions?deleted=true") == [1]
+    assert (await follower.good("POST", "/subjects/s", {"schema": '"int"'}))["version"] == 1
+    head = await follower.ask("HEAD", "/subjects/s/versions")
+    assert (head.status, head.headers["Content-Length"]) == (200, "3")
+    follower.service.read_failure = NotTheLeader(None)
+    assert (await follower.ask("GET", "/subjects")).code == 50004
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        writer.close()
 
-    stranger = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with stranger:
-        port = stranger.sockets[0].getsockname()[1]
-        follower.service.failure = NotTheLeader(f"http://127.0.0.1:{port}")
-        monkeypatch.setattr(limits, "FORWARDED_BYTES_MAX", 10_000)
-        assert (await follower.ask("DELETE", "/config")).code == 50003
-        answer = b"not HTTP\r\n\r\n"
+async def test_a_leader_that_speaks_no_http(follower: RestWorld) -> None:
+    async with _leader(b"not HTTP\r\n\r\n") as (url, _):
+        follower.service.failure = NotTheLeader(url)
         assert (await follower.ask("DELETE", "/config")).code == 50003
 
 
-async def test_what_the_leader_is_told(world: RestWorld, follower: RestWorld) -> None:
+async def test_an_answer_that_breaks_off_is_not_passed_on_as_whole(follower: RestWorld) -> None:
+    async with _leader(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1,") as (url, _):
+        follower.service.failure = NotTheLeader(url)
+        with pytest.raises(aiohttp.ClientError):
+            await follower.ask("DELETE", "/subjects/s")
+    assert (await follower.ask("GET", "/")).status == 200
+
+
+@asynccontextmanager
+async def _leader(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that gives one answer to all; its URL, and the heads of what it was asked."""
     seen: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.write(answer)
         writer.close()
 
     leader = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with leader:
-        port = leader.sockets[0].getsockname()[1]
-        follower.service.failure = NotTheLeader(f"http://127.0.0.1:{port}/")
+        yield f"http://127.0.0.1:{leader.sockets[0].getsockname()[1]}", seen
+
+
+async def test_what_the_leader_is_told(world: RestWorld, follower: RestWorld) -> None:
+    async with _leader(b"HTTP/1.1 204 No Content\r\n\r\n") as (url, seen):
+        follower.service.failure = NotTheLeader(f"{url}/")
         reply = await follower.ask(
             "DELETE",
             "/contexts/c?a=%20",

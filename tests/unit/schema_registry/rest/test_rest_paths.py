@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rest_world import RestWorld
+
+from sprawl.schema_registry.model.faults import RegistryFault
+from sprawl.schema_registry.rest import media
+from sprawl.schema_registry.rest.faults import HttpFault
+from sprawl.schema_registry.rest.routes import Router
+from sprawl.schema_registry.rest.table import ROUTES
 
 
 @pytest.mark.parametrize(
@@ -129,3 +138,16 @@ async def test_qualified_references(world: RestWorld) -> None:
         joint = "&" if "?" in path else "?"
         told = await world.good("GET", f"{path}{joint}referenceFormat=qualified")
         assert told["references"][0]["subject"] == ":.c:r"
+
+
+@given(st.sampled_from(["GET", "HEAD", "POST", "DELETE", "PUT"]), st.text(max_size=60))
+def test_no_path_upsets_the_router(method: str, path: str) -> None:
+    for target in (path, f"/subjects/{path}", f"/contexts/{path}", f"/schemas/ids/{path}"):
+        with contextlib.suppress(HttpFault, RegistryFault):
+            Router(ROUTES).find(method, target)
+
+
+@given(st.text(alphabet="aplication/json*;,q=.01 ", max_size=60))
+def test_no_accept_upsets_the_choice(accept: str) -> None:
+    with contextlib.suppress(HttpFault):
+        assert media.choose(accept) in media.ANSWERED
