@@ -23,6 +23,7 @@ from ssl import SSLContext
 from typing import NamedTuple, assert_never
 
 from aiohttp import ClientError, ClientResponse, HttpVersion11, web
+from aiohttp.http import HttpProcessingError
 
 from sprawl.core.clock import Clock, SystemClock
 from sprawl.core.log_limit import LogLimit
@@ -48,8 +49,14 @@ Bind = Callable[[str, int], list[socket.socket]]
 """(host, port) to bound sockets, not yet listening."""
 
 _log = logging.getLogger(__name__)
+_http_log = logging.getLogger(f"{__name__}.http")
+"""For aiohttp's own lines."""
 _REQUEST_ID = "X-Request-ID"
 _SERVER = "Sprawl"
+_http_log.addFilter(
+    # Whoever sends something other than HTTP must not fill the log.
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+)
 _ROUTER = Router(ROUTES)
 _NO_ROUTE = "(none)"
 _RELAYED = ("Content-Type", "Content-Length")
@@ -128,6 +135,7 @@ class RegistryServer:
         self._http = web.Server(
             self._handle,
             access_log=None,
+            logger=_http_log,
             keepalive_timeout=limits.IDLE_S,
             max_line_size=limits.REQUEST_LINE_BYTES_MAX,
             max_field_size=limits.HEADER_BYTES_MAX,
