@@ -1,0 +1,45 @@
+"""Every bound of the REST interface in one place: name, unit in the name, and the reason."""
+
+from __future__ import annotations
+
+REQUEST_BYTES_MAX = 4_194_304
+"""Body of one request. A record of 1,000,000 bytes is the largest that is stored, and its text is
+up to twice as long as a JSON text, seldom more: whoever is above the record's limit but below this
+one learns it from the registry (42209), others by 413."""
+REQUEST_LINE_BYTES_MAX = 65_536
+"""Path and query: a subject of the longest topic name and of the longest record name, each of its
+characters percent-encoded as three bytes of UTF-8, is below 10 kB."""
+HEADERS_MAX = 100
+HEADER_BYTES_MAX = 65_536
+"""One header: tokens of identity providers have up to 50 kB."""
+QUERY_FIELDS_MAX = 1_000
+"""Fields of a query; `findTags`, `key` and `value` may come many times."""
+REQUESTS_MAX = 256
+"""Requests under way at once; with the largest bodies they take 1 GiB. More are refused with 503,
+which clients try again."""
+CONNECTIONS_MAX = 10_000
+"""Open connections, some 20 kB each. Clients keep theirs open; more are closed at once."""
+BODY_S = 30.0
+"""For the body of one request to arrive."""
+IDLE_S = 75.0
+"""How long a connection may wait for its next request: longer than the 60 s of load balancers, so
+that they close it first and never send into a closing one."""
+TLS_HANDSHAKE_S = 10.0
+STOP_S = 5.0
+"""For requests under way when the server stops; then they are cut off."""
+FORWARD_S = 60.0
+"""For the leader's whole answer. Above the time that the leader itself gives a write, so that its
+50002 comes first."""
+FORWARD_CONNECT_S = 5.0
+FORWARD_CONNECTIONS_MAX = 64
+"""Connections to the leader; further requests wait for one within FORWARD_S."""
+REQUEST_ID_CHARS_MAX = 128
+"""A longer X-Request-ID is replaced: it goes into the log."""
+PATH_SHOWN_CHARS_MAX = 256
+"""How much of a path goes into the log."""
+PASSWORD_CHECKS_MAX = 2
+"""Passwords that are hashed at once: 16 MiB and some 50 ms of a core each."""
+PASSWORDS_KEPT_MAX = 1_000
+"""Right passwords that are remembered, as digests, so that only their first request is slow."""
+USERS_MAX = 100_000
+"""Users of one file: some 30 MB; more belong into a directory service."""

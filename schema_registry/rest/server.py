@@ -1,0 +1,395 @@
+"""The HTTP server: from bytes on a socket to a route, and back.
+
+    connection -> request -> who is it? -> route -> body -> service -> answer
+                                                       |        |
+                                                       |    not the leader -> forwarded, once
+                                                    refused -> {"error_code", "message"}
+
+aiohttp reads and writes HTTP; the rest of it, its router and its middlewares, is not used: paths
+are matched as they come (routes.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from ssl import SSLContext
+from typing import NamedTuple, assert_never
+
+from aiohttp import ClientError, ClientResponse, HttpVersion11, web
+from aiohttp.http import HttpProcessingError
+
+from sprawl.core.clock import Clock, SystemClock
+from sprawl.core.log_limit import LogLimit
+from sprawl.schema_registry.model.contracts import MalformedContract
+from sprawl.schema_registry.model.faults import FaultCode, RegistryFault
+from sprawl.schema_registry.rest import limits, media
+from sprawl.schema_registry.rest.answers import ServerFacts, encode, fault_to_json
+from sprawl.schema_registry.rest.auth import Users
+from sprawl.schema_registry.rest.bodies import parse_json
+from sprawl.schema_registry.rest.faults import HttpFault
+from sprawl.schema_registry.rest.forwarding import FORWARD, Forwarder, Outgoing
+from sprawl.schema_registry.rest.parameters import Ask, with_body
+from sprawl.schema_registry.rest.routes import Reads, Route, Router, Tells, Writes
+from sprawl.schema_registry.rest.table import ROUTES
+from sprawl.schema_registry.service import (
+    NotTheLeader,
+    RegistryService,
+    StoreFault,
+    StoreTimeout,
+)
+
+Bind = Callable[[str, int], list[socket.socket]]
+"""(host, port) to bound sockets, not yet listening."""
+
+_log = logging.getLogger(__name__)
+_http_log = logging.getLogger(f"{__name__}.http")
+"""For aiohttp's own lines."""
+_REQUEST_ID = "X-Request-ID"
+_SERVER = "Sprawl"
+_http_log.addFilter(
+    # Whoever sends something other than HTTP must not fill the log.
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+)
+_ROUTER = Router(ROUTES)
+_NO_ROUTE = "(none)"
+_RELAYED = ("Content-Type", "Content-Length")
+
+
+class Served(NamedTuple):
+    """A kind of request that was answered. Args: route: its path, with names for parameters."""
+
+    method: str
+    route: str
+    status: int
+
+
+class _Answer(NamedTuple):
+    status: int
+    body: bytes
+    content_type: str | None
+    headers: Mapping[str, str] = {}
+
+
+class RegistryServer:
+    """Serves the registry on one port.
+
+    Args:
+        facts: what the node says of itself.
+        bind: takes the addresses to listen on.
+        ssl_context: for TLS; None serves plain HTTP.
+        auth: who may use it; None lets everyone in.
+        leader_ssl_context: for requests to a leader with `https`; None is the system's.
+    """
+
+    def __init__(
+        self,
+        service: RegistryService,
+        *,
+        facts: ServerFacts,
+        bind: Bind,
+        ssl_context: SSLContext | None = None,
+        auth: Users | None = None,
+        leader_ssl_context: SSLContext | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._service = service
+        self._facts = facts
+        self._bind = bind
+        self._ssl_context = ssl_context
+        self._auth = auth
+        self._leader_ssl_context = leader_ssl_context
+        self._clock = clock or SystemClock()
+        self._log_limit = LogLimit()
+        self._served: Counter[Served] = Counter()
+        self._requests_count = 0
+        self._http: web.Server | None = None
+        self._forwarder: Forwarder | None = None
+        self._listening: list[asyncio.Server] = []
+
+    @property
+    def served(self) -> Mapping[Served, int]:
+        """How many requests were answered since the start, by route and status."""
+        return self._served
+
+    @property
+    def connections_count(self) -> int:
+        return 0 if self._http is None else len(self._http.connections)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen.
+
+        Args:
+            port: 0 takes a free one.
+
+        Returns: the port.
+        Raises: OSError when an address cannot be bound.
+        """
+        sockets = self._bind(host, port)
+        self._http = web.Server(
+            self._handle,
+            access_log=None,
+            logger=_http_log,
+            keepalive_timeout=limits.IDLE_S,
+            max_line_size=limits.REQUEST_LINE_BYTES_MAX,
+            max_field_size=limits.HEADER_BYTES_MAX,
+            max_headers=limits.HEADERS_MAX,
+        )
+        self._forwarder = Forwarder(self._leader_ssl_context)
+        loop = asyncio.get_running_loop()
+        timeout_s = None if self._ssl_context is None else limits.TLS_HANDSHAKE_S
+        try:
+            for bound in sockets:
+                self._listening.append(
+                    await loop.create_server(
+                        self._accept,
+                        sock=bound,
+                        ssl=self._ssl_context,
+                        ssl_handshake_timeout=timeout_s,
+                    )
+                )
+        except BaseException:
+            for bound in sockets:
+                bound.close()
+            await self.stop()
+            raise
+        bound_port: int = sockets[0].getsockname()[1]
+        return bound_port
+
+    async def stop(self) -> None:
+        """Stop listening; requests under way have STOP_S to end."""
+        for server in self._listening:
+            server.close()
+        if self._http is not None:
+            self._http.pre_shutdown()
+            await self._http.shutdown(limits.STOP_S)
+        for server in self._listening:
+            await server.wait_closed()
+        self._listening.clear()
+        if self._forwarder is not None:
+            await self._forwarder.close()
+
+    def _accept(self) -> asyncio.Protocol:
+        assert self._http is not None
+        if self.connections_count >= limits.CONNECTIONS_MAX:
+            return _Refused()
+        return self._http()
+
+    # --- one request -----------------------------------------------------------------------------
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        request_id = _request_id(request)
+        route: Route | None = None
+        answer: _Answer | ClientResponse
+        self._requests_count += 1
+        try:
+            if self._requests_count > limits.REQUESTS_MAX:
+                raise HttpFault(HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
+            await self._check_user(request)
+            target = _ROUTER.find(request.method, _raw_target(request))
+            route = target.route
+            answer = await self._answer(request, route, target.values)
+        except HttpFault as fault:
+            answer = _refusal(request, fault.status, fault.status, fault.message, fault.headers)
+        except RegistryFault as fault:
+            answer = _refusal(request, fault.status, fault.code, fault.message)
+        except MalformedContract as fault:
+            answer = _refusal(request, HTTPStatus.BAD_REQUEST, HTTPStatus.BAD_REQUEST, str(fault))
+        except Exception:  # noqa: BLE001 a fault in one answer must not end the connection
+            _log.exception(
+                "a fault of the registry in %s; please report the trace", _shown(request)
+            )
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            answer = _refusal(request, status, status, status.phrase)
+        finally:
+            self._requests_count -= 1
+        method, path = ("", _NO_ROUTE) if route is None else (route.method, route.path)
+        self._served[Served(method, path, answer.status)] += 1
+        if isinstance(answer, ClientResponse):
+            return await _relay(request, answer, request_id)
+        return _response(answer, request_id)
+
+    async def _check_user(self, request: web.BaseRequest) -> None:
+        if self._auth is None or await self._auth.admits(request.headers.get("Authorization")):
+            return
+        raise HttpFault(
+            HTTPStatus.UNAUTHORIZED,
+            "Unauthorized",
+            {"WWW-Authenticate": 'Basic realm="schema-registry", charset="UTF-8"'},
+        )
+
+    async def _answer(
+        self, request: web.BaseRequest, route: Route, values: Mapping[str, object]
+    ) -> _Answer | ClientResponse:
+        """What is to be answered, or what the leader answers."""
+        data: bytes | None = None
+        if route.body is not None:
+            media.check_content_type(request.headers.get("Content-Type"))
+        content_type = media.choose(request.headers.get("Accept"))
+        if route.body is not None:
+            data = await _read_body(request)
+            value = parse_json(data) if data else None
+            if value is not None:
+                values = with_body(values, route.body, value)
+            elif route.body.is_required:
+                raise HttpFault(HTTPStatus.UNPROCESSABLE_ENTITY, "The body must not be null")
+        try:
+            value = await self._ask(route, Ask(self._facts, values))
+        except NotTheLeader as fault:
+            return await self._forward(request, fault.leader_url, data)
+        except StoreFault as fault:
+            raise self._own_fault(request, FaultCode.STORE_ERROR, str(fault)) from None
+        except StoreTimeout as fault:
+            raise self._own_fault(request, FaultCode.OPERATION_TIMEOUT, str(fault)) from None
+        status = route.shape.status
+        if route.shape.schema is None:
+            return _Answer(status, b"", None)
+        if route.shape.is_text:
+            return _Answer(status, str(value).encode("utf-8", "replace"), content_type)
+        return _Answer(status, encode(value), content_type)
+
+    async def _ask(self, route: Route, ask: Ask) -> object:
+        match route.handler:
+            case Tells(answer):
+                return answer(ask)
+            case Reads(query):
+                return await self._service.read(lambda registry: query(registry, ask))
+            case Writes(command):
+                return await self._service.write(lambda registry: command(registry, ask))
+            case _:
+                assert_never(route.handler)
+
+    async def _forward(
+        self, request: web.BaseRequest, leader_url: str | None, data: bytes | None
+    ) -> ClientResponse:
+        if leader_url is None:
+            raise self._own_fault(request, FaultCode.UNKNOWN_LEADER, "Leader not known.")
+        if FORWARD in request.headers:
+            raise self._own_fault(
+                request,
+                FaultCode.REQUEST_FORWARDING_FAILED,
+                f"This node does not lead and was taken for the leader; it is {leader_url}",
+            )
+        assert self._forwarder is not None
+        try:
+            outgoing = Outgoing(
+                request.method, _raw_target(request), request.headers, request.remote, data
+            )
+            return await self._forwarder.forward(leader_url, outgoing)
+        except RegistryFault as fault:
+            raise self._own_fault(request, fault.code, fault.message) from None
+
+    def _own_fault(self, request: web.BaseRequest, code: FaultCode, message: str) -> RegistryFault:
+        suppressed = self._log_limit.admit(code, self._clock.monotonic_ms())
+        if suppressed is not None:
+            _log.error(
+                "%s was answered %d: %s (%d such lines left out before)",
+                _shown(request),
+                code,
+                message,
+                suppressed,
+            )
+        return RegistryFault(code, message)
+
+
+class _Refused(asyncio.Protocol):
+    """A connection above the limit."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
+
+
+async def _read_body(request: web.BaseRequest) -> bytes:
+    if (request.content_length or 0) > limits.REQUEST_BYTES_MAX:
+        raise HttpFault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await _invite(request)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.BODY_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limits.REQUEST_BYTES_MAX:
+                    raise HttpFault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    except TimeoutError:
+        raise HttpFault(HTTPStatus.REQUEST_TIMEOUT) from None
+    except (OSError, web.RequestPayloadError):
+        raise HttpFault(HTTPStatus.BAD_REQUEST, "The body did not arrive whole") from None
+    return bytes(body)
+
+
+async def _invite(request: web.BaseRequest) -> None:
+    """Tell a client that waits to be asked to send its body."""
+    if request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
+def _raw_target(request: web.BaseRequest) -> str:
+    """Path and query as they came; of a target in absolute form, as proxies get it, too."""
+    target = request.raw_path
+    if target.startswith("/"):
+        return target
+    _, found, rest = target.partition("://")
+    return "/" + rest.partition("/")[2] if found else target
+
+
+def _refusal(
+    request: web.BaseRequest,
+    status: int,
+    code: int,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+) -> _Answer:
+    content_type = media.V1_JSON
+    with contextlib.suppress(HttpFault):
+        content_type = media.choose(request.headers.get("Accept"))
+    return _Answer(
+        int(status), encode(fault_to_json(int(code), message)), content_type, headers or {}
+    )
+
+
+def _response(answer: _Answer, request_id: str) -> web.Response:
+    headers = {"Server": _SERVER, _REQUEST_ID: request_id, **answer.headers}
+    if answer.content_type is not None:
+        headers["Content-Type"] = answer.content_type
+    return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+
+async def _relay(
+    request: web.BaseRequest, answer: ClientResponse, request_id: str
+) -> web.StreamResponse:
+    """Pass the leader's answer on piece by piece, as fast as the client takes it."""
+    headers = {"Server": _SERVER, _REQUEST_ID: request_id}
+    headers |= {name: answer.headers[name] for name in _RELAYED if name in answer.headers}
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    try:
+        await response.prepare(request)
+        async for piece in answer.content.iter_any():
+            await response.write(piece)
+        await response.write_eof()
+    except (ClientError, TimeoutError):
+        _log.warning("%s: the leader's answer broke off, and so does ours", _shown(request))
+        if request.transport is not None:
+            request.transport.abort()
+    finally:
+        answer.close()
+    return response
+
+
+def _request_id(request: web.BaseRequest) -> str:
+    """The client's, or a new one."""
+    given = request.headers.get(_REQUEST_ID, "")
+    short = 0 < len(given) <= limits.REQUEST_ID_CHARS_MAX
+    return given if short and given.isascii() and given.isprintable() else str(uuid.uuid4())
+
+
+def _shown(request: web.BaseRequest) -> str:
+    return f"{request.method} {request.raw_path[: limits.PATH_SHOWN_CHARS_MAX]!r}"

@@ -1,0 +1,126 @@
+"""Basic authentication and TLS."""
+
+from __future__ import annotations
+
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from rest_certificates import Certificates
+from rest_world import MemoryService, rest_world
+
+from sprawl.schema_registry.rest import auth, hash_password, limits, parse_users
+from sprawl.schema_registry.service import NotTheLeader
+
+
+def basic(name: str, password: str) -> str:
+    return "Basic " + b64encode(f"{name}:{password}".encode()).decode()
+
+
+ALICE = {"Authorization": basic("alice", "pass:wörd")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_hashes() -> Iterator[None]:
+    """A hash of the real cost would take most of the time of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auth, "_LN", 4)
+        yield
+
+
+@pytest.fixture
+def users() -> auth.Users:
+    return parse_users(f"# who may\n\nalice:{hash_password('pass:wörd')}\n")
+
+
+async def test_only_users_are_let_in(users: auth.Users) -> None:
+    async with rest_world(auth=users) as world:
+        for given in (
+            {},
+            *({"Authorization": basic(*pair)} for pair in (("alice", "no"), ("bob", "pass"))),
+        ):
+            reply = await world.ask("GET", "/subjects", headers=given)
+            assert reply.fault == (401, 401, "Unauthorized")
+            assert reply.headers["WWW-Authenticate"].startswith('Basic realm="schema-registry"')
+        for _ in range(2):
+            assert (await world.ask("GET", "/subjects", headers=ALICE)).status == 200
+        assert (await world.ask("GET", "/nowhere")).status == 401, "strangers learn no paths"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Bearer abc", "Basic", "Basic ?", "Basic " + b64encode(b"alice").decode(), "Basic /w=="],
+)
+async def test_headers_that_are_no_credentials(users: auth.Users, header: str) -> None:
+    assert not await users.admits(header)
+
+
+async def test_a_right_password_is_hashed_once(
+    users: auth.Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = ALICE["Authorization"]
+    assert await users.admits(header)
+    monkeypatch.setattr(auth.PasswordHash, "fits", lambda *_: pytest.fail("hashed again"))
+    assert await users.admits(header)
+
+
+async def test_remembered_passwords_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PASSWORDS_KEPT_MAX", 1)
+    users = parse_users("\n".join(f"{name}:{hash_password(name)}" for name in "abc"))
+    for name in "abca":
+        assert await users.admits(basic(name, name))
+        assert not await users.admits(basic(name, "x"))
+
+
+def test_a_hash_is_never_the_same() -> None:
+    assert hash_password("a") != hash_password("a")
+    assert hash_password("a").startswith("$scrypt$ln=4,r=8,p=1$")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("alice", "line 2: not \\$scrypt"),
+        ("alice:secret", "line 2: not \\$scrypt"),
+        (":$scrypt$ln=4,r=8,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA", "line 2: a name"),
+        ("a:$scrypt$ln=40,r=8,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA", "line 2: parameters"),
+        ("a:$scrypt$ln=4,r=8,p=1$c2FsdHNhbHQ1a$aGFzaGhhc2hoYXNoaGFzaA", "line 2: salt"),
+        ("root:{again}", "line 2: a name"),
+    ],
+)
+def test_lines_that_are_none(line: str, told: str) -> None:
+    known = hash_password("a")
+    with pytest.raises(auth.UserFileFault, match=told):
+        parse_users(f"root:{known}\n{line.replace('{again}', known)}\n")
+
+
+def test_too_many_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "USERS_MAX", 1)
+    line = hash_password("a")
+    with pytest.raises(auth.UserFileFault, match="more than 1 users"):
+        parse_users(f"a:{line}\nb:{line}")
+
+
+async def test_tls_and_a_follower_that_forwards_over_it(tmp_path: Path, users: auth.Users) -> None:
+    certificates = Certificates(tmp_path)
+    trusting = certificates.client_context()
+    async with rest_world(ssl_context=certificates.server_context(), auth=users) as leader:
+        async with leader.session.get(
+            f"{leader.url}/subjects", ssl=trusting, headers=ALICE
+        ) as response:
+            assert await response.json(content_type=None) == []
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await leader.ask("GET", "/subjects")
+
+        service = MemoryService()
+        service.failure = NotTheLeader(leader.url)
+        async with rest_world(service, leader_ssl_context=trusting, auth=users) as follower:
+            body = {"schema": '"int"'}
+            reply = await follower.ask("POST", "/subjects/s/versions", body, headers=ALICE)
+            assert reply.json["id"] == 1
+        async with rest_world(service, leader_ssl_context=ssl.create_default_context()) as wary:
+            reply = await wary.ask("POST", "/subjects/s/versions", body, headers=ALICE)
+            assert reply.code == 50003
