@@ -1,8 +1,9 @@
 """The port between the REST interface and whoever keeps the registry's state.
 
-The REST interface turns requests into commands and queries of `model/`, and answers. A service judges
-commands one after another on a state that has everything before, appends their records to the topic,
-applies them and gives the answer. The shell on `_schemas` is one; a list in memory is another.
+The REST interface turns requests into commands and queries of `model/`, and answers. A service
+judges commands one after another on a state that has everything before, appends their records to
+the topic, applies them and gives the answer. The shell on `_schemas` is one; a list in memory is
+another.
 """
 
 from __future__ import annotations
@@ -64,5 +65,6 @@ class RegistryService(Protocol):
         Raises:
             RegistryFault: what is asked for is not there.
             StoreFault: the state is not there yet.
+            NotTheLeader: this node has no copy of the topic; the one who leads can be asked.
         """
         ...

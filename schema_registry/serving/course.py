@@ -11,11 +11,11 @@ Rules:
 1. Whatever can be read is taken in before anything else, so a command is judged on all there is.
 2. A leader first appends a barrier in its term, and judges once it was read again. It does so when
    the first write comes: nodes that are only read write nothing.
-3. Reads are answered from the first state that was read to the end of a log that is current. While a
-   new one is being read, the one before goes on answering.
+3. Reads are answered from the first state that was read to the end of a log that is current. While
+   a new one is being read, the one before goes on answering.
 4. A topic that does not exist is an empty one; the first write creates it.
-5. A replica that was lost to this node is read from the start when it comes back: compaction may have
-   taken away tombstones that were never seen.
+5. A replica that was lost to this node is read from the start when it comes back: compaction may
+   have taken away tombstones that were never seen.
 """
 
 from __future__ import annotations

@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 WRITES_WAITING_MAX: Final = 256
-"""Writes that wait their turn. Each holds a request of up to 1 MB, so 256 MB at worst; at the pace of
-one commit after another (2 to 5 ms) the last one of them is answered within about a second."""
+"""Writes that wait their turn. Each holds a request of up to 1 MB, so 256 MB at worst; at the pace
+of one commit after another (2 to 5 ms) the last one of them is answered within about a second."""
 READS_MAX: Final = 1_024
-"""Reads under way or waiting for a thread, as many as a node's REST connections may ask at once; one
-takes about 0.1 ms, so the last one of them waits that many times as long."""
+"""Reads under way or waiting for a thread, as many as a node's REST connections may ask at once;
+one takes about 0.1 ms, so the last one of them waits that many times as long."""
 READ_THREADS: Final = 3
 """Threads that answer reads, so that a look-up by id passes by two schemas that take long to parse.
-More would not make reads faster, as one interpreter runs one of them at a time, and each keeps parsed
-schemas of its own."""
+More would not make reads faster, as one interpreter runs one of them at a time, and each keeps
+parsed schemas of its own."""
 READER_SCHEMAS_MAX: Final = 250
 READER_CHARS_MAX: Final = 4_194_304
 """Parsed schemas that each of those threads keeps, and the characters of their texts: a quarter of
 what the writer keeps. Reads that parse are look-ups by text and compatibility checks."""
 READ_TRIES_MAX: Final = 3
-"""A read during which the state changed is done again; after so many times it makes changes wait."""
+"""A read during which the state changed is done again; after so many times it makes changes
+wait."""
 JUDGINGS_MAX: Final = 16
 """A command is judged again when somebody else appended meanwhile; a topic that others fill so fast
 that this happens so often in a row takes no writes from here."""
@@ -30,11 +31,11 @@ APPLY_SLICE: Final = 100
 """Records applied before other work of the event loop gets a turn: some 4 ms of usual ones."""
 
 WRITE_WAIT_S: Final = 10.0
-"""How long a write waits for its turn, or for a leader to be there: below the 30 s that clients give
-a request by default, so that they hear why."""
+"""How long a write waits for its turn, or for a leader to be there: below the 30 s that clients
+give a request by default, so that they hear why."""
 COMMIT_S: Final = 10.0
-"""How long an append may take to be committed. Elections and a slow disk take a second or two; after
-that it is not known what becomes of it."""
+"""How long an append may take to be committed. Elections and a slow disk take a second or two;
+after that it is not known what becomes of it."""
 CLOSING_S: Final = 5.0
 """How long a stopping node waits for the write that is under way."""
 LOOK_S: Final = 1.0

@@ -9,15 +9,15 @@ Rules:
    state. A command is judged once everything in the log was applied, and appended only if the log
    still ends there; otherwise what came is taken in, and the command judged again. So two commands
    never see the same state, whoever else writes the topic.
-2. What a command wrote is applied as it stands in the log, like the records of others, and the client
-   hears of it after that. While a batch is on its way nothing is judged.
+2. What a command wrote is applied as it stands in the log, like the records of others, and the
+   client hears of it after that. While a batch is on its way nothing is judged.
 3. An append whose fate is not known is `StoreTimeout`. The next command waits until the log is
    settled.
 4. A write that was not appended is told so: `StoreFault`, or `NotTheLeader` with the way to the one
    who leads. One that finds no leader waits for one.
-5. A command that changes nothing is answered by whoever takes itself for the leader. A leader that was
-   cut off and has not noticed may so refuse, or answer, by what was true a second ago; it can write
-   nothing.
+5. A command that changes nothing is answered by whoever takes itself for the leader. A leader that
+   was cut off and has not noticed may so refuse, or answer, by what was true a second ago; it can
+   write nothing.
 """
 
 from __future__ import annotations

@@ -12,17 +12,17 @@ Rules:
 1. Only `apply` changes a state, and it runs on the event loop, for one caller: the owner. The owner
    does not apply while it has a command judged, so a command needs no lock and is judged once.
 2. A query runs without a lock, beside `apply`. A number counts the changes; when it is another one
-   after the query, whatever the query found or raised is thrown away, and it runs again. What it can
-   meet in between is a wrong answer or an exception, never harm: queries only read, and give finished
-   answers, no views of the state. After `READ_TRIES_MAX` times it has `apply` wait.
+   after the query, whatever the query found or raised is thrown away, and it runs again. What it
+   can meet in between is a wrong answer or an exception, never harm: queries only read, and give
+   finished answers, no views of the state. After `READ_TRIES_MAX` times it has `apply` wait.
 3. A piece of the log is whole batches, so no answer shows half a command.
 4. Parsed schemas remember, and are not made for two threads: each thread has its own.
 
-What it costs: a hop to a thread and back (about 0.1 ms of latency, and a third of that in CPU) for each
-read, also for those that only look into a dict. A schema that is looked up by its text may be parsed
-once in each thread, and is kept as often: the readers' share is bounded by `READER_CHARS_MAX`. And
-one interpreter runs one thread at a time: while a large schema is parsed, the event loop gets its
-turn within 5 ms (sys.getswitchinterval), not at once.
+What it costs: a hop to a thread and back (about 0.1 ms of latency, and a third of that in CPU) for
+each read, also for those that only look into a dict. A schema that is looked up by its text may be
+parsed once in each thread, and is kept as often: the readers' share is bounded by
+`READER_CHARS_MAX`. And one interpreter runs one thread at a time: while a large schema is parsed,
+the event loop gets its turn within 5 ms (sys.getswitchinterval), not at once.
 """
 
 from __future__ import annotations

@@ -74,8 +74,8 @@ class Overtaken(Exception):
 class SchemasTopic(Protocol):
     """The topic as one node has it. All calls come from the event loop, from one task but `wake`.
 
-    Faults are `KafkaFault`s of the core: NOT_LEADER_OR_FOLLOWER when the replica is not, or no more,
-    of use for what was asked, and others for what is wrong with it.
+    Faults are `KafkaFault`s of the core: NOT_LEADER_OR_FOLLOWER when the replica is not, or no
+    more, of use for what was asked, and others for what is wrong with it.
     """
 
     def standing(self) -> Standing:
@@ -91,15 +91,15 @@ class SchemasTopic(Protocol):
         ...
 
     def append(self, records: Sequence[LogRecord], *, at: int) -> Coroutine[Any, Any, int]:
-        """Append records as one batch, if the log ends at an offset, with what is not committed. The
-        batch is in the log when this returns.
+        """Append records as one batch, if the log ends at an offset, with what is not committed.
+        The batch is in the log when this returns.
 
         Returns:
             The offset after the last record, when the batch is committed.
 
         Raises:
             Overtaken: by the call, nothing was appended.
-            KafkaFault: by the call, nothing was appended; by the coroutine, it may be committed yet.
+            KafkaFault: by the call, nothing was appended; by the coroutine, it may be in the log.
         """
         ...
 
