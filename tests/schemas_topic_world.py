@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from registry_world import FieldsFormat, new
+from registry_world import FieldsFormat, World, new
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.schema_registry.model.entities import StoredSchema
@@ -39,7 +39,7 @@ class Inline(Executor):
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 the caller's
             future.set_exception(error)
         return future
 
@@ -296,8 +296,6 @@ def versions(subject: str) -> Callable[[Registry], list[StoredSchema]]:
 
 def records_of(subject: str, text: str, log: Log) -> tuple[LogRecord, ...]:
     """What another registry would append to register a schema after all that is in a log."""
-    from registry_world import World
-
     world = World()
     for record in log.records:
         world.take(*record)

@@ -101,6 +101,8 @@ class SharedState:
 
     async def apply(self, records: Sequence[TopicRecord]) -> None:
         """Take in whole batches; a record that cannot be used is reported and left out."""
+        if not records:
+            return
         is_seen = self._state is self._published
         async with self._turn:
             self._changes += is_seen
