@@ -21,7 +21,7 @@ what the writer keeps. Reads that parse are look-ups by text and compatibility c
 READ_TRIES_MAX: Final = 3
 """A read during which the state changed is done again; after so many times it makes changes
 wait."""
-JUDGINGS_MAX: Final = 16
+OVERTAKEN_MAX: Final = 16
 """A command is judged again when somebody else appended meanwhile; a topic that others fill so fast
 that this happens so often in a row takes no writes from here."""
 

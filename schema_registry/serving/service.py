@@ -50,6 +50,11 @@ from sprawl.schema_registry.serving.writes import Write, Writes
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_SOMEBODY_ELSE_LEADS = (
+    ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+)
+"""Codes of a replica that does not lead, or was deposed while a barrier was on its way."""
 _STOPPED = "the registry of this node is stopping"
 
 
@@ -122,6 +127,8 @@ class TopicRegistry:
 
     async def read(self, query: Callable[[Registry], T]) -> T:
         """See `RegistryService`."""
+        if self._is_stopping:
+            raise StoreFault(_STOPPED)
         if self._standing.place is Place.ELSEWHERE:
             raise NotTheLeader(self._standing.leader_url)
         answer = await self._state.read(query)
@@ -252,11 +259,6 @@ class TopicRegistry:
         self._course.may_go_on()
 
     async def _judge(self, write: Write, standing: Standing) -> None:
-        write.judgings += 1
-        if write.judgings > limits.JUDGINGS_MAX:
-            self._faults += 1
-            write.fail(StoreFault(f"others fill {SCHEMAS_TOPIC} too fast to write between them"))
-            return
         try:
             judged = await self._state.judge(write.command)
         except (RegistryFault, MalformedContract) as refusal:
@@ -275,7 +277,12 @@ class TopicRegistry:
         try:
             commit = self._topic.append(judged.records, at=self._position)
         except Overtaken:
-            await self._settle()
+            write.overtaken += 1
+            if write.overtaken < limits.OVERTAKEN_MAX:
+                await self._settle()
+                return
+            self._faults += 1
+            write.fail(StoreFault(f"others fill {SCHEMAS_TOPIC} too fast to write between them"))
             return
         write.is_appended = True
         try:
@@ -315,7 +322,7 @@ class TopicRegistry:
                 limits.RETRY_S,
                 trouble,
             )
-        if fault.code is ErrorCode.NOT_LEADER_OR_FOLLOWER:
+        if fault.code in _SOMEBODY_ELSE_LEADS:
             # Another look tells who leads now, and what waits has the time for it.
             await asyncio.sleep(limits.LOOK_WHILE_WAITED_FOR_S)
         else:

@@ -19,14 +19,14 @@ class Write:
     Args:
         answer: done when it was answered, or when nobody waits for it any more.
         deadline: on the event loop's clock, for its turn to come.
-        judgings: how often it was judged.
+        overtaken: how often somebody else appended between judging and appending.
         is_appended: its records are in the log, committed or not.
     """
 
     command: Callable[[Registry], Judged[object]]
     answer: asyncio.Future[object]
     deadline: float
-    judgings: int = 0
+    overtaken: int = 0
     is_appended: bool = False
 
     def succeed(self, answer: object) -> None:

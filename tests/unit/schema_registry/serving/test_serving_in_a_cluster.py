@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +73,23 @@ async def test_writes_reach_the_leader_and_every_node_reads_them_also_after_it_i
             assert stored[-1].id == 7
             for service in services.values():
                 assert await seen(service, "s", 7) == stored
+        finally:
+            for service in services.values():
+                await service.stop()
+
+
+async def test_a_follower_that_was_away_answers_when_it_has_caught_up(tmp_path: Path) -> None:
+    async with ClusterWorld(3, tmp_path) as world:
+        services = {number: serve(world, number) for number in (1, 2, 3)}
+        try:
+            stored = [await write(services, 1, "s", "a")]
+            away = next(n for n in (2, 3) if not services[n].counts().is_leader)
+            await services.pop(away).stop()
+            await world.stop(away)
+            stored.append(await write(services, 1, "s", "a b?"))
+            await world.start(away)
+            services[away] = serve(world, away)
+            assert await seen(services[away], "s", 2) == stored
         finally:
             for service in services.values():
                 await service.stop()
