@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 from registry_world import facts
-from schemas_topic_world import Nodes, registering, turns, until
+from schemas_topic_world import Nodes, records_of, registering, turns, until
 
-from sprawl.schema_registry.model.records import barrier
 from sprawl.schema_registry.service import NotTheLeader, StoreFault, StoreTimeout
 from sprawl.schema_registry.serving import limits
 
@@ -63,16 +62,29 @@ class Chaos:
             case 3:
                 log.commit()
             case 4:
-                log.produce(barrier())
+                self.produce()
             case 5:
                 await self.restart(rng.choice(NAMES))
         await turns(rng.randrange(30))
+
+    def produce(self) -> None:
+        """Somebody registers a schema without asking us."""
+        log = self.nodes.log
+        log.produce(*records_of("s3", f"a f{self.rng.randrange(12)}?", log))
+
+    def sometimes_produce(self, _records: object) -> None:
+        if self.rng.random() < 0.2:
+            self.produce()
+
+    async def start(self, name: str, *, leads: bool) -> None:
+        self.services[name] = await self.nodes.start(name, leads=leads, ready=False)
+        self.nodes.topics[name].before_append = self.sometimes_produce
 
     async def restart(self, name: str) -> None:
         """What the old one had under way is never answered by it."""
         old = self.services[name]
         await self.nodes.kill(old)
-        self.services[name] = await self.nodes.start(name, leads=False, ready=False)
+        await self.start(name, leads=False)
         old._fail_waiting("its process is gone")
 
 
@@ -90,7 +102,7 @@ async def test_what_was_acknowledged_is_true_for_good(
     async with Nodes() as nodes:
         chaos = Chaos(nodes, seed)
         for name in NAMES:
-            chaos.services[name] = await nodes.start(name)
+            await chaos.start(name, leads=name == "a")
         clients = [asyncio.ensure_future(chaos.client()) for _ in range(CLIENTS)]
         for _ in range(STEPS):
             await chaos.step()
