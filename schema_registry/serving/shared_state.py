@@ -19,9 +19,8 @@ Rules:
 4. Parsed schemas remember, and are not made for two threads: each thread has its own.
 
 What it costs: a hop to a thread and back, 0.09 ms in all, for each read, also for those that only
-look into a dict. A schema that is looked up by its text may be
-parsed once in each thread, and is kept as often: the readers' share is bounded by
-`READER_CHARS_MAX`. And one interpreter runs one thread at a time: while a large schema is parsed,
+look into a dict. A schema that is looked up by its text may be parsed once in each thread, and is
+kept as often: the readers' share is bounded by `READER_CHARS_MAX`. And one interpreter runs one thread at a time: while a large schema is parsed,
 the event loop gets its turn within 5 ms (sys.getswitchinterval), not at once.
 """
 

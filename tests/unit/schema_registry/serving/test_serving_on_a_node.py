@@ -16,17 +16,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from schemas_topic_world import turns
 
 from sprawl.node import Node
-from sprawl.schema_registry.avro.schema import AvroFormat
-from sprawl.schema_registry.json_schema import JsonSchemaFormat
 from sprawl.schema_registry.model.entities import StoredSchema
 from sprawl.schema_registry.model.parsing import NewSchema
 from sprawl.schema_registry.model.records import barrier
 from sprawl.schema_registry.model.registering import register
 from sprawl.schema_registry.model.scopes import put_config
-from sprawl.schema_registry.protobuf.schema import ProtobufFormat
-from sprawl.schema_registry.schemas import SchemaType
 from sprawl.schema_registry.service import StoreFault
 from sprawl.schema_registry.serving import limits
+from sprawl.schema_registry.serving.formats import schema_formats
 from sprawl.schema_registry.serving.node_topic import NodeTopic
 from sprawl.schema_registry.serving.service import TopicRegistry
 
@@ -34,18 +31,10 @@ AVRO = json.dumps({"type": "record", "name": "Order", "fields": [{"name": "id", 
 PROTO = 'syntax = "proto3"; message Order { int64 id = 1; }'
 
 
-def formats() -> dict[SchemaType, Any]:
-    return {
-        SchemaType.AVRO: AvroFormat(),
-        SchemaType.JSON: JsonSchemaFormat(),
-        SchemaType.PROTOBUF: ProtobufFormat(),
-    }
-
-
 @asynccontextmanager
 async def serving(node: Node) -> AsyncIterator[TopicRegistry]:
     topic = NodeTopic(node._running.broker, lambda _: None)
-    service = TopicRegistry(topic, formats, executor=ThreadPoolExecutor)
+    service = TopicRegistry(topic, schema_formats, executor=ThreadPoolExecutor)
     service.start()
     try:
         yield service
