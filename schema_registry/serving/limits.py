@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 WRITES_WAITING_MAX: Final = 256
-"""Writes that wait their turn. Each holds a request of up to 1 MB, so 256 MB at worst; at 1.3 ms for
-a write of a node that is alone, the last one of them is answered after a third of a second."""
+"""Writes that wait their turn. Each holds a request of up to 1 MB, so 256 MB at worst; at
+1.3 ms for a write of a node that is alone, the last one is answered after a third of a second."""
 READS_MAX: Final = 1_024
 """Reads under way or waiting for a thread, as many as a node's REST connections may ask at once;
 one takes about 0.1 ms, so the last one of them waits that many times as long."""

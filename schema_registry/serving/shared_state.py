@@ -20,8 +20,9 @@ Rules:
 
 What it costs: a hop to a thread and back, 0.09 ms in all, for each read, also for those that only
 look into a dict. A schema that is looked up by its text may be parsed once in each thread, and is
-kept as often: the readers' share is bounded by `READER_CHARS_MAX`. And one interpreter runs one thread at a time: while a large schema is parsed,
-the event loop gets its turn within 5 ms (sys.getswitchinterval), not at once.
+kept as often: the readers' share is bounded by `READER_CHARS_MAX`. And one interpreter runs one
+thread at a time: while a large schema is parsed, the event loop gets its turn within 5 ms
+(sys.getswitchinterval), not at once.
 """
 
 from __future__ import annotations
