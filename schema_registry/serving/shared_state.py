@@ -47,7 +47,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 Formats: TypeAlias = Callable[[], Mapping[SchemaType, SchemaFormat]]
-"""Makes the schema types anew: they remember what they parsed, so threads do not share them."""
+"""Makes the schema types anew: they remember what they parsed, so threads do not share them. Called
+by a thread when it first has something to do."""
 
 
 class SharedState:
@@ -66,7 +67,7 @@ class SharedState:
         self._settings = settings
         self._judging = judging
         self._reading = reading
-        self._judge_schemas = ParsedSchemas(formats())
+        self._judge_schemas: ParsedSchemas | None = None
         self._of_thread = threading.local()
         self._state = State()
         self._published: State | None = None
@@ -128,9 +129,13 @@ class SharedState:
 
     async def judge(self, command: Callable[[Registry], Judged[T]]) -> Judged[T]:
         """Judge a command in its thread. Raises: whatever the command does."""
-        registry = Registry(self._state, self._judge_schemas, self._settings)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._judging, command, registry)
+        return await loop.run_in_executor(self._judging, self._run_command, command, self._state)
+
+    def _run_command(self, command: Callable[[Registry], T], state: State) -> T:
+        if self._judge_schemas is None:
+            self._judge_schemas = ParsedSchemas(self._formats())
+        return command(Registry(state, self._judge_schemas, self._settings))
 
     # --- queries ---------------------------------------------------------------------------------
 
@@ -169,9 +174,9 @@ class SharedState:
         if state is None:
             raise StoreFault(f"{SCHEMAS_TOPIC} has not been read to its end yet")
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._reading, self._run, query, state)
+        return loop.run_in_executor(self._reading, self._run_query, query, state)
 
-    def _run(self, query: Callable[[Registry], T], state: State) -> T:
+    def _run_query(self, query: Callable[[Registry], T], state: State) -> T:
         schemas: ParsedSchemas | None = getattr(self._of_thread, "schemas", None)
         if schemas is None:
             schemas = self._of_thread.schemas = ParsedSchemas(
