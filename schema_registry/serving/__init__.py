@@ -1,0 +1,1 @@
+"""The registry as a service of a node: its state is what the topic `_schemas` says."""
