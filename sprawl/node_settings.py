@@ -203,4 +203,11 @@ SETTINGS: tuple[Setting, ...] = (
         doc="Brokers that the client commands connect to first, host:port.",
         aliases=("bootstrap.servers",),
     ),
+    Setting(
+        name="schema.registry.url",
+        default="http://localhost:8081",
+        unit="address",
+        doc="The schema registry that `sprawl schema` asks; http://USER:PASSWORD@HOST:PORT when it"
+        " wants to know who asks.",
+    ),
 )

@@ -19,6 +19,7 @@ VERBS: Final = {
     "consume": ("sprawl.cli.consume", "Read records of a topic."),
     "cluster": ("sprawl.cli.cluster", "A local cluster, and how a cluster is doing."),
     "group": ("sprawl.cli.group", "Consumer groups: lag, members, offsets."),
+    "schema": ("sprawl.cli.schema", "Schemas: list, show, register, check, diff, delete."),
     "config": ("sprawl.cli.config", "This program's settings and the cluster's configs."),
     "doctor": ("sprawl.cli.doctor", "Find out why clients cannot connect."),
 }
