@@ -49,6 +49,7 @@ from sprawl.gateway.metrics import GatewayMetrics
 from sprawl.gateway.server import Server
 from sprawl.peering import join, listen_to_peers, must_join, unwanted
 from sprawl.platform import SystemPlatform
+from sprawl.registry_port import RegistryPort
 from sprawl.start_faults import cannot_bind, damaged_metadata, joined, unusable
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Assembly:
         self._broker: Broker | None = None
         self._cluster: Cluster | None = None
         self._server: Server | None = None
+        self._registry = RegistryPort(settings, self._platform)
         self._running: AsyncExitStack | None = None
         self._started_ms = 0
         self.http_address: str | None = None
@@ -116,6 +118,11 @@ class Assembly:
     def listeners(self) -> dict[str, str]:
         """Advertised `host:port` by listener name."""
         return {name: joined(*endpoint) for name, endpoint in self._endpoints.items()}
+
+    @property
+    def schema_registry(self) -> str | None:
+        """URL of the schema registry; None when it is off."""
+        return self._registry.address
 
     @property
     def bootstrap(self) -> str:
@@ -188,7 +195,7 @@ class Assembly:
                     settings, cluster, identity, self._peer, tell=self._tell
                 )
                 identity = self._data.adopt(cluster_id)
-        followers = Followers(cluster)
+        followers = Followers(cluster, self._registry.wake)
         broker = self._assemble(identity, config, partitions, followers, cluster)
         self._server = server = Server(broker, self._metrics, platform=self._platform)
         followers.follow(broker, server)
@@ -196,6 +203,8 @@ class Assembly:
         running.push_async_callback(server.stop)
         ports = {each.name: _bind(server, each) for each in listeners}
         self._endpoints.update(endpoints_of(listeners, ports))
+        running.push_async_callback(self._registry.stop)
+        self._registry.bind()
         self._load(cluster, broker.controller, joined_as)
         try:
             await self._announce(cluster, self._describe(broker, identity, cluster))
@@ -209,8 +218,11 @@ class Assembly:
         # A second time, because clients have to go before groups and partitions do.
         running.push_async_callback(server.stop)
         await broker.groups.start()
+        running.push_async_callback(self._registry.stop)
+        await self._registry.start(broker)
         handlers.load()
         await server.start()
+        running.push_async_callback(self._registry.stop_serving)
         # First of all when the node stops: clients that are sent on go at once.
         running.push_async_callback(cluster.hand_over)
         self._broker = broker
@@ -329,11 +341,12 @@ class Assembly:
 
     def _describe(self, broker: Broker, identity: Identity, cluster: Cluster) -> NodeInfo:
         """This node as it registers."""
+        host = next(iter(self._endpoints.values())).host
         return NodeInfo(
             node_id=broker.node_id,
             replica_id=cluster.replica_id,
             directory_id=identity.directory_id,
-            endpoints=self._endpoints,
+            endpoints=self._endpoints | self._registry.endpoints(host),
             peer=self._peer,
             rack=broker.rack,
             levels=cluster.levels,
@@ -401,6 +414,7 @@ class Assembly:
             groups = self._broker.groups.list_groups()
             yield "sprawl_groups", "Consumer groups", len(groups)
         facts = cluster_facts.look(self._broker, self._cluster)
+        yield from self._registry.gauges()
         yield from cluster_facts.gauges(facts, self._cluster, self.node_id)
         free_bytes = self._data.volume().usable_bytes
         if free_bytes >= 0:

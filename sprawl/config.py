@@ -128,6 +128,13 @@ class Settings:
         return self.number("http.port", least=0, most=65535)
 
     @property
+    def schema_registry_port(self) -> int | None:
+        """The schema registry's port; None when it is off."""
+        if self.required("schema.registry.port").lower() in ("off", "none", ""):
+            return None
+        return self.number("schema.registry.port", least=0, most=65535)
+
+    @property
     def peer_port(self) -> int | None:
         """The port for other nodes; None when there are none."""
         if self.text("peer.port") is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sprawl.core.groups.model import GroupConfig
@@ -10,6 +10,7 @@ from sprawl.core.groups.placement import OFFSETS_TOPIC
 from sprawl.core.ids import LogKey, PartitionId, TopicPartition
 from sprawl.core.partition.placement import Role, placements_of
 from sprawl.gateway.server import ServerLimits
+from sprawl.schema_registry.serving.topic import SCHEMAS_TOPIC
 
 if TYPE_CHECKING:
     from sprawl.core.broker import Broker
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 
 
 class Followers:
-    """The controller's `Listener`. It is made before the parts are, so `follow` comes later."""
+    """The controller's `Listener`. It is made before the parts are, so `follow` comes later.
 
-    def __init__(self, cluster: Cluster) -> None:
+    Args:
+        schemas_changed: told when the topic of the schema registry comes, goes, or has another
+            leader.
+    """
+
+    def __init__(self, cluster: Cluster, schemas_changed: Callable[[], None]) -> None:
         self._cluster = cluster
+        self._schemas_changed = schemas_changed
         self._parts: tuple[Broker, Server] | None = None
 
     def follow(self, broker: Broker, server: Server) -> None:
@@ -49,10 +56,14 @@ class Followers:
                 if placement.role is Role.ALONE:
                     tp = TopicPartition(topic.name, PartitionId(index))
                     broker.groups.lead(index, broker.partitions.leader_epoch(tp))
+        elif topic.name == SCHEMAS_TOPIC:
+            self._schemas_changed()
 
     def led(self, partition: Partition, is_leader: bool) -> None:
         """A replicated partition begins or ends to be served here."""
         broker, _ = self._followed()
+        if partition.tp.topic == SCHEMAS_TOPIC:
+            self._schemas_changed()
         if partition.tp.topic != OFFSETS_TOPIC:
             return
         if is_leader:
@@ -77,6 +88,8 @@ class Followers:
                 for index in topic.partitions:
                     broker.groups.resign(index)
             broker.partitions.remove_topic(topic.id)
+            if topic.name == SCHEMAS_TOPIC:
+                self._schemas_changed()
             self._cluster.forget(LogKey(topic.id, index) for index in topic.partitions)
         broker.groups.topics_deleted([topic.name for topic in topics])
 

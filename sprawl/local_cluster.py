@@ -84,7 +84,8 @@ class NodeProcess:
             ["--storage", "memory"] if self.data is None else ["--data", str(self.data.resolve())]
         )
         words += ["--port", str(plan.port), "--peer-port", str(plan.peer_port)]
-        words += ["--http-port", str(plan.http_port), *self._settings]
+        words += ["--http-port", str(plan.http_port)]
+        words += ["--schema-registry-port", str(plan.schema_registry_port), *self._settings]
         if not founds and not self.has_data:
             words += ["--join", self._seeds]
         if replaces:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from sprawl.ports import holder_of
 HOST: Final = "localhost"
 FIRST_PORT: Final = 9092
 FIRST_HTTP_PORT: Final = 9644
+FIRST_REGISTRY_PORT: Final = 8081
 PEERS_ABOVE: Final = 100
 """How far above the ports for clients those for other nodes are: 9192 to 9206 are free of names
 that Kafka's users know."""
@@ -36,18 +37,21 @@ class NodePlan:
         port: for Kafka's clients.
         peer_port: for the other nodes.
         http_port: for health and metrics.
+        schema_registry_port: 0 for a free one: plans of former versions have none.
     """
 
     node_id: int
     port: int
     peer_port: int
     http_port: int
+    schema_registry_port: int = 0
 
     def ports(self) -> Iterator[tuple[str, int]]:
         """Each with what it is for."""
         yield "for clients", self.port
         yield "for other nodes", self.peer_port
         yield "for HTTP", self.http_port
+        yield "for its schema registry", self.schema_registry_port
 
 
 class Wish(NamedTuple):
@@ -55,12 +59,13 @@ class Wish(NamedTuple):
 
     Args:
         nodes: how many.
-        port, http_port: of node 1; 0 takes free ones for all.
+        port, http_port, schema_registry_port: of node 1; 0 takes free ones for all.
     """
 
     nodes: int | None = None
     port: int | None = None
     http_port: int | None = None
+    schema_registry_port: int | None = None
 
 
 def node_folder(folder: Path, node_id: int) -> Path:
@@ -78,14 +83,24 @@ def make_plan(wish: Wish) -> list[NodePlan]:
     all of them are ports that are free now."""
     count = wish.nodes or 3
     first = FIRST_PORT if wish.port is None else wish.port
-    http = wish.http_port if wish.http_port is not None else FIRST_HTTP_PORT if first else 0
+    http, registry = wish.http_port, wish.schema_registry_port
+    if http is None:
+        http = FIRST_HTTP_PORT if first else 0
+    if registry is None:
+        registry = FIRST_REGISTRY_PORT if first else 0
     ports = zip(
-        *_ports([first, first and first + PEERS_ABOVE, http], count),
+        *_ports([first, first and first + PEERS_ABOVE, http, registry], count),
         strict=True,
     )
     return [
-        NodePlan(node_id=node, port=port, peer_port=peer, http_port=http)
-        for node, (port, peer, http) in enumerate(ports, start=1)
+        NodePlan(
+            node_id=node,
+            port=port,
+            peer_port=peer,
+            http_port=http,
+            schema_registry_port=registry,
+        )
+        for node, (port, peer, http, registry) in enumerate(ports, start=1)
     ]
 
 
@@ -159,9 +174,16 @@ def _grown(kept: Sequence[NodePlan], count: int) -> list[NodePlan]:
                 port=max(each.port for each in plan) + 1,
                 peer_port=max(each.peer_port for each in plan) + 1,
                 http_port=max(each.http_port for each in plan) + 1,
+                schema_registry_port=_next(each.schema_registry_port for each in plan),
             )
         )
     return plan
+
+
+def _next(ports: Iterable[int]) -> int:
+    """After the last one; a free one where others are free ones."""
+    last = max(ports)
+    return last and last + 1
 
 
 def _with_ports(plan: Sequence[NodePlan], wish: Wish) -> list[NodePlan]:
@@ -172,6 +194,12 @@ def _with_ports(plan: Sequence[NodePlan], wish: Wish) -> list[NodePlan]:
     if wish.http_port is not None or wish.port == 0:
         [ports] = _ports([wish.http_port or 0], len(plan))
         changed = [replace(each, http_port=port) for each, port in zip(changed, ports, strict=True)]
+    if wish.schema_registry_port is not None or wish.port == 0:
+        [ports] = _ports([wish.schema_registry_port or 0], len(plan))
+        changed = [
+            replace(each, schema_registry_port=port)
+            for each, port in zip(changed, ports, strict=True)
+        ]
     return changed
 
 

@@ -35,6 +35,7 @@ class Node:
         data_dir: directory for disk storage.
         host, port: address of the Kafka port; port 0 takes a free one.
         http_port: port for health and metrics; 0 takes a free one, None has none.
+        schema_registry_port: port of the schema registry; 0 takes a free one, None has none.
         listeners: Kafka's listener list, instead of host and port.
         settings: any other setting or broker config, `num_partitions=3` for num.partitions.
 
@@ -50,6 +51,7 @@ class Node:
         host: str = "127.0.0.1",
         port: int = 0,
         http_port: int | None = 0,
+        schema_registry_port: int | None = None,
         listeners: str | None = None,
         **settings: object,
     ) -> None:
@@ -58,6 +60,9 @@ class Node:
             "host": host,
             "port": str(port),
             "http.port": "off" if http_port is None else str(http_port),
+            "schema.registry.port": "off"
+            if schema_registry_port is None
+            else str(schema_registry_port),
             "group_initial_rebalance_delay_ms": "0",
         }
         if data_dir is not None:
@@ -87,6 +92,11 @@ class Node:
     def http(self) -> str | None:
         """The same as `http_address`."""
         return self.http_address
+
+    @property
+    def schema_registry(self) -> str | None:
+        """URL of the schema registry; None when it is off."""
+        return self._running.schema_registry
 
     def start(self) -> Self:
         """Starts in a thread of its own and returns when clients can connect.

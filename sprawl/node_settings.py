@@ -104,6 +104,61 @@ SETTINGS: tuple[Setting, ...] = (
         doc="Port for health and Prometheus metrics; 0 for a free one, off for none.",
     ),
     Setting(
+        name="schema.registry.port",
+        default="8081",
+        unit="port",
+        doc="Port of the schema registry; 0 for a free one, off for none. The default is left alone"
+        " when another program has it.",
+    ),
+    Setting(
+        name="schema.registry.host",
+        default=None,
+        unit="address",
+        doc="Address that the schema registry's port binds to; the same as host when not given.",
+    ),
+    Setting(
+        name="schema.registry.compatibility.level",
+        default="BACKWARD",
+        unit="",
+        doc="What new versions are compared with where neither subject nor registry has a level.",
+        aliases=("schema.compatibility.level",),
+        choices=(
+            "NONE",
+            "BACKWARD",
+            "BACKWARD_TRANSITIVE",
+            "FORWARD",
+            "FORWARD_TRANSITIVE",
+            "FULL",
+            "FULL_TRANSITIVE",
+        ),
+    ),
+    Setting(
+        name="schema.registry.users",
+        default=None,
+        unit="path",
+        doc="File of those who may use the schema registry, by basic authentication; everyone when"
+        " not given. `sprawl schema hash-password NAME` makes its lines.",
+    ),
+    Setting(
+        name="schema.registry.certificate",
+        default=None,
+        unit="path",
+        doc="PEM certificate of the schema registry's port, which speaks TLS then.",
+    ),
+    Setting(
+        name="schema.registry.key",
+        default=None,
+        unit="path",
+        doc="PEM private key of schema.registry.certificate.",
+    ),
+    Setting(
+        name="schema.registry.ca",
+        default=None,
+        unit="path",
+        doc="PEM certificate of the authority that made those of the other nodes' registries, where"
+        " the system does not know it.",
+    ),
+    Setting(
         name="node.id",
         default="1",
         unit="id",

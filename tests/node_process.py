@@ -47,6 +47,7 @@ class NodeProcess:
         """Returns when clients can connect. A restarted node takes the port it had before."""
         command = [sys.executable, "-m", "sprawl", "serve", *self._storage]
         command += ["--host", "127.0.0.1", "--port", str(self._port), "--http-port", "0"]
+        command += ["--schema-registry-port", "off"]
         errors = None if self._log is None else self._log.open("a")
         self._process = subprocess.Popen(
             [*command, *self._settings], stdout=subprocess.PIPE, stderr=errors, text=True

@@ -63,7 +63,7 @@ class NodeTopic:
         broker: Broker,
         url_of: Callable[[int], str | None],
         *,
-        replication_factor: int = -1,
+        replication_factor: Callable[[], int] = lambda: -1,
     ) -> None:
         self._broker = broker
         self._url_of = url_of
@@ -131,7 +131,7 @@ class NodeTopic:
             TopicSpec(
                 name=SCHEMAS_TOPIC,
                 partition_count=1,
-                replication_factor=self._replication_factor,
+                replication_factor=self._replication_factor(),
                 configs={"cleanup.policy": "compact"},
             )
         )

@@ -48,6 +48,11 @@ _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     "--http-port", type=click.IntRange(0, 65_000), help="Of node 1; 0: free ones. Default: 9644."
 )
 @click.option(
+    "--schema-registry-port",
+    type=click.IntRange(0, 65_000),
+    help="Of node 1; 0: free ones. Default: 8081.",
+)
+@click.option(
     "--ports-file", type=click.Path(path_type=Path), help="Write the ready line to this file too."
 )
 @click.option(
@@ -152,6 +157,7 @@ def ready_facts(cluster: LocalCluster) -> dict[str, object]:
                 "kafka": f"{HOST}:{node.plan.port}",
                 "peer": f"{HOST}:{node.plan.peer_port}",
                 "http": f"http://{HOST}:{node.plan.http_port}",
+                "schema_registry": node.facts.get("schema_registry"),
                 "data": node.facts.get("data"),
                 "log": str(node.log.resolve()),
                 "pid": node.facts.get("pid"),

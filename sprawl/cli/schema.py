@@ -199,8 +199,8 @@ def diff(
     problems = parse_problems(found.get("messages") or ())
     names = (f"{subject} version {stored['version']}", str(file))
     kind = str(body["schemaType"])
-    old, new = stored["schema"], str(body["schema"])
-    lines = list(diff_lines(old, new, kind, names, problems))
+    new = _laid_out(str(body["schema"]), kind)
+    lines = list(diff_lines(stored["schema"], new, kind, names, problems))
     for line in lines:
         click.echo(line)
     if not lines:
@@ -233,6 +233,18 @@ def delete(
     versions = gone if isinstance(gone, list) else [gone]
     noun = "version" if len(versions) == 1 else "versions"
     click.echo(f"Deleted {noun} {', '.join(map(str, versions))} of {subject}.")
+
+
+@command.command(name="hash-password")
+@click.argument("name")
+@click.password_option(help="Asked for when not given.")
+def hash_a_password(*, name: str, password: str) -> None:
+    """Print the line of NAME for the file in schema.registry.users."""
+    from sprawl.schema_registry.rest.auth import hash_password
+
+    if ":" in name:
+        raise CommandFault("a user's name has no colon", exit_code=EXIT_USAGE)
+    click.echo(f"{name}:{hash_password(password)}")
 
 
 def _connect(registry: str | None) -> RegistryClient:
@@ -295,6 +307,19 @@ def _check(
         return {"is_compatible": True}  # the first version of a subject
     assert isinstance(found, dict)
     return found
+
+
+def _laid_out(text: str, kind: str) -> str:
+    """A Protobuf schema as a registry lays it out; one that refers to others as it is."""
+    if kind != "PROTOBUF":
+        return text
+    from sprawl.schema_registry.protobuf.schema import ProtobufFormat
+    from sprawl.schema_registry.schemas import InvalidSchema
+
+    try:
+        return ProtobufFormat().parse(text, (), {}).canonical
+    except InvalidSchema:
+        return text
 
 
 def _versions(subject: str, version: str | None) -> str:

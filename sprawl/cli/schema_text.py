@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 from typing import Final, NamedTuple
 
@@ -68,13 +68,9 @@ def diff_lines(
     A path leads into the schema that reads: into the new one, or for what an older reader could not
     do into the old one. It is marked in the one that has such a place on a changed line.
     """
-    before, after = pretty(old, schema_type), pretty(new, schema_type)
-    old_lines, new_lines = before.split("\n"), after.split("\n")
-    marks = (
-        {}
-        if schema_type == "PROTOBUF"
-        else _marks(problems, _places(before), _places(after), old_lines, new_lines)
-    )
+    old_lines = pretty(old, schema_type).split("\n")
+    new_lines = pretty(new, schema_type).split("\n")
+    marks = {} if schema_type == "PROTOBUF" else _marks(problems, old_lines, new_lines)
     old_at = new_at = 0
     for line in unified_diff(old_lines, new_lines, *names, n=_CONTEXT_LINES, lineterm=""):
         if line.startswith(("---", "+++")) and not old_at and not new_at:
@@ -100,57 +96,68 @@ def _starts(hunk: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+class _Lines(NamedTuple):
+    """Where a value of a pretty text stands, counted from 1; both ends belong to it."""
+
+    first: int
+    last: int
+
+
 def _marks(
-    problems: Sequence[Problem],
-    old_places: Mapping[str, int],
-    new_places: Mapping[str, int],
-    old_lines: Sequence[str],
-    new_lines: Sequence[str],
+    problems: Sequence[Problem], old_lines: Sequence[str], new_lines: Sequence[str]
 ) -> dict[tuple[str, int], str]:
+    """What to say behind which line, by side (`-` or `+`) and number."""
+    sides = {"+": (new_lines, old_lines), "-": (old_lines, new_lines)}
+    places = {side: _places("\n".join(lines)) for side, (lines, _) in sides.items()}
     marks: dict[tuple[str, int], str] = {}
     for problem in problems:
         pointer = problem.path.removeprefix("#")
         found = [
-            (side, places[pointer], lines, others)
-            for side, places, lines, others in (
-                ("+", new_places, new_lines, old_lines),
-                ("-", old_places, old_lines, new_lines),
-            )
-            if pointer in places
+            (side, _first_changed(places[side][pointer], *sides[side]))
+            for side in sides
+            if pointer in places[side]
         ]
-        changed = [each for each in found if each[2][each[1] - 1] not in each[3]]
-        for side, line, _, _ in (changed or found)[:1]:
-            known = marks.get((side, line))
-            marks[side, line] = f"{known}, {problem.kind}" if known else problem.kind
+        changed = [(side, line) for side, line in found if line is not None]
+        if not found:
+            continue
+        at = changed[0] if changed else (found[0][0], places[found[0][0]][pointer].first)
+        known = marks.get(at)
+        marks[at] = f"{known}, {problem.kind}" if known else problem.kind
     return marks
 
 
-def _places(text: str) -> dict[str, int]:
-    """The line on which each value of a pretty JSON text begins, counted from 1, by JSON Pointer
-    (RFC 6901). Empty for what is no JSON."""
+def _first_changed(place: _Lines, lines: Sequence[str], others: Sequence[str]) -> int | None:
+    """The first line of a value that the other text does not have at all."""
+    known = {line.rstrip(",") for line in others}
+    return next(
+        (at for at in range(place.first, place.last + 1) if lines[at - 1].rstrip(",") not in known),
+        None,
+    )
+
+
+def _places(text: str) -> dict[str, _Lines]:
+    """The lines of each value of a pretty JSON text, by JSON Pointer (RFC 6901). Empty for what is
+    no JSON."""
     try:
         value = json.loads(text)
     except ValueError:
         return {}
-    places: dict[str, int] = {}
+    places: dict[str, _Lines] = {}
     _place(value, "", 1, places)
     return places
 
 
-def _place(value: object, pointer: str, line: int, places: dict[str, int]) -> int:
-    """Note where a value and those in it begin; returns the line after its last one."""
-    places[pointer] = line
-    children: Iterator[tuple[str, object]]
+def _place(value: object, pointer: str, line: int, places: dict[str, _Lines]) -> int:
+    """Note where a value and those in it stand; returns the line after its last one."""
+    children: Iterator[tuple[str, object]] = iter(())
     if isinstance(value, dict):
         children = iter(value.items())
     elif isinstance(value, list):
         children = ((str(at), each) for at, each in enumerate(value))
-    else:
-        return line + 1
-    if not value:
-        return line + 1
-    line += 1
+    first = line
     for name, child in children:
         escaped = name.replace("~", "~0").replace("/", "~1")
-        line = _place(child, f"{pointer}/{escaped}", line, places)
-    return line + 1
+        line = _place(child, f"{pointer}/{escaped}", max(line, first + 1), places)
+    end = line + 1
+    places[pointer] = _Lines(first, end - 1)
+    return end

@@ -137,6 +137,7 @@ def ready_facts(assembly: Assembly, settings: Settings, ready_ms: int) -> dict[s
         "bootstrap": assembly.bootstrap,
         "listeners": assembly.listeners,
         "http": assembly.http_address,
+        "schema_registry": assembly.schema_registry,
         "pid": os.getpid(),
         "ready_ms": ready_ms,
         "event": "ready",
@@ -160,6 +161,8 @@ def banner(facts: dict[str, object]) -> str:
     ]
     if facts["http"]:
         lines.append(f"  HTTP     {facts['http']}/metrics  {facts['http']}/health")
+    if facts.get("schema_registry"):
+        lines.append(f"  schemas  {facts['schema_registry']}")
     lines += [
         f'  try      sprawl produce{reach} hello "first message"',
         f"           sprawl consume{reach} hello --from-beginning",

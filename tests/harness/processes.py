@@ -59,6 +59,7 @@ def single_node(*settings: str) -> CommandLine:
     def command(place: NodePlace) -> list[str]:
         words = [sys.executable, "-m", "sprawl", "serve", "--data", str(place.data)]
         words += ["--host", "127.0.0.1", "--port", str(place.port), "--http-port", "0"]
+        words += ["--schema-registry-port", "off"]
         words += ["--node-id", str(place.number)]
         words += ["--advertised-listeners", f"PLAINTEXT://{place.advertised}"]
         for setting in settings:

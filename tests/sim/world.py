@@ -395,6 +395,7 @@ def _settled(node: SimNode) -> Settings:
         "node.id": str(node.number),
         "listeners": f"PLAINTEXT://{node.host}:{KAFKA_PORT}",
         "http.port": "off",
+        "schema.registry.port": "off",
         "group_initial_rebalance_delay_ms": "0",
     }
     flags |= node.settings

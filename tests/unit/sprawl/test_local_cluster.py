@@ -32,7 +32,7 @@ def test_ports_follow_each_other() -> None:
 def test_free_ports_are_all_different() -> None:
     plan = make_plan(Wish(nodes=5, port=0))
     ports = {port for each in plan for _, port in each.ports()}
-    assert len(ports) == 15
+    assert len(ports) == 20
 
 
 def test_http_ports_may_be_chosen_beside_free_ones() -> None:
@@ -57,7 +57,9 @@ def test_a_cluster_grows(tmp_path: Path) -> None:
     first = began(tmp_path, Wish(nodes=3))
     grown = settle_plan(tmp_path, Wish(nodes=5))
     assert grown[:3] == first
-    assert grown[4] == NodePlan(node_id=5, port=9096, peer_port=9196, http_port=9648)
+    assert grown[4] == NodePlan(
+        node_id=5, port=9096, peer_port=9196, http_port=9648, schema_registry_port=8085
+    )
     assert settle_plan(tmp_path, Wish()) == grown
 
 

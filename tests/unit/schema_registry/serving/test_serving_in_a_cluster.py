@@ -22,7 +22,9 @@ LOOK_S = 0.02
 
 def serve(world: ClusterWorld, number: int, replication_factor: int = 3) -> TopicRegistry:
     topic = NodeTopic(
-        world.broker(number), lambda node: f"node:{node}", replication_factor=replication_factor
+        world.broker(number),
+        lambda node: f"node:{node}",
+        replication_factor=lambda: replication_factor,
     )
     service = TopicRegistry(
         topic,

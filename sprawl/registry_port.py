@@ -1,0 +1,248 @@
+"""A node's schema registry: its port, what answers there, and where those of other nodes are.
+
+    settings read, port bound -> told to the other nodes with the node's listeners
+        -> (groups loaded) topic read, requests answered -> stopped before the groups are
+
+Which nodes have one is told as a listener of a name of its own: clients of Kafka ask for the
+listener that they connected to, and never see it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sprawl import __version__
+from sprawl.config import Rank
+from sprawl.core.broker import Endpoint
+from sprawl.core.ids import BrokerId
+from sprawl.faults import SettingFault, StartFault
+from sprawl.start_faults import cannot_bind, joined
+
+if TYPE_CHECKING:
+    import socket
+
+    from sprawl.config import Settings
+    from sprawl.core.broker import Broker
+    from sprawl.platform import Platform
+    from sprawl.schema_registry.rest.auth import Users
+    from sprawl.schema_registry.rest.server import RegistryServer
+    from sprawl.schema_registry.serving.service import TopicRegistry
+
+_log = logging.getLogger(__name__)
+
+LISTENERS: Final = {"http": "SCHEMA-REGISTRY-HTTP", "https": "SCHEMA-REGISTRY-HTTPS"}
+"""What the port is called among a node's listeners, by the scheme of its URL."""
+REPLICAS_MAX: Final = 3
+"""Of `_schemas`, when there are as many nodes, whatever the default for topics is: a registry that
+is lost takes the meaning of all data with it."""
+
+
+class RegistryPort:
+    """See the module.
+
+    Raises:
+        SettingFault: a setting that cannot be used.
+    """
+
+    def __init__(self, settings: Settings, platform: Platform) -> None:
+        self._settings = settings
+        self._platform = platform
+        self._bound: list[socket.socket] = []
+        self._port: int | None = None
+        self._registry: TopicRegistry | None = None
+        self._server: RegistryServer | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._users: Users | None = None
+
+    @property
+    def scheme(self) -> str:
+        return "http" if self._tls is None else "https"
+
+    @property
+    def address(self) -> str | None:
+        """Its URL on this machine; None when there is none."""
+        if self._port is None:
+            return None
+        host = self._host
+        shown = "localhost" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 compared
+        return f"{self.scheme}://{joined(shown, self._port)}"
+
+    @property
+    def _host(self) -> str:
+        return self._settings.text("schema.registry.host") or self._settings.required("host")
+
+    def endpoints(self, host: str) -> dict[str, Endpoint]:
+        """What other nodes are told.
+
+        Args:
+            host: that clients of this node are told.
+        """
+        if self._port is None:
+            return {}
+        return {LISTENERS[self.scheme]: Endpoint(host, self._port)}
+
+    def bind(self) -> None:
+        """Take the port. One that nobody asked for by name, and that somebody else has, is left.
+
+        Raises:
+            SettingFault, StartFault: a setting or the port cannot be used.
+        """
+        port = self._settings.schema_registry_port
+        if port is None:
+            return
+        self._read_files()
+        try:
+            self._bound = self._platform.bind(self._host, port)
+        except OSError as error:
+            fault = cannot_bind("schema registry port", self._host, port, error)
+            is_chosen = self._settings.own["schema.registry.port"].rank is not Rank.DEFAULT
+            if is_chosen or error.errno != errno.EADDRINUSE:
+                raise fault from error
+            _log.warning(
+                "no schema registry here: %s; --schema-registry-port PORT takes another, off none",
+                fault.message,
+            )
+            return
+        self._port = self._bound[0].getsockname()[1]
+
+    def _read_files(self) -> None:
+        text = self._settings.text
+        certificate, key = text("schema.registry.certificate"), text("schema.registry.key")
+        if (certificate is None) != (key is None):
+            raise SettingFault(
+                "schema.registry.certificate and schema.registry.key belong together: give both",
+                next_step="sprawl config --explain",
+            )
+        if certificate is not None:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            try:
+                self._tls.load_cert_chain(certificate, key)
+            except OSError as error:
+                raise SettingFault(
+                    f"the certificate of the schema registry cannot be used: {error}",
+                    next_step="sprawl config --explain",
+                ) from error
+        users = text("schema.registry.users")
+        if users is not None:
+            from sprawl.schema_registry.rest.auth import UserFileFault, parse_users
+
+            try:
+                self._users = parse_users(Path(users).read_text(encoding="utf-8"))
+            except (OSError, UserFileFault, UnicodeDecodeError) as error:
+                raise SettingFault(
+                    f"the users of the schema registry cannot be read from {users}: {error}",
+                    next_step="sprawl schema hash-password makes the lines of that file",
+                ) from error
+
+    async def start(self, broker: Broker) -> None:
+        """Read the topic, and answer. Nothing happens without a port.
+
+        Raises:
+            StartFault: the port cannot be listened on.
+        """
+        if self._port is None:
+            return
+        from sprawl.schema_registry.model.entities import Level
+        from sprawl.schema_registry.model.registry import Settings as RegistrySettings
+        from sprawl.schema_registry.rest.answers import ServerFacts
+        from sprawl.schema_registry.rest.server import RegistryServer
+        from sprawl.schema_registry.serving.formats import schema_formats
+        from sprawl.schema_registry.serving.node_topic import NodeTopic
+        from sprawl.schema_registry.serving.service import TopicRegistry
+
+        def url_of(node_id: int) -> str | None:
+            node = broker.controller.nodes.get(BrokerId(node_id))
+            for scheme, name in LISTENERS.items():
+                if node is not None and (place := node.endpoints.get(name)) is not None:
+                    return f"{scheme}://{joined(*place)}"
+            return None
+
+        level = self._settings.required("schema.registry.compatibility.level")
+        self._registry = TopicRegistry(
+            NodeTopic(
+                broker,
+                url_of,
+                replication_factor=lambda: min(REPLICAS_MAX, len(broker.controller.nodes)),
+            ),
+            schema_formats,
+            RegistrySettings(compatibility_level=Level(level.upper())),
+            executor=self._platform.executor,
+        )
+        self._registry.start()
+        self._server = RegistryServer(
+            self._registry,
+            facts=ServerFacts(broker.cluster_id, version=__version__),
+            bind=lambda _host, _port: self._bound,
+            ssl_context=self._tls,
+            auth=self._users,
+            leader_ssl_context=self._leader_tls(),
+            clock=self._platform.clock,
+        )
+        try:
+            await self._server.start(self._host, self._port)
+        except OSError as error:
+            raise StartFault(f"the schema registry cannot listen: {error}") from error
+
+    def _leader_tls(self) -> ssl.SSLContext | None:
+        authority = self._settings.text("schema.registry.ca")
+        if authority is None:
+            return None
+        try:
+            return ssl.create_default_context(cafile=authority)
+        except OSError as error:
+            raise SettingFault(
+                f"schema.registry.ca = {authority} cannot be used: {error}",
+                next_step="sprawl config --explain",
+            ) from error
+
+    def wake(self) -> None:
+        """`_schemas` came, went, or changed its leader."""
+        if self._registry is not None:
+            self._registry.wake()
+
+    async def stop_serving(self) -> None:
+        """Take no more requests, and answer those under way; nothing happens without any."""
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop()
+
+    async def stop(self) -> None:
+        """Give everything back; nothing happens when nothing was taken."""
+        await self.stop_serving()
+        registry, self._registry = self._registry, None
+        if registry is not None:
+            await registry.stop()
+        for each in self._bound:
+            each.close()
+        self._bound = []
+
+    def gauges(self) -> Iterator[tuple[str, str, float]]:
+        """What /metrics shows."""
+        if self._registry is None or self._server is None:
+            return
+        counts = self._registry.counts()
+        names = {
+            "subjects": "Subjects of the schema registry",
+            "schemas": "Versions in the schema registry, soft-deleted ones too",
+            "is_leader": "1 when this node takes the writes of the schema registry",
+            "writes": "Commands that the schema registry answered",
+            "refusals": "Commands that the schema registry refused",
+            "timeouts": "Commands of which it is not known whether they were written",
+            "skipped": "Records of _schemas that could not be used",
+        }
+        for name, text in names.items():
+            yield f"sprawl_schema_registry_{name}", text, float(getattr(counts, name))
+        by_class = dict.fromkeys((2, 3, 4, 5), 0)
+        for kind, count in self._server.served.items():
+            by_class[kind.status // 100] = by_class.get(kind.status // 100, 0) + count
+        for status, count in by_class.items():
+            yield (
+                f"sprawl_schema_registry_answers_{status}xx",
+                f"Requests to the schema registry answered with {status}xx",
+                float(count),
+            )
