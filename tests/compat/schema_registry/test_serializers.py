@@ -66,6 +66,12 @@ def level(name: str) -> ServerConfig:
     return ServerConfig(compatibility=ConfigCompatibilityLevel[name])
 
 
+@pytest.fixture
+def client(node: Node) -> Iterator[SchemaRegistryClient]:
+    with registry_of(node) as made:
+        yield made
+
+
 def registry_of(node: Node) -> SchemaRegistryClient:
     """A client with nothing in its caches."""
     return SchemaRegistryClient({"url": node.schema_registry, "max.retries": 0})
@@ -95,8 +101,10 @@ def roundtrip(node: Node, topic: str, value: Any, serializer: Any, deserializer:
 
 def test_data_goes_through_and_schemas_outlive_a_restart(tmp_path: Path) -> None:
     ride = message_class()
-    with Node(data_dir=tmp_path, schema_registry_port=0) as node:
-        client = registry_of(node)
+    with (
+        Node(data_dir=tmp_path, schema_registry_port=0) as node,
+        registry_of(node) as client,
+    ):
         avro = AvroSerializer(client, order(ID))
         found = roundtrip(node, "orders", {"id": "7"}, avro, AvroDeserializer(client))
         assert found == {"id": "7"}
@@ -117,8 +125,10 @@ def test_data_goes_through_and_schemas_outlive_a_restart(tmp_path: Path) -> None
         client.set_config("orders-value", level("FULL"))
         before = {each: client.get_latest_version(each) for each in client.get_subjects()}
     assert set(before) == {"orders-value", "places-value", "rides-value"}
-    with Node(data_dir=tmp_path, schema_registry_port=0) as node:
-        client = registry_of(node)
+    with (
+        Node(data_dir=tmp_path, schema_registry_port=0) as node,
+        registry_of(node) as client,
+    ):
         after = {each: client.get_latest_version(each) for each in client.get_subjects()}
         assert {name: (each.schema_id, each.schema.schema_str) for name, each in after.items()} == {
             name: (each.schema_id, each.schema.schema_str) for name, each in before.items()
@@ -154,9 +164,8 @@ JSON_CHANGES = {
     ],
 )
 def test_each_mode_refuses_what_it_should_with_a_reason(
-    node: Node, mode: str, avro_refuses: set[int], json_refuses: set[int]
+    client: SchemaRegistryClient, mode: str, avro_refuses: set[int], json_refuses: set[int]
 ) -> None:
-    client = registry_of(node)
     for transitive in ("", "_TRANSITIVE") if mode != "NONE" else ("",):
         client.set_config(config=level(mode + transitive))
         for kind, changes, refused in (
@@ -175,8 +184,7 @@ def test_each_mode_refuses_what_it_should_with_a_reason(
                 assert "note" in refusal.value.error_message
 
 
-def test_transitive_modes_look_at_every_version(node: Node) -> None:
-    client = registry_of(node)
+def test_transitive_modes_look_at_every_version(client: SchemaRegistryClient) -> None:
     steps = (order(ID, NOTE), order(ID, NOTE_OR_NOTHING), order(ID))
     for mode, is_taken in (("FORWARD", True), ("FORWARD_TRANSITIVE", False)):
         client.set_config(mode, level(mode))
