@@ -115,6 +115,7 @@ class Resolution:
         self._demands: dict[PairKey, list[Fault | Need]] = {}
         self._causes: dict[PairKey, Fault | Need] = {}  # of pairs that fail
         self._branches: dict[int, _Branches] = {}
+        self._fields: dict[int, dict[str, Field]] = {}
         self._pairs_count = 0
 
     def incompatibilities(self, reader: Node, writer: Node) -> list[Incompatibility]:
@@ -194,10 +195,11 @@ class Resolution:
     def _field_demands(
         self, field: Field, below: str, reader: Record, writer: Record
     ) -> Iterator[Fault | Need]:
-        names = dict.fromkeys((field.name, *field.aliases))
-        written = [candidate for candidate in writer.fields if candidate.name in names]
+        by_name = self._fields_of(writer)
+        names = dict.fromkeys((field.name, *field.aliases)) if field.aliases else (field.name,)
+        written = [by_name[name] for name in names if name in by_name]
         if len(written) > 1:
-            both = " and ".join([candidate.name for candidate in written])
+            both = " and ".join([each.name for each in writer.fields if each.name in names])
             yield Fault(
                 "NAME_MISMATCH",
                 below,
@@ -205,9 +207,16 @@ class Resolution:
                 " aliases; it can read only one of them",
             )
         elif written:
-            yield self._need_of_nodes(field.type, written[0].type, f"{below}/type")
+            if not _is_plainly_read(field.type, written[0].type):
+                yield self._need_of_nodes(field.type, written[0].type, f"{below}/type")
         elif field.default is NO_DEFAULT:
             yield self._missing_default(field, below, reader)
+
+    def _fields_of(self, record: Record) -> dict[str, Field]:
+        found = self._fields.get(id(record))
+        if found is None:
+            found = self._fields[id(record)] = {each.name: each for each in record.fields}
+        return found
 
     def _missing_default(self, field: Field, below: str, reader: Record) -> Fault:
         type_ = followed(field.type, self._readers)
@@ -335,6 +344,22 @@ class _Branches:
 def _key(pair: Pair) -> PairKey:
     """Definitions are one object each for as long as the schemas are there."""
     return id(pair[0]), id(pair[1])
+
+
+def _is_plainly_read(reader: Node, writer: Node) -> bool:
+    """Whether both are the same primitive type, or the same union of such: most fields of most
+    versions, and nothing stands on them."""
+    match reader, writer:
+        case Primitive(kind=kind), Primitive(kind=written):
+            return kind == written
+        case Union(branches=branches), Union(branches=written_branches):
+            return len(branches) == len(written_branches) and all(
+                isinstance(one, Primitive)
+                and isinstance(other, Primitive)
+                and one.kind == other.kind
+                for one, other in zip(branches, written_branches, strict=True)
+            )
+    return False
 
 
 def _reads_primitive(reader: Definition, writer: Definition) -> bool:
