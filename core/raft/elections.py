@@ -14,7 +14,8 @@ Rules:
    stored before anybody hears of it. A candidate's vote for itself counts when it is stored.
 2. Before it raises its term, a replica asks whether it could win (dissertation, section 9.6).
 3. Who heard the leader less than an election timeout ago, or hibernates, does not vote
-   (dissertation, section 4.2.3), unless the leader itself sent the candidate.
+   (dissertation, section 4.2.3), unless the leader itself sent the candidate, or is it: then it
+   leads no more.
 4. Any replica answers a candidate, also a learner that does not know yet that it votes. The
    candidate counts those that vote in its own configuration. One whose log was deleted votes for
    nobody until it is a member again by its own log (hard_state.py). A member whose disk lost

@@ -144,6 +144,8 @@ class RaftNode(Elections):
         if self.is_hibernating and self._lead is not None and isinstance(message, PreVote | Vote):
             # A member that is awake has not heard of us for long.
             self._wake_leader()
+        if isinstance(message, PreVote | Vote) and message.term > self.term:
+            self._hear_candidate(message.sender)
         if isinstance(message, PreVote | PreVoteAnswer | Vote | VoteAnswer):
             self._learn_from_election(message.commit_index, message.commit_term)
         if message.term > self.term:
@@ -153,6 +155,13 @@ class RaftNode(Elections):
             self._answer_old_term(message)
             return
         self._dispatch(message)
+
+    def _hear_candidate(self, candidate: ReplicaId) -> None:
+        """Who leads does not campaign: it stepped down. A follower that hibernates would wait for
+        it for ever, and refuse its vote."""
+        if candidate == self.leader:
+            self._wake_follower()
+            self.forget_leader()
 
     def _enter_term(self, message: Message) -> bool:
         """Follow a message into its term; False when it is to be ignored."""

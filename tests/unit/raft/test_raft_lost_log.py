@@ -17,6 +17,7 @@ from sprawl.core.raft.messages import (
     Append,
     AppendAnswer,
     Heartbeat,
+    Hibernate,
     Message,
     PreVote,
     PreVoteAnswer,
@@ -263,3 +264,24 @@ def test_a_committed_entry_that_is_the_leaders_is_not_refuted() -> None:
     answers(replica, Append(LEADER, ME, Term(5), LogIndex(1), Term(4), LogIndex(2), listed))
     assert log.refuted is None
     assert log.last_index == 3
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_a_leader_that_campaigns_leads_no_more(is_behind: bool) -> None:
+    """A damaged member came back in a later term than the leader's, which stepped down; the third
+    one hibernates, and hears of nothing else."""
+    replica = node(lost=None, log=MemoryLog([entry_of(1, 5)]))
+    answers(replica, Append(LEADER, ME, Term(5), LogIndex(1), Term(5), LogIndex(1), ()))
+    answers(replica, Hibernate(LEADER, ME, Term(5), LogIndex(1), LogIndex(1)))
+    assert replica.is_hibernating
+    last = LogIndex(0) if is_behind else LogIndex(1)
+    stranger = PreVote(OTHER, ME, Term(6), last, Term(5), LogIndex(1), Term(5))
+    assert answers(replica, stranger) == []
+    assert replica.is_hibernating
+    [answer] = answers(replica, stranger._replace(sender=LEADER))
+    assert isinstance(answer, PreVoteAnswer)
+    assert answer.is_granted is not is_behind
+    assert (replica.is_hibernating, replica.leader) == (False, None)
+    for at in range(200):
+        replica.tick(at)
+    assert replica.role is Role.PRE_CANDIDATE
