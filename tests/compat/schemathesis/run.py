@@ -1,4 +1,4 @@
-"""Schemathesis on the registry's own description: what it derives from `/openapi.json`, answered."""
+"""Schemathesis: what it derives from the description of the registry, `/openapi.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BROKER_CONFIGS: dict[str, str] = {}
 WITH_REGISTRY = True
 SEED = "1"
 EXAMPLES_MAX = "10"
-"""An operation, of those drawn at random; the cases that follow from its description come besides."""
+"""Random requests an operation; those that follow from its description come besides."""
 RUN_LIMIT_S = 600
 REQUEST_LIMIT_S = 60
 LENIENT = "negative_data_rejection,positive_data_acceptance"
@@ -66,7 +66,7 @@ def _case(element: ET.Element) -> Case:
 
 
 def _python() -> Path:
-    """An interpreter of its own: it brings a plugin of pytest, which other tests are not to have."""
+    """An interpreter of its own: it brings a plugin of pytest that our tests do without."""
 
     def build(folder: Path) -> None:
         build_step([sys.executable, "-m", "venv", folder / "venv"], cwd=folder)
