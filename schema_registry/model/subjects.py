@@ -11,6 +11,7 @@ A name that is kept or compared is normal: the default context is never spelled 
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from sprawl.schema_registry.model import faults
@@ -23,6 +24,7 @@ LATEST = -1
 """The version number that stands for the highest version that is not deleted."""
 VERSION_MAX = 2**31 - 1
 
+_VERSION = re.compile(r"[+-]?[0-9]{1,10}")
 _CONTEXT_START = ":."
 _RESERVED_SUBJECTS = ("__GLOBAL", "__EMPTY")
 _CONTROL_CHARACTERS = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
@@ -149,10 +151,9 @@ def parse_version(text: str) -> int:
     bare = text.strip()
     if bare.lower() == "latest":
         return LATEST
-    digits = bare.removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(VERSION_MAX))):
+    if not _VERSION.fullmatch(bare):
         raise faults.invalid_version(text)
-    version = int(bare) if bare[0] != "+" else int(digits)
+    version = int(bare)
     if version != LATEST and not 1 <= version <= VERSION_MAX:
         raise faults.invalid_version(str(version))
     return version

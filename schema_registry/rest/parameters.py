@@ -254,7 +254,7 @@ VERSION = _in_path(
     "Number of a version, or `latest`; -1 means that too.",
     lambda given: parse_version(given[0]),
     0,
-    {"type": "string"},
+    {"type": "string", "pattern": "^(latest|-1|[1-9][0-9]{0,9})$"},
 )
 ID = _in_path(
     "id", "Id of a schema.", _number, 0, {"type": "integer", "format": "int32", "minimum": 1}

@@ -23,7 +23,10 @@ HERE = Path(__file__).parent
 
 
 class Suite(Protocol):
-    """What a folder's run.py offers."""
+    """What a folder's run.py offers.
+
+    One that talks to a schema registry has `WITH_REGISTRY = True` besides.
+    """
 
     VERSION: str
     """Of the client, pinned."""
@@ -50,6 +53,10 @@ def load(client: str) -> Suite:
     return importlib.import_module(f"tests.compat.{client}.run")  # type: ignore[return-value]
 
 
+def talks_to_registry(suite: Suite) -> bool:
+    return getattr(suite, "WITH_REGISTRY", False)
+
+
 def run_suite(client: str, kind: str, given: argparse.Namespace, work: Path) -> Report:
     suite = load(client)
     suite.install()
@@ -58,11 +65,16 @@ def run_suite(client: str, kind: str, given: argparse.Namespace, work: Path) -> 
         names = read_allowed(HERE / client / "tests.smoke")
     elif given.allowed:
         names = read_allowed(HERE / client / "tests.allow")
+    with_registry = talks_to_registry(suite)
+    if with_registry and given.bootstrap and not given.registry:
+        raise MissingToolError("a schema registry beside that broker: --registry URL")
     kinds: dict[str, Callable[[], Broker]] = {
-        "sprawl": lambda: SprawlBroker(work / "broker", suite.BROKER_CONFIGS),
+        "sprawl": lambda: SprawlBroker(
+            work / "broker", suite.BROKER_CONFIGS, with_registry=with_registry
+        ),
         "apache-kafka": lambda: ApacheKafka(work / "broker", suite.BROKER_CONFIGS),
     }
-    start = kinds.get(kind, lambda: RunningBroker(kind))
+    start = kinds.get(kind, lambda: RunningBroker(kind, given.registry))
     scratch = work / "suite"
     scratch.mkdir(parents=True)
     with start() as broker:
@@ -80,6 +92,7 @@ def main() -> int:
         help="what to run them against",
     )
     parser.add_argument("--bootstrap", help="run against a broker that is running: HOST:PORT")
+    parser.add_argument("--registry", help="with --bootstrap: the schema registry's URL")
     parser.add_argument("--case", action="append", help="only this case of the suite (repeatable)")
     parser.add_argument("--smoke", action="store_true", help="only the cases of tests.smoke")
     parser.add_argument("--allowed", action="store_true", help="only the cases of tests.allow")
@@ -101,6 +114,9 @@ def main() -> int:
     unable = False
     for client in given.client or suites():
         for kind in kinds:
+            if kind == "apache-kafka" and talks_to_registry(load(client)):
+                print(f"{client}: not against {kind}, which has no registry", file=sys.stderr)
+                continue
             with tempfile.TemporaryDirectory(prefix=f"sprawl-compat-{client}-") as scratch:
                 work = given.keep / client / kind if given.keep else Path(scratch)
                 try:

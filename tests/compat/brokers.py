@@ -45,6 +45,10 @@ class Broker(Protocol):
     @property
     def bootstrap(self) -> str: ...
 
+    @property
+    def schema_registry(self) -> str | None:
+        """The URL of its schema registry; None: it has none."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
@@ -70,11 +74,18 @@ class SprawlBroker:
     Args:
         folder: data and log go here.
         configs: broker configs by their Kafka names, over TEST_CONFIGS.
+        with_registry: with a schema registry.
     """
 
     name = "sprawl"
 
-    def __init__(self, folder: Path, configs: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        configs: dict[str, str] | None = None,
+        *,
+        with_registry: bool = False,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         served = {"group.initial.rebalance.delay.ms", "offsets.topic.replication.factor"}
         # As for Apache Kafka below, what clients are told is set and not left to the default.
@@ -82,12 +93,19 @@ class SprawlBroker:
         common = {k: v for k, v in TEST_CONFIGS.items() if k in served}
         wanted = advertised | common | (configs or {})
         flags = [word for name, value in wanted.items() for word in ("--set", f"{name}={value}")]
+        if with_registry:
+            flags += ["--schema-registry-port", "0"]
         self.node = NodeProcess(folder / "data", *flags, log=folder / "broker.log")
         self.start_s = 0.0
 
     @property
     def bootstrap(self) -> str:
         return self.node.bootstrap
+
+    @property
+    def schema_registry(self) -> str | None:
+        url = self.node.facts["schema_registry"]
+        return None if url is None else str(url)
 
     def cpu_s(self) -> float:
         return self.node.cpu_s()
@@ -134,6 +152,10 @@ class ApacheKafka:
     @property
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def schema_registry(self) -> str | None:
+        return None
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -209,9 +231,10 @@ class ApacheKafka:
 class RunningBroker:
     """A broker that somebody else started and will stop."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, schema_registry: str | None = None) -> None:
         self.name = bootstrap
         self.bootstrap = bootstrap
+        self.schema_registry = schema_registry
 
     def __enter__(self) -> Self:
         return self

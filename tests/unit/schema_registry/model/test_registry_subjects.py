@@ -124,7 +124,8 @@ def test_versions(text: str, version: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "-2", "earliest", "", "1.0", "2147483648", "9" * 5000, "१", "--1", "+-1"]
+    "text",
+    ["0", "-2", "earliest", "", "1.0", "2147483648", "9" * 5000, "१", "--1", "+-1", "-+1", "-"],
 )
 def test_what_is_no_version(text: str) -> None:
     code, message = refusal(parse_version, text)

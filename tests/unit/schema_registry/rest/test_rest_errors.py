@@ -63,6 +63,7 @@ async def test_codes_and_texts(
         ("GET", "/subjects/t/versions/first", None, 42202),
         ("GET", "/subjects/t/versions/0", None, 42202),
         ("GET", "/subjects/t/versions/2147483648", None, 42202),
+        ("GET", "/subjects/t/versions/-+1", None, 42202),
         ("PUT", "/config", {"compatibility": "SIDEWAYS"}, 42203),
         ("PUT", "/mode", {"mode": "SLEEP"}, 42204),
         ("PUT", "/mode", {}, 42204),
