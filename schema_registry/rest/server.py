@@ -53,9 +53,10 @@ _http_log = logging.getLogger(f"{__name__}.http")
 """For aiohttp's own lines."""
 _REQUEST_ID = "X-Request-ID"
 _SERVER = "Sprawl"
+_NO_HTTP = (HttpProcessingError, web.RequestPayloadError)
 _http_log.addFilter(
-    # Whoever sends something other than HTTP must not fill the log.
-    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    # Whoever sends something other than HTTP, or a body that is none, must not fill the log.
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], _NO_HTTP))
 )
 _ROUTER = Router(ROUTES)
 _NO_ROUTE = "(none)"
