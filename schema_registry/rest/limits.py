@@ -15,12 +15,15 @@ HEADER_BYTES_MAX = 65_536
 QUERY_FIELDS_MAX = 1_000
 """Fields of a query; `findTags`, `key` and `value` may come many times."""
 REQUESTS_MAX = 256
-"""Requests under way at once; with the largest bodies they take 1 GiB. More are refused with 503,
-which clients try again."""
+"""Requests under way at once, until their answers are sent; with the largest bodies they take
+1 GiB. More are refused with 503, which clients try again."""
 CONNECTIONS_MAX = 10_000
 """Open connections, some 20 kB each. Clients keep theirs open; more are closed at once."""
 BODY_S = 30.0
 """For the body of one request to arrive."""
+SEND_S = 60.0
+"""For a client to take its answer; a page of a thousand usual schemas has some MB. Whoever takes
+longer is cut off: the answer stays in memory meanwhile, or occupies a connection to the leader."""
 IDLE_S = 75.0
 """How long a connection may wait for its next request: longer than the 60 s of load balancers, so
 that they close it first and never send into a closing one."""
