@@ -17,7 +17,7 @@ import logging
 import socket
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from ssl import SSLContext
 from typing import NamedTuple, assert_never
@@ -58,6 +58,8 @@ _http_log.addFilter(
     # Whoever sends something other than HTTP, or a body that is none, must not fill the log.
     lambda record: not (record.exc_info and isinstance(record.exc_info[1], _NO_HTTP))
 )
+_LOOK_S = 0.02
+"""Between two looks at whether clients took their answers, when the server stops."""
 _ROUTER = Router(ROUTES)
 _NO_ROUTE = "(none)"
 _RELAYED = ("Content-Type", "Content-Length")
@@ -168,10 +170,15 @@ class RegistryServer:
         for server in self._listening:
             server.close()
         if self._http is not None:
+            connected = [each.transport for each in self._http.connections]
             self._http.pre_shutdown()
             await self._http.shutdown(limits.STOP_S)
+            await _part([each for each in connected if each is not None])
         for server in self._listening:
-            await server.wait_closed()
+            # From Python 3.12 on it waits for connections too, those in a TLS handshake among them.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limits.STOP_S):
+                    await server.wait_closed()
         self._listening.clear()
         if self._forwarder is not None:
             await self._forwarder.close()
@@ -311,6 +318,17 @@ class _Refused(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         transport.abort()
+
+
+async def _part(connected: Sequence[asyncio.Transport]) -> None:
+    """Cut connections off that were told to close, once their clients have taken what was sent."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limits.STOP_S
+    while any(each.get_write_buffer_size() for each in connected) and loop.time() < deadline:
+        await asyncio.sleep(_LOOK_S)
+    for each in connected:
+        if each.get_write_buffer_size():
+            each.abort()
 
 
 async def _read_body(request: web.BaseRequest) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable
@@ -89,3 +90,17 @@ async def test_a_client_that_leaves_is_not_taken_for_a_leader_that_does(
             await until(lambda: bool(follower.server.served))
         await until(lambda: follower.server.connections_count == 0)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_stopped_server_leaves_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STOP_S", 0.05)
+    async with rest_world(LongService()) as world:
+        with await ask_and_read_nothing(world) as client:
+            await until(lambda: bool(world.server.served))
+            await world.server.stop()
+            received = 0
+            with contextlib.suppress(ConnectionError):
+                async with asyncio.timeout(_WAIT_S):
+                    while piece := await asyncio.get_running_loop().sock_recv(client, 1_000_000):
+                        received += len(piece)
+            assert received < 16_000_000
