@@ -256,9 +256,7 @@ def _connect(registry: str | None) -> RegistryClient:
     return RegistryClient(load_settings(flags).required("schema.registry.url"))
 
 
-def _latest_of_all(
-    client: RegistryClient, prefix: str, *, deleted: bool
-) -> list[dict[str, Any]]:
+def _latest_of_all(client: RegistryClient, prefix: str, *, deleted: bool) -> list[dict[str, Any]]:
     """A registry gives a thousand at once, or fewer; those that know no pages give all each time."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
     known = -1

@@ -63,9 +63,7 @@ def _page(_method: str, _path: str, query: dict[str, str]) -> Answer:
 
 
 @pytest.mark.parametrize("answer", [_page, lambda *_: (200, ALL, {})], ids=["pages", "no pages"])
-def test_a_list_has_all(
-    answer: Callable[..., Answer], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_list_has_all(answer: Callable[..., Answer], capsys: pytest.CaptureFixture[str]) -> None:
     with registry(answer) as (url, _):
         assert run(["schema", "list", "--registry", url, "--json"]) == EXIT_OK
     assert json.loads(capsys.readouterr().out) == ALL

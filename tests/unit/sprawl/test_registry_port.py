@@ -108,5 +108,6 @@ async def test_a_registry_that_cannot_be_loaded_refuses_its_clients(
                 assert not await reader.read()
                 await asyncio.open_connection("127.0.0.1", address)
         writer.close()
-    assert [record.levelno for record in caplog.records if record.name == registry_port.__name__] \
-        == [logging.ERROR]
+    assert [
+        record.levelno for record in caplog.records if record.name == registry_port.__name__
+    ] == [logging.ERROR]
