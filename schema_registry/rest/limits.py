@@ -11,8 +11,8 @@ REQUEST_LINE_BYTES_MAX = 65_536
 characters percent-encoded as three bytes of UTF-8, is below 10 kB."""
 HEADERS_MAX = 100
 HEADER_BYTES_MAX = 8_192
-"""One header. With HEADERS_MAX that is 0.8 MB for a request's head, of which 32 wait on a connection
-that sends them one behind the other."""
+"""One header. With HEADERS_MAX that is 0.8 MB for a request's head, of which 32 wait on a
+connection that sends them one behind the other."""
 QUERY_FIELDS_MAX = 1_000
 """Fields of a query; `findTags`, `key` and `value` may come many times."""
 REQUESTS_MAX = 256

@@ -324,7 +324,10 @@ async def _part(connected: Sequence[asyncio.Transport]) -> None:
     """Cut connections off that were told to close, once their clients have taken what was sent."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limits.STOP_S
-    while any(each.get_write_buffer_size() for each in connected) and loop.time() < deadline:
+    # A transport tells nobody when it has sent everything.
+    while (  # noqa: ASYNC110
+        any(each.get_write_buffer_size() for each in connected) and loop.time() < deadline
+    ):
         await asyncio.sleep(_LOOK_S)
     for each in connected:
         if each.get_write_buffer_size():
