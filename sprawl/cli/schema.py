@@ -257,7 +257,7 @@ def _connect(registry: str | None) -> RegistryClient:
 
 
 def _latest_of_all(client: RegistryClient, prefix: str, *, deleted: bool) -> list[dict[str, Any]]:
-    """A registry gives a thousand at once, or fewer; one that knows no pages gives all each time."""
+    """A registry gives a thousand at once, or fewer; one that knows no pages gives all at once."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
     known = -1
     while known < len(found):
