@@ -1,7 +1,7 @@
 """A node's schema registry: its port, what answers there, and where those of other nodes are.
 
-    settings read, port bound -> told to the other nodes with the node's listeners
-        -> (groups loaded) topic read, port open -> first connection -> HTTP loaded, answered
+    settings read, port taken -> told to the other nodes with the node's listeners
+        -> (groups loaded) topic begun -> first connection -> topic read, HTTP loaded -> answered
         -> stopped before the groups are
 
 What speaks HTTP costs 0.2 s and 13 MiB to load: a node that nobody asks for schemas does without.
@@ -100,6 +100,9 @@ class RegistryPort:
     def bind(self) -> None:
         """Take the port. One that nobody asked for by name, and that somebody else has, is left.
 
+        Connections wait from now on: until it listens, a port can be taken by another node that
+        starts at the same time.
+
         Raises:
             SettingFault, StartFault: a setting or the port cannot be used.
         """
@@ -109,7 +112,10 @@ class RegistryPort:
         self._read_files()
         try:
             self._bound = self._platform.bind(self._host, port)
+            for each in self._bound:
+                each.listen(BACKLOG)
         except OSError as error:
+            self._close()
             fault = cannot_bind("schema registry port", self._host, port, error)
             is_chosen = self._settings.own["schema.registry.port"].rank is not Rank.DEFAULT
             if is_chosen or error.errno != errno.EADDRINUSE:
@@ -151,7 +157,11 @@ class RegistryPort:
                 ) from error
 
     async def start(self, broker: Broker) -> None:
-        """Read the topic, and open the port. Nothing happens without one."""
+        """Begin to read the topic; the first connection is taken. Nothing happens without a port.
+
+        Raises:
+            SettingFault: schema.registry.ca cannot be used.
+        """
         if self._port is None:
             return
         from sprawl.schema_registry.model.entities import Level
@@ -182,10 +192,9 @@ class RegistryPort:
         self._broker = broker
         self._leader_tls = self._read_authority()
         loop = asyncio.get_running_loop()
-        for each in self._bound:
-            each.listen(BACKLOG)
-            loop.add_reader(each, self._knocked)
         self._is_waiting = True
+        for each in self._bound:
+            loop.add_reader(each, self._knocked)
 
     def _knocked(self) -> None:
         """The first connection waits to be accepted."""
@@ -199,11 +208,14 @@ class RegistryPort:
         self._is_waiting = False
 
     async def _open(self) -> None:
+        assert self._registry is not None
         try:
+            await self._registry.caught_up()
             module = await asyncio.to_thread(import_module, "sprawl.schema_registry.rest.server")
             await self._serve(module.RegistryServer)
         except Exception:  # noqa: BLE001 nobody waits for this task
             _log.exception("the schema registry cannot answer: report this")
+            self._close()  # who connects is refused, and does not wait for nothing
 
     async def _serve(self, make: type[RegistryServer]) -> None:
         from sprawl.schema_registry.rest.answers import ServerFacts
@@ -243,6 +255,7 @@ class RegistryPort:
         """Take no more requests, and answer those under way; nothing happens without any."""
         self._stop_waiting()
         if self._opening is not None:
+            self._opening.cancel()
             await asyncio.wait([self._opening])
         server, self._server = self._server, None
         if server is not None:
@@ -254,6 +267,9 @@ class RegistryPort:
         registry, self._registry = self._registry, None
         if registry is not None:
             await registry.stop()
+        self._close()
+
+    def _close(self) -> None:
         for each in self._bound:
             each.close()
         self._bound = []
@@ -276,7 +292,8 @@ class RegistryPort:
             yield f"sprawl_schema_registry_{name}", text, float(getattr(counts, name))
         by_class = dict.fromkeys((2, 3, 4, 5), 0)
         for kind, count in self._server.served.items() if self._server is not None else ():
-            by_class[kind.status // 100] += count
+            if kind.status // 100 in by_class:  # a leader's answer is passed on, whatever it is
+                by_class[kind.status // 100] += count
         for status, count in by_class.items():
             yield (
                 f"sprawl_schema_registry_answers_{status}xx",

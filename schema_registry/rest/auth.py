@@ -128,7 +128,7 @@ def _parse_basic(authorization: str | None) -> tuple[str, str] | None:
         return None
     try:
         text = b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, no UTF-8, or not even ASCII
         return None
     name, colon, password = text.partition(":")
     return (name, password) if colon else None

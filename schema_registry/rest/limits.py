@@ -10,23 +10,29 @@ REQUEST_LINE_BYTES_MAX = 65_536
 """Path and query: a subject of the longest topic name and of the longest record name, each of its
 characters percent-encoded as three bytes of UTF-8, is below 10 kB."""
 HEADERS_MAX = 100
-HEADER_BYTES_MAX = 65_536
-"""One header: tokens of identity providers have up to 50 kB."""
+HEADER_BYTES_MAX = 8_192
+"""One header. With HEADERS_MAX that is 0.8 MB for a request's head, of which 32 wait on a
+connection that sends them one behind the other."""
 QUERY_FIELDS_MAX = 1_000
 """Fields of a query; `findTags`, `key` and `value` may come many times."""
 REQUESTS_MAX = 256
-"""Requests under way at once; with the largest bodies they take 1 GiB. More are refused with 503,
-which clients try again."""
+"""Requests under way at once, until their answers are sent; with the largest bodies they take
+1 GiB. More are refused with 503, which clients try again."""
 CONNECTIONS_MAX = 10_000
-"""Open connections, some 20 kB each. Clients keep theirs open; more are closed at once."""
+"""Open connections, some 20 kB each while they are idle. Clients keep theirs open; more are closed
+at once."""
 BODY_S = 30.0
 """For the body of one request to arrive."""
+SEND_S = 60.0
+"""For a client to take its answer; a page of a thousand usual schemas has some MB. Whoever takes
+longer is cut off: the answer stays in memory meanwhile, or occupies a connection to the leader."""
 IDLE_S = 75.0
 """How long a connection may wait for its next request: longer than the 60 s of load balancers, so
 that they close it first and never send into a closing one."""
 TLS_HANDSHAKE_S = 10.0
 STOP_S = 5.0
-"""For requests under way when the server stops; then they are cut off."""
+"""For requests under way when the server stops, and once more for what they answered to be taken;
+then they are cut off."""
 FORWARD_S = 60.0
 """For the leader's whole answer. Above the time that the leader itself gives a write, so that its
 50002 comes first."""

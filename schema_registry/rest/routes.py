@@ -127,9 +127,12 @@ class Router:
             raw_target: path and query as they came, still encoded.
 
         Raises:
-            HttpFault: 404, 405; 400: the query has too many fields.
+            HttpFault: 404, 405; 400: the query has too many fields, or there is a fragment, which
+                no client may send: whoever forwards the request would lose what stands behind it.
             RegistryFault: 42202: the path's version is none.
         """
+        if "#" in raw_target:
+            raise HttpFault(HTTPStatus.BAD_REQUEST, "A # in a path has to be written as %23")
         raw_path, _, raw_query = raw_target.partition("?")
         segments, context = _without_context([unquote(segment) for segment in _segments(raw_path)])
         node, texts = self._walk(segments)

@@ -17,7 +17,7 @@ import logging
 import socket
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from ssl import SSLContext
 from typing import NamedTuple, assert_never
@@ -36,7 +36,7 @@ from sprawl.schema_registry.rest.bodies import parse_json
 from sprawl.schema_registry.rest.faults import HttpFault
 from sprawl.schema_registry.rest.forwarding import FORWARD, Forwarder, Outgoing
 from sprawl.schema_registry.rest.parameters import Ask, with_body
-from sprawl.schema_registry.rest.routes import Reads, Route, Router, Tells, Writes
+from sprawl.schema_registry.rest.routes import Reads, Route, Router, Shape, Tells, Writes
 from sprawl.schema_registry.rest.table import ROUTES
 from sprawl.schema_registry.service import (
     NotTheLeader,
@@ -53,10 +53,13 @@ _http_log = logging.getLogger(f"{__name__}.http")
 """For aiohttp's own lines."""
 _REQUEST_ID = "X-Request-ID"
 _SERVER = "Sprawl"
+_NO_HTTP = (HttpProcessingError, web.RequestPayloadError)
 _http_log.addFilter(
-    # Whoever sends something other than HTTP must not fill the log.
-    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    # Whoever sends something other than HTTP, or a body that is none, must not fill the log.
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], _NO_HTTP))
 )
+_LOOK_S = 0.02
+"""Between two looks at whether clients took their answers, when the server stops."""
 _ROUTER = Router(ROUTES)
 _NO_ROUTE = "(none)"
 _RELAYED = ("Content-Type", "Content-Length")
@@ -167,10 +170,15 @@ class RegistryServer:
         for server in self._listening:
             server.close()
         if self._http is not None:
+            connected = [each.transport for each in self._http.connections]
             self._http.pre_shutdown()
             await self._http.shutdown(limits.STOP_S)
+            await _part([each for each in connected if each is not None])
         for server in self._listening:
-            await server.wait_closed()
+            # From Python 3.12 on it waits for connections too, those in a TLS handshake among them.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limits.STOP_S):
+                    await server.wait_closed()
         self._listening.clear()
         if self._forwarder is not None:
             await self._forwarder.close()
@@ -184,10 +192,19 @@ class RegistryServer:
     # --- one request -----------------------------------------------------------------------------
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        request_id = _request_id(request)
+        self._requests_count += 1
+        try:
+            answer = await self._judge(request)
+            response = _response(answer, _request_id(request))
+            await _send(request, response, answer)
+        finally:
+            self._requests_count -= 1
+        return response
+
+    async def _judge(self, request: web.BaseRequest) -> _Answer | ClientResponse:
+        """What is answered, refusals too."""
         route: Route | None = None
         answer: _Answer | ClientResponse
-        self._requests_count += 1
         try:
             if self._requests_count > limits.REQUESTS_MAX:
                 raise HttpFault(HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
@@ -207,13 +224,9 @@ class RegistryServer:
             )
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             answer = _refusal(request, status, status, status.phrase)
-        finally:
-            self._requests_count -= 1
         method, path = ("", _NO_ROUTE) if route is None else (route.method, route.path)
         self._served[Served(method, path, answer.status)] += 1
-        if isinstance(answer, ClientResponse):
-            return await _relay(request, answer, request_id)
-        return _response(answer, request_id)
+        return answer
 
     async def _check_user(self, request: web.BaseRequest) -> None:
         if self._auth is None or await self._auth.admits(request.headers.get("Authorization")):
@@ -240,28 +253,29 @@ class RegistryServer:
             elif route.body.is_required:
                 raise HttpFault(HTTPStatus.UNPROCESSABLE_ENTITY, "The body must not be null")
         try:
-            value = await self._ask(route, Ask(self._facts, values))
+            content = await self._ask(route, Ask(self._facts, values))
         except NotTheLeader as fault:
             return await self._forward(request, fault.leader_url, data)
         except StoreFault as fault:
             raise self._own_fault(request, FaultCode.STORE_ERROR, str(fault)) from None
         except StoreTimeout as fault:
             raise self._own_fault(request, FaultCode.OPERATION_TIMEOUT, str(fault)) from None
-        status = route.shape.status
-        if route.shape.schema is None:
-            return _Answer(status, b"", None)
-        if route.shape.is_text:
-            return _Answer(status, str(value).encode("utf-8", "replace"), content_type)
-        return _Answer(status, encode(value), content_type)
+        has_content = route.shape.schema is not None
+        return _Answer(route.shape.status, content, content_type if has_content else None)
 
-    async def _ask(self, route: Route, ask: Ask) -> object:
+    async def _ask(self, route: Route, ask: Ask) -> bytes:
+        shape = route.shape
         match route.handler:
             case Tells(answer):
-                return answer(ask)
+                return _spelled(shape, answer(ask))
             case Reads(query):
-                return await self._service.read(lambda registry: query(registry, ask))
+                # Spelled where it is read: a list may have so many MB that the loop would stand.
+                return await self._service.read(
+                    lambda registry: _spelled(shape, query(registry, ask))
+                )
             case Writes(command):
-                return await self._service.write(lambda registry: command(registry, ask))
+                answered = await self._service.write(lambda registry: command(registry, ask))
+                return _spelled(shape, answered)
             case _:
                 assert_never(route.handler)
 
@@ -304,6 +318,20 @@ class _Refused(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         transport.abort()
+
+
+async def _part(connected: Sequence[asyncio.Transport]) -> None:
+    """Cut connections off that were told to close, once their clients have taken what was sent."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limits.STOP_S
+    # A transport tells nobody when it has sent everything.
+    while (  # noqa: ASYNC110
+        any(each.get_write_buffer_size() for each in connected) and loop.time() < deadline
+    ):
+        await asyncio.sleep(_LOOK_S)
+    for each in connected:
+        if each.get_write_buffer_size():
+            each.abort()
 
 
 async def _read_body(request: web.BaseRequest) -> bytes:
@@ -356,32 +384,54 @@ def _refusal(
     )
 
 
-def _response(answer: _Answer, request_id: str) -> web.Response:
-    headers = {"Server": _SERVER, _REQUEST_ID: request_id, **answer.headers}
+def _spelled(shape: Shape, value: object) -> bytes:
+    if shape.schema is None:
+        return b""
+    return str(value).encode("utf-8", "replace") if shape.is_text else encode(value)
+
+
+def _response(answer: _Answer | ClientResponse, request_id: str) -> web.StreamResponse:
+    headers = {"Server": _SERVER, _REQUEST_ID: request_id}
+    if isinstance(answer, ClientResponse):
+        headers |= {name: answer.headers[name] for name in _RELAYED if name in answer.headers}
+        return web.StreamResponse(status=answer.status, headers=headers)
+    headers |= answer.headers
     if answer.content_type is not None:
         headers["Content-Type"] = answer.content_type
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
-async def _relay(
-    request: web.BaseRequest, answer: ClientResponse, request_id: str
-) -> web.StreamResponse:
-    """Pass the leader's answer on piece by piece, as fast as the client takes it."""
-    headers = {"Server": _SERVER, _REQUEST_ID: request_id}
-    headers |= {name: answer.headers[name] for name in _RELAYED if name in answer.headers}
-    response = web.StreamResponse(status=answer.status, headers=headers)
+async def _send(
+    request: web.BaseRequest, response: web.StreamResponse, answer: _Answer | ClientResponse
+) -> None:
+    """Send it, as fast as the client takes it; one that takes none of it is cut off."""
     try:
-        await response.prepare(request)
-        async for piece in answer.content.iter_any():
-            await response.write(piece)
-        await response.write_eof()
-    except (ClientError, TimeoutError):
-        _log.warning("%s: the leader's answer broke off, and so does ours", _shown(request))
+        async with asyncio.timeout(limits.SEND_S):
+            await response.prepare(request)
+            if isinstance(answer, ClientResponse):
+                await _relay(request, response, answer)
+            await response.write_eof()
+    except (ConnectionError, TimeoutError):
         if request.transport is not None:
             request.transport.abort()
     finally:
-        answer.close()
-    return response
+        if isinstance(answer, ClientResponse):
+            answer.close()
+
+
+async def _relay(
+    request: web.BaseRequest, response: web.StreamResponse, answer: ClientResponse
+) -> None:
+    """Pass the leader's answer on piece by piece."""
+    while True:
+        try:
+            piece = await answer.content.readany()
+        except (ClientError, TimeoutError):
+            _log.warning("%s: the leader's answer broke off, and so does ours", _shown(request))
+            raise ConnectionResetError from None
+        if not piece:
+            return
+        await response.write(piece)
 
 
 def _request_id(request: web.BaseRequest) -> str:

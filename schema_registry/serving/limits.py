@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-WRITES_WAITING_MAX: Final = 256
-"""Writes that wait their turn. Each holds a request of up to 1 MB, so 256 MB at worst; at
-1.3 ms for a write of a node that is alone, the last one is answered after a third of a second."""
+WRITES_WAITING_MAX: Final = 128
+"""Writes that wait their turn: half of the requests that the REST interface has under way at once,
+so that reads are answered while writes wait for a leader. Each holds a request of up to 1 MB, so
+128 MB at worst; at 1.3 ms for a write of a node that is alone, the last one is answered after a
+sixth of a second."""
 READS_MAX: Final = 1_024
-"""Reads under way or waiting for a thread, as many as a node's REST connections may ask at once;
-one takes about 0.1 ms, so the last one of them waits that many times as long."""
+"""Reads under way or waiting for a thread, more than the REST interface has under way at once; one
+takes about 0.1 ms, so the last one of them waits that many times as long."""
+CATCH_UP_S: Final = 10.0
+"""How long the first connection after a start waits for the topic to be read, as a write waits for
+a leader; after that, clients hear that it is not."""
 READ_THREADS: Final = 3
 """Threads that answer reads, so that a look-up by id passes by two schemas that take long to parse.
 More would not make reads faster, as one interpreter runs one of them at a time, and each keeps

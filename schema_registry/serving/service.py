@@ -23,6 +23,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -84,6 +85,7 @@ class TopicRegistry:
         self._writes = Writes()
         self._owner: asyncio.Task[None] | None = None
         self._is_stopping = False
+        self._has_caught_up = asyncio.Event()
         self._last_trouble: str | None = None
         self._replays = self._reads = 0
         self._written = self._refusals = self._misdirected = self._faults = self._timeouts = 0
@@ -106,6 +108,12 @@ class TopicRegistry:
         self._fail_waiting(_STOPPED)
         for executor in self._executors:
             await asyncio.to_thread(executor.shutdown)
+
+    async def caught_up(self) -> None:
+        """Returns when reads are answered, or sent on to another node, or after `CATCH_UP_S`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limits.CATCH_UP_S):
+                await self._has_caught_up.wait()
 
     def wake(self) -> None:
         """Who leads `_schemas`, or where it is, may have changed: look at once."""
@@ -178,6 +186,8 @@ class TopicRegistry:
     async def _go_on(self) -> None:
         """Do the next step."""
         standing = self._standing = self._topic.standing()
+        if standing.place is Place.ELSEWHERE:
+            self._has_caught_up.set()
         if self._course.look(standing):
             self._begin()
             if standing.place is Place.ELSEWHERE:
@@ -189,6 +199,7 @@ class TopicRegistry:
             case Step.PUBLISH:
                 self._state.publish()
                 self._course.published()
+                self._has_caught_up.set()
             case Step.CREATE:
                 await self._topic.prepare()
             case Step.FENCE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from sprawl.faults import EXIT_FAILED, EXIT_USAGE, CommandFault
 
 TYPES: Final = {".avsc": "AVRO", ".json": "JSON", ".proto": "PROTOBUF"}
 """What a file's name says of its schema."""
+_VERSION: Final = re.compile(r"-1|[0-9]{1,10}")
 _NO_SUBJECT: Final = 40401
 _NO_VERSION: Final = 40402
 
@@ -62,9 +64,7 @@ def schema_options(option: Command) -> Command:
 def list_schemas(*, prefix: str, deleted: bool, registry: str | None, as_json: bool) -> None:
     """List the latest schema of each subject whose name begins with PREFIX."""
     client = _connect(registry)
-    found = client.ask(
-        "GET", "schemas", subjectPrefix=prefix or ":*:", latestOnly=True, deleted=deleted
-    )
+    found = _latest_of_all(client, prefix or ":*:", deleted=deleted)
     if as_json:
         print_json(found)
         return
@@ -134,12 +134,13 @@ def register(
     """Make the schema in FILE (`-`: standard input) a version of SUBJECT."""
     client = _connect(registry)
     body = _body(file, schema_type, references)
-    given = client.ask("POST", "subjects", subject, "versions", body=body, normalize=normalize)
-    found = client.ask("POST", "subjects", subject, body=body, normalize=normalize)
+    found = client.ask("POST", "subjects", subject, "versions", body=body, normalize=normalize)
+    if "version" not in found:  # older registries tell the id only
+        found |= client.ask("POST", "subjects", subject, body=body, normalize=normalize)
     if as_json:
-        print_json(found)
+        print_json({"subject": subject, **found})
     else:
-        click.echo(f"{subject} version {found['version']} has this schema, id {given['id']}.")
+        click.echo(f"{subject} version {found['version']} has this schema, id {found['id']}.")
 
 
 @command.command()
@@ -242,14 +243,35 @@ def hash_a_password(*, name: str, password: str) -> None:
     """Print the line of NAME for the file in schema.registry.users."""
     from sprawl.schema_registry.rest.auth import hash_password
 
-    if ":" in name:
-        raise CommandFault("a user's name has no colon", exit_code=EXIT_USAGE)
+    if ":" in name or name.startswith("#") or [name] != name.strip().splitlines():
+        raise CommandFault(
+            "a user's name has no colon, no # in front, no blanks around it and one line",
+            exit_code=EXIT_USAGE,
+        )
     click.echo(f"{name}:{hash_password(password)}")
 
 
 def _connect(registry: str | None) -> RegistryClient:
     flags = {} if registry is None else {"schema.registry.url": registry}
     return RegistryClient(load_settings(flags).required("schema.registry.url"))
+
+
+def _latest_of_all(client: RegistryClient, prefix: str, *, deleted: bool) -> list[dict[str, Any]]:
+    """A registry gives a thousand at once, or fewer; one that knows no pages gives all at once."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    known = -1
+    while known < len(found):
+        known = len(found)
+        page = client.ask(
+            "GET",
+            "schemas",
+            subjectPrefix=prefix,
+            latestOnly=True,
+            deleted=deleted,
+            offset=known,
+        )
+        found |= {(each["subject"], each["version"]): each for each in page}
+    return list(found.values())
 
 
 def _body(file: Path, schema_type: str | None, references: tuple[str, ...]) -> dict[str, Any]:
@@ -266,7 +288,7 @@ def _body(file: Path, schema_type: str | None, references: tuple[str, ...]) -> d
             exit_code=EXIT_USAGE,
         )
     try:
-        with click.open_file(str(file), encoding="utf-8") as stream:
+        with click.open_file(str(file), encoding="utf-8-sig") as stream:
             text = stream.read()
     except (OSError, UnicodeDecodeError) as failure:
         raise CommandFault(f"{file} cannot be read: {failure}", exit_code=EXIT_USAGE) from failure
@@ -277,9 +299,9 @@ def _body(file: Path, schema_type: str | None, references: tuple[str, ...]) -> d
 
 
 def _reference(text: str) -> dict[str, object]:
-    name, _, place = text.partition("=")
+    name, _, place = text.rpartition("=")  # a name may be a URL with a query
     subject, _, version = place.rpartition(":")
-    if not name or not subject or not version.lstrip("-").isdecimal():
+    if not name or not subject or not _VERSION.fullmatch(version):
         raise CommandFault(
             f"{text!r} is not NAME=SUBJECT:VERSION",
             next_step="--reference com.example.Address=address-value:1",

@@ -56,7 +56,7 @@ def pretty(text: str, schema_type: str) -> str:
         return text.rstrip("\n")
     try:
         return json.dumps(json.loads(text), indent=_INDENT, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text.rstrip("\n")
 
 
@@ -140,7 +140,7 @@ def _places(text: str) -> dict[str, _Lines]:
     no JSON."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     places: dict[str, _Lines] = {}
     _place(value, "", 1, places)

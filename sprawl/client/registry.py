@@ -43,13 +43,12 @@ class RegistryClient:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+        except ValueError:
+            raise _no_address(url) from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise CommandFault(
-                f"{url!r} is no address of a schema registry",
-                next_step="--registry http://localhost:8081",
-                exit_code=EXIT_USAGE,
-            )
+            raise _no_address(url)
         place = parts.netloc.rpartition("@")[2]
         self.url = urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))
         self._headers = {"Accept": CONTENT_TYPE, "Content-Type": CONTENT_TYPE}
@@ -76,9 +75,9 @@ class RegistryClient:
 
         Raises:
             RegistryError: an answer that is an error.
-            CommandFault: no registry answers there.
+            CommandFault: no registry answers there; a segment is empty or no Unicode (exit code 2).
         """
-        path = "".join("/" + quote(str(segment), safe=":") for segment in segments)
+        path = "".join("/" + _quoted(str(segment)) for segment in segments)
         found = {
             name: "true" if value is True else value
             for name, value in query.items()
@@ -90,10 +89,16 @@ class RegistryClient:
             url, data=data, headers=self._headers, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
                 return json.loads(answer.read(ANSWER_BYTES_MAX))
         except urllib.error.HTTPError as error:
             with error:
+                if moved := error.headers.get("Location"):
+                    raise RegistryError(
+                        error.code,
+                        f"the schema registry at {self.url} sends its clients to {moved}",
+                        next_step="name that address with --registry URL",
+                    ) from error
                 raise _error_of(error.code, error.read(ANSWER_BYTES_MAX)) from error
         except (OSError, http.client.HTTPException) as failure:
             reason = getattr(failure, "reason", failure)
@@ -107,6 +112,40 @@ class RegistryClient:
                 f"what answers at {self.url} is no schema registry: {error}",
                 next_step="name another one with --registry URL",
             ) from error
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The standard library would send the password on to whatever host an answer names, and turn a
+    POST into a GET."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_OPENER: Final = urllib.request.build_opener(_NoRedirects)
+
+
+def _no_address(url: str) -> CommandFault:
+    """Without the password, which such messages carry into logs."""
+    scheme, found, place = url.rpartition("://")
+    return CommandFault(
+        f"{scheme + found + place.rpartition('@')[2]!r} is no address of a schema registry",
+        next_step="--registry http://localhost:8081",
+        exit_code=EXIT_USAGE,
+    )
+
+
+def _quoted(segment: str) -> str:
+    """A registry that leaves empty segments out would take the next one for the subject."""
+    try:
+        encoded = quote(segment, safe=":")
+    except UnicodeEncodeError:
+        encoded = ""
+    if not encoded:
+        raise CommandFault(
+            f"{segment!r} is no name of a subject, and no version", exit_code=EXIT_USAGE
+        )
+    return encoded
 
 
 def _error_of(status: int, content: bytes) -> CommandFault:

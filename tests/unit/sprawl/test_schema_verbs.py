@@ -115,6 +115,28 @@ def test_references_and_types(shell: Shell) -> None:
     shell("register", "odd", odd, "--type", "avro", "--reference", "nonsense", code=EXIT_USAGE)
 
 
+def test_odd_words_and_files(shell: Shell) -> None:
+    """None of them ends in a traceback, or in a request for another subject."""
+    file = shell.file("x.avsc", OLD)
+    for subject in ("", "a\udcff"):
+        for words in (["delete", subject, "-y"], ["show", subject], ["register", subject, file]):
+            shell(*words, code=EXIT_USAGE)
+    shell("register", "x", file, "--reference", "a=b:--5", code=EXIT_USAGE)
+    shell("register", "marked", shell.file("bom.avsc", "\ufeff" + OLD))
+    shell("register", "url", shell.file("url.json", '{"type": "string"}'))
+    shell(
+        *("register", "refers", shell.file("refers.json", '{"$ref": "http://x/?a=b"}')),
+        *("--reference", "http://x/?a=b=url:1"),
+    )
+    deep = shell.file("deep.json", "[" * 20_000 + "]" * 20_000)
+    shell("diff", "url", deep, code=EXIT_FAILED)
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "#ann", " ann", "a\nb", "a\u2028b"])
+def test_a_user_whose_line_would_not_be_read_back(name: str) -> None:
+    assert run(["schema", "hash-password", name, "--password", "x"]) == EXIT_USAGE
+
+
 def test_what_the_registry_refuses_is_said_in_its_words(shell: Shell) -> None:
     shell("show", "no-such-subject", code=EXIT_FAILED)
     assert "Subject 'no-such-subject' not found. (error 40401)" in shell.error

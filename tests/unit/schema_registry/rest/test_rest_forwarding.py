@@ -52,6 +52,17 @@ async def test_a_path_is_forwarded_as_it_came(
     assert await world.good("GET", f"/subjects/{name}/versions") == [1]
 
 
+async def test_a_fragment_reaches_nobody(world: RestWorld, follower: RestWorld) -> None:
+    await world.register("a", '"int"')
+    for node in (follower, world):
+        port = int(node.url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"DELETE /subjects/a#b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    assert await world.good("GET", "/subjects") == ["a"]
+
+
 async def test_a_large_body(world: RestWorld, follower: RestWorld) -> None:
     schema = '{"type":"record","name":"R","doc":"%s","fields":[]}' % ("x" * 900_000)
     await follower.register("s", schema + " " * 400_000)

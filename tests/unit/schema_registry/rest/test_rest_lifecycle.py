@@ -111,6 +111,21 @@ async def test_a_client_that_leaves_amid_its_body(
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.parametrize("encoding", [b"gzip", b"deflate"])
+async def test_a_body_that_cannot_be_decompressed(
+    world: RestWorld, caplog: pytest.LogCaptureFixture, encoding: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))
+    writer.write(
+        b"POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"Content-Length: 5\r\nContent-Encoding: " + encoding + b"\r\n\r\nabcde"
+    )
+    assert b" 400 " in await reader.readline()
+    await reader.read()
+    writer.close()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 async def test_a_body_that_never_comes(world: RestWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "BODY_S", 0.01)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))

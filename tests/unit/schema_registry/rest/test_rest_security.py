@@ -52,7 +52,14 @@ async def test_only_users_are_let_in(users: auth.Users) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Bearer abc", "Basic", "Basic ?", "Basic " + b64encode(b"alice").decode(), "Basic /w=="],
+    [
+        "Bearer abc",
+        "Basic",
+        "Basic ?",
+        "Basic " + b64encode(b"alice").decode(),
+        "Basic /w==",
+        "Basic ü",
+    ],
 )
 async def test_headers_that_are_no_credentials(users: auth.Users, header: str) -> None:
     assert not await users.admits(header)
