@@ -18,9 +18,9 @@ WITH_REGISTRY = True
 SEED = "1"
 EXAMPLES_MAX = "10"
 """Random requests an operation; those that follow from its description come besides."""
-RUN_S = 240
-"""For all requests; operations that it does not suffice for are missing from the report."""
-START_AND_REPORT_S = 180
+RUN_LIMIT_S = 900
+"""A run takes one minute, more on a busy machine. Schemathesis' own limit is none: it goes on with
+random requests until that time is over."""
 REQUEST_LIMIT_S = 60
 LENIENT = "negative_data_rejection,positive_data_acceptance"
 """Checks left out: FINDINGS.md says why."""
@@ -41,12 +41,12 @@ def run(broker: Broker, work: Path, names: Sequence[str] | None) -> list[Case]:
             *(f"{broker.schema_registry}/openapi.json", "--no-color"),
             *("--phases", "coverage,fuzzing", "--seed", SEED, "--max-examples", EXAMPLES_MAX),
             *("--exclude-checks", LENIENT, "--generation-database", "none"),
-            *("--request-timeout", str(REQUEST_LIMIT_S), "--max-time", str(RUN_S)),
+            *("--request-timeout", str(REQUEST_LIMIT_S)),
             *("--report", "junit", "--report-junit-path", report),
             *chosen,
         ],
         cwd=work,
-        timeout_s=RUN_S + START_AND_REPORT_S,
+        timeout_s=RUN_LIMIT_S,
         log=work / "schemathesis.log",
     )
     if not report.exists():
