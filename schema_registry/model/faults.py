@@ -23,7 +23,8 @@ class FaultCode(enum.IntEnum):
     VERSION_NOT_SOFT_DELETED = 40407
     SUBJECT_COMPATIBILITY_NOT_CONFIGURED = 40408
     SUBJECT_MODE_NOT_CONFIGURED = 40409
-    INCOMPATIBLE_SCHEMA = 40901
+    INCOMPATIBLE_SCHEMA = 409
+    """As all released registries have it, and clients know it; 40901 in Confluent's next one."""
     INVALID_SCHEMA = 42201
     INVALID_VERSION = 42202
     INVALID_COMPATIBILITY_LEVEL = 42203
@@ -52,7 +53,7 @@ class RegistryFault(Exception):
     @property
     def status(self) -> int:
         """HTTP status."""
-        return self.code // 100
+        return self.code if self.code < 1_000 else self.code // 100
 
 
 def shown(subject: str | None) -> str:

@@ -91,7 +91,7 @@ def register(
     Returns: nothing to append when the subject has the schema already.
 
     Raises:
-        RegistryFault: 42210, 42208, 42205, 42201, 40901, 42209.
+        RegistryFault: 42210, 42208, 42205, 42201, 409, 42209.
     """
     check_rule_set(new.rule_set)
     check_subject(subject, allow_empty=not registry.settings.reject_empty_subject)
