@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from google.protobuf import descriptor_pb2 as pb
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 
@@ -183,13 +184,21 @@ def _as_descriptor(text: str) -> pb.FileDescriptorProto | None:
 def _is_text(message: Message) -> bool:
     """All strings are UTF-8; messages of proto2 do not see to that."""
     for field, value in message.ListFields():
-        values = value if field.is_repeated else (value,)
-        if field.message_type is not None:
-            if not all(_is_text(part) for part in values):
-                return False
-        elif field.type == field.TYPE_STRING and not all(isinstance(part, str) for part in values):
+        entry = field.message_type
+        if entry is not None and entry.GetOptions().map_entry:
+            key, held = entry.fields_by_name["key"], entry.fields_by_name["value"]
+            found = [(key, each) for each in value] + [(held, value[each]) for each in value]
+        else:
+            found = [(field, each) for each in (value if field.is_repeated else (value,))]
+        if not all(_is_part_text(*each) for each in found):
             return False
     return True
+
+
+def _is_part_text(field: FieldDescriptor, part: object) -> bool:
+    if isinstance(part, Message):
+        return _is_text(part)
+    return field.type != FieldDescriptor.TYPE_STRING or isinstance(part, str)
 
 
 def _renamed(descriptor: pb.FileDescriptorProto, path: str) -> pb.FileDescriptorProto:

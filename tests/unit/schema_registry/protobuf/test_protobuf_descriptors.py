@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 
 import pytest
 from google.protobuf import descriptor_pb2 as pb
@@ -88,6 +89,13 @@ def test_descriptor_of_protoc_is_read_back(name: str) -> None:
     assert _normalized_descriptor(from_descriptor.canonical) == _normalized_descriptor(
         from_text.canonical
     )
+
+
+def test_options_with_maps_that_somebody_loaded_are_read() -> None:
+    """A program that uses Confluent's serializers and embeds a node knows their options."""
+    module = importlib.import_module("confluent_kafka.schema_registry.confluent.meta_pb2")
+    assert module.DESCRIPTOR.name == "confluent/meta.proto"
+    test_descriptor_of_protoc_is_read_back("confluent's options")
 
 
 def _normalized_descriptor(text: str) -> bytes:
