@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary, ref
 
 from sprawl.core.limits import MEMORY_TAIL_BYTES_MAX
 from sprawl.core.storage.port import Buffer, FileInfo
@@ -229,13 +230,19 @@ class DiskFile:
 
 
 class DiskDirectory:
-    """A partition's folder. See port.LogDirectory."""
+    """A partition's folder. See port.LogDirectory.
 
-    __slots__ = ("_name", "path", "store")
+    Args:
+        former: what had the name before, if it is still used: its files go with it when it is set
+            aside.
+    """
 
-    def __init__(self, store: DiskStore, name: str) -> None:
+    __slots__ = ("__weakref__", "_former", "_name", "path", "store")
+
+    def __init__(self, store: DiskStore, name: str, former: DiskDirectory | None = None) -> None:
         self.store = store
         self._name = name
+        self._former = None if former is None else ref(former)
         self.path = store.path / name
 
     @property
@@ -277,7 +284,13 @@ class DiskDirectory:
         store.reaper.add(self.path, delay_ms, None)
 
     def set_aside(self, suffix: str) -> None:
-        os.rename(self.path, self.store.path / f".{self._name[:180]}.{suffix}{STRAY_SUFFIX}")
+        aside = self.store.path / f".{self._name[:180]}.{suffix}{STRAY_SUFFIX}"
+        former = None if self._former is None else self._former()
+        with self.store.descriptors.lock:
+            os.rename(self.path, aside)
+            if former is not None and former.path == self.path:
+                # A reader may open its files again: they have the names that new ones get.
+                former.path = aside
         self.path.mkdir()
         _sync_directory(self.store.path)
 
@@ -312,13 +325,16 @@ class DiskStore:
         self.read_buffers = ReadBuffers()
         self.reaper = Reaper()
         self.can_read_nowait = True
+        self._latest: WeakValueDictionary[str, DiskDirectory] = WeakValueDictionary()
         # The process id keeps names apart from those that an earlier process left.
         self.discarded = map(f"{os.getpid()}-{{}}".format, count())
         for leftover in path.glob(f".*{DELETED_DIRECTORY_SUFFIX}"):
             self.reaper.add(leftover, 0, None)
 
     def directory(self, name: str) -> DiskDirectory:
-        directory = DiskDirectory(self, name)
+        with self.descriptors.lock:
+            former = self._latest.get(name)
+            directory = self._latest[name] = DiskDirectory(self, name, former)
         directory.path.mkdir(exist_ok=True)
         return directory
 

@@ -146,6 +146,25 @@ def test_a_directory_that_was_set_aside_is_empty_and_goes_on(store: LogStore) ->
 # --- disk only ------------------------------------------------------------------------------------
 
 
+def test_whoever_still_reads_what_was_set_aside_reads_that(store: LogStore) -> None:
+    """A log that is damaged is opened anew while a consumer's read of it is under way."""
+    old = store.directory("t-0")
+    file = old.create("a")
+    file.append((b"before",))
+    file.close()
+    new = store.directory("t-0")
+    new.set_aside("damaged-1")
+    new.create("a").append((b"after, another one",))
+    assert bytes(file.read(0, 6)) == b"before"
+    file.close()
+    new.set_aside("damaged-2")
+    new.create("a").append((b"after that",))
+    assert bytes(file.read(0, 6)) == b"before"
+    if isinstance(store, DiskStore):
+        old.discard(60_000)
+        assert bytes(new.open("a").read(0, 10)) == b"after that"
+
+
 def test_a_second_process_cannot_use_the_directory(disk: DiskStore) -> None:
     with pytest.raises(BlockingIOError):
         DiskStore(disk.path)
