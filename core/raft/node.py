@@ -144,8 +144,6 @@ class RaftNode(Elections):
         if self.is_hibernating and self._lead is not None and isinstance(message, PreVote | Vote):
             # A member that is awake has not heard of us for long.
             self._wake_leader()
-        if isinstance(message, PreVote | Vote) and message.term > self.term:
-            self._hear_candidate(message.sender)
         if isinstance(message, PreVote | PreVoteAnswer | Vote | VoteAnswer):
             self._learn_from_election(message.commit_index, message.commit_term)
         if message.term > self.term:
@@ -165,6 +163,8 @@ class RaftNode(Elections):
 
     def _enter_term(self, message: Message) -> bool:
         """Follow a message into its term; False when it is to be ignored."""
+        if isinstance(message, PreVote | Vote):
+            self._hear_candidate(message.sender)
         if isinstance(message, PreVote):
             return not self._hears_leader()
         if isinstance(message, Vote) and not message.is_transfer and self._hears_leader():
