@@ -22,7 +22,7 @@ PLAINTEXT: Final = "PLAINTEXT"
 
 _LISTENER = re.compile(r"^([A-Za-z][A-Za-z0-9_]*)://(\[[0-9a-fA-F:.%]+\]|[^:/\[\]]*):(\d+)$")
 _UNSERVED_PROTOCOLS = frozenset({"SSL", "SASL_SSL", "SASL_PLAINTEXT"})
-_WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 recognised, not bound
+WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 recognised, not bound
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 _SLIRP_HOST = ipaddress.ip_address("10.0.2.2")
 """The host as a rootless container sees it (slirp4netns)."""
@@ -83,14 +83,14 @@ def parse_listeners(
     for name, endpoint in told.items():
         if name not in places:
             raise ListenerFault(f"advertised.listeners names {name}, which listeners does not")
-        if endpoint.host in _WILDCARDS:
+        if endpoint.host in WILDCARDS:
             raise ListenerFault(
                 f"advertised.listeners cannot use the nonroutable address {endpoint.host!r}"
                 f" for {name}: clients need an address they can connect to"
             )
     result = []
     for name, place in places.items():
-        default = Endpoint(hostname if place.host in _WILDCARDS else place.host, 0)
+        default = Endpoint(hostname if place.host in WILDCARDS else place.host, 0)
         tell = told.get(name, default)
         protocol = protocols.get(name, name if name in _UNSERVED_PROTOCOLS else PLAINTEXT)
         if protocol != PLAINTEXT:
@@ -214,7 +214,7 @@ def _diagnose_one(item: Listener) -> Advice | None:
             f"listener {item.name} accepts only clients on this machine, but advertises {told}",
             f"unless something forwards {told} to it, bind it to 0.0.0.0",
         )
-    if item.host in _WILDCARDS:
+    if item.host in WILDCARDS:
         return Advice(
             False,
             f"listener {item.name} accepts clients from everywhere, but sends them to {told}, so"

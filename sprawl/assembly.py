@@ -50,7 +50,7 @@ from sprawl.gateway.server import Server
 from sprawl.peering import join, listen_to_peers, must_join, unwanted
 from sprawl.platform import SystemPlatform
 from sprawl.registry_port import RegistryPort
-from sprawl.start_faults import cannot_bind, damaged_metadata, joined, unusable
+from sprawl.start_faults import cannot_bind, damaged_metadata, joined, local_url, unusable
 
 if TYPE_CHECKING:
     from sprawl.config import Settings
@@ -254,8 +254,7 @@ class Assembly:
         except OSError as error:
             raise cannot_bind("http port", host, port, error) from error
         running.push_async_callback(http.stop)
-        shown = "localhost" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 compared
-        self.http_address = f"http://{joined(shown, bound)}"
+        self.http_address = local_url("http", host, bound)
 
     def _open_storage(self) -> tuple[LogStore, KeyValueStore]:
         try:

@@ -123,16 +123,17 @@ class Settings:
     @property
     def http_port(self) -> int | None:
         """The HTTP port; None when it is off."""
-        if self.required("http.port").lower() in ("off", "none", ""):
-            return None
-        return self.number("http.port", least=0, most=65535)
+        return self._port_or_none("http.port")
 
     @property
     def schema_registry_port(self) -> int | None:
         """The schema registry's port; None when it is off."""
-        if self.required("schema.registry.port").lower() in ("off", "none", ""):
+        return self._port_or_none("schema.registry.port")
+
+    def _port_or_none(self, name: str) -> int | None:
+        if self.required(name).lower() in ("off", "none", ""):
             return None
-        return self.number("schema.registry.port", least=0, most=65535)
+        return self.number(name, least=0, most=65535)
 
     @property
     def peer_port(self) -> int | None:

@@ -187,19 +187,19 @@ def _next(ports: Iterable[int]) -> int:
 
 
 def _with_ports(plan: Sequence[NodePlan], wish: Wish) -> list[NodePlan]:
+    unsaid = 0 if wish.port == 0 else None
+    http, registry = wish.http_port, wish.schema_registry_port
+    firsts = {
+        "port": wish.port,
+        "http_port": unsaid if http is None else http,
+        "schema_registry_port": unsaid if registry is None else registry,
+    }
     changed = list(plan)
-    if wish.port is not None:
-        [ports] = _ports([wish.port], len(plan))
-        changed = [replace(each, port=port) for each, port in zip(changed, ports, strict=True)]
-    if wish.http_port is not None or wish.port == 0:
-        [ports] = _ports([wish.http_port or 0], len(plan))
-        changed = [replace(each, http_port=port) for each, port in zip(changed, ports, strict=True)]
-    if wish.schema_registry_port is not None or wish.port == 0:
-        [ports] = _ports([wish.schema_registry_port or 0], len(plan))
-        changed = [
-            replace(each, schema_registry_port=port)
-            for each, port in zip(changed, ports, strict=True)
-        ]
+    for name, first in firsts.items():
+        if first is not None:
+            [ports] = _ports([first], len(plan))
+            pairs = zip(changed, ports, strict=True)
+            changed = [replace(each, **{name: port}) for each, port in pairs]
     return changed
 
 

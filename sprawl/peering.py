@@ -14,6 +14,7 @@ from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import BrokerId, ReplicaId
 from sprawl.faults import SettingFault, StartFault
+from sprawl.gateway.listeners import WILDCARDS
 
 if TYPE_CHECKING:
     from sprawl.config import Settings
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 PEER_PORT = 9093
 """Where nodes listen for each other unless told otherwise: beside Kafka's 9092."""
-_OPEN = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 compared
 
 
 def seeds_of(settings: Settings) -> list[PeerAddress]:
@@ -99,7 +99,7 @@ async def listen_to_peers(
         ) from error
     advertised = settings.text("peer.advertised.host") or settings.text("advertised.host")
     if advertised is None:
-        if host in _OPEN:
+        if host in WILDCARDS:
             raise SettingFault(
                 "other nodes cannot be told an address that stands for all of them",
                 next_step="--peer-advertised-host NAME, as the other nodes reach this one",

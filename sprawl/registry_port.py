@@ -25,7 +25,7 @@ from sprawl.config import Rank
 from sprawl.core.broker import Endpoint
 from sprawl.core.ids import BrokerId
 from sprawl.faults import SettingFault
-from sprawl.start_faults import cannot_bind, joined
+from sprawl.start_faults import cannot_bind, joined, local_url
 
 if TYPE_CHECKING:
     import socket
@@ -79,9 +79,7 @@ class RegistryPort:
         """Its URL on this machine; None when there is none."""
         if self._port is None:
             return None
-        host = self._host
-        shown = "localhost" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 compared
-        return f"{self.scheme}://{joined(shown, self._port)}"
+        return local_url(self.scheme, self._host, self._port)
 
     @property
     def _host(self) -> str:

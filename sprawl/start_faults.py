@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sprawl.core.errors import KafkaFault
 from sprawl.faults import StartFault
+from sprawl.gateway.listeners import WILDCARDS
 from sprawl.ports import holder_of
 
 
@@ -52,3 +53,8 @@ def damaged_metadata(data: Path, damage: Exception) -> StartFault:
 def joined(host: str, port: int) -> str:
     """An address as people write it."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def local_url(scheme: str, host: str, port: int) -> str:
+    """Where what is bound to `host` is reached on this machine."""
+    return f"{scheme}://{joined('localhost' if host in WILDCARDS else host, port)}"

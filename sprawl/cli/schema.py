@@ -168,9 +168,9 @@ def check(
     if as_json:
         print_json(found)
     elif found["is_compatible"]:
-        click.echo(f"Compatible with {_versions(subject, version)}.")
+        click.echo(f"Compatible with {_named(subject, version)}.")
     else:
-        click.echo(f"Not compatible with {_versions(subject, version)}:")
+        click.echo(f"Not compatible with {_named(subject, version)}:")
         for line in problem_lines(parse_problems(found.get("messages") or ())):
             click.echo(line)
     return 0 if found["is_compatible"] else EXIT_FAILED
@@ -224,10 +224,9 @@ def delete(
     *, subject: str, version: str | None, permanent: bool, yes: bool, registry: str | None
 ) -> None:
     """Delete SUBJECT, or one version: readers still find its schemas by id, until `--permanent`."""
-    what = subject if version is None else f"{subject} version {version}"
     if not yes:
         manner = " for good" if permanent else ""
-        click.confirm(f"Delete {what}{manner}?", abort=True, err=True)
+        click.confirm(f"Delete {_named(subject, version)}{manner}?", abort=True, err=True)
     client = _connect(registry)
     path = ("subjects", subject) if version is None else ("subjects", subject, "versions", version)
     gone = client.ask("DELETE", *path, permanent=permanent)
@@ -344,8 +343,8 @@ def _laid_out(text: str, kind: str) -> str:
         return text
 
 
-def _versions(subject: str, version: str | None) -> str:
-    return f"{subject}" if version is None else f"{subject} version {version}"
+def _named(subject: str, version: str | None) -> str:
+    return subject if version is None else f"{subject} version {version}"
 
 
 def _type_of(schema: dict[str, Any]) -> str:
