@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Final
 from sprawl.core.cluster.hints import LeaderHint
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogIndex
+from sprawl.core.log.reading import DamagedSegment
 from sprawl.core.partition.replication import ACKS_ALL
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.faults import ConfigurationRefused, ReadRefused, TransferRefused
@@ -356,6 +357,10 @@ class RaftReplica:
             # After a restart a replica may know no later commit index than one that was compacted
             # since: the group's leader tells a later one.
             _log.debug("%s: entry %d is in a compacted segment", log.tp, commit_index)
+        except DamagedSegment:
+            # Whoever looks after the log has heard of it. A replica that its group cannot do
+            # without follows again with the next commit index.
+            self._followed_index = commit_index
         self._around.committed(partition)
         self._complete_commits(commit_index)
 

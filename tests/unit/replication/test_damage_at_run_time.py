@@ -15,6 +15,7 @@ from sprawl.core.log.checking import check_log
 from sprawl.core.log.frames import EntryType, walk
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES
 from sprawl.core.partition.partition import Partition
+from sprawl.core.raft.node import RaftNode
 from sprawl.core.records.record import encode_batch
 from sprawl.core.replication.replica import RaftReplica
 
@@ -281,6 +282,39 @@ async def test_an_entry_that_the_group_has_otherwise_is_damage(tmp_path: Path) -
         here = replica(world, number, "t")
         here.log.refute(here.log.last_index)
         await check_filled_again(world, tmp_path, number, here.log)
+
+
+async def test_the_last_configuration_that_is_known_cannot_be_read(tmp_path: Path) -> None:
+    """Up to it all is committed, so a replica that starts looks there for its high watermark."""
+    async with ClusterWorld(3, tmp_path) as world:
+        await world.topic("t", segment_bytes="1048576", replicas=2)
+        await write(world, "t", "0")
+        await world.broker(1).controller.move_partition("t", 0, [1, 2, 3])
+        await world.until(lambda: all(world.replica(each, "t") for each in world.nodes))
+        await world.until(
+            lambda: all(len(node_of(world, each).configuration.voters) == 3 for each in world.nodes)
+        )
+        for at in range(1, COUNT):
+            await write(world, "t", str(at))
+        await settle(world)
+        leader = world.leader("t")
+        number = next(each for each in world.nodes if each != leader)
+        log = replica(world, number, "t").log
+        first = log.segments[0]
+        frames = list(walk(first.file, SEGMENT_HEADER_BYTES, first.end.size_bytes))
+        frame = frames[node_of(world, number).configuration_index - first.first_index]
+        assert frame.type is EntryType.CONFIG
+        path = Path(str(log.directory.path)) / first.file.name
+        await world.stop(number)
+        flip((path, frame.position), LENGTH - 1)  # longer than its segment
+        await world.start(number)
+        await check_filled_again(world, tmp_path, number, log)
+
+
+def node_of(world: ClusterWorld, number: int) -> RaftNode:
+    replication = replica(world, number, "t")._replication
+    assert isinstance(replication, RaftReplica)
+    return replication._group.node
 
 
 def hibernates(partition: Partition) -> bool:
