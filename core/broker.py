@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sprawl.core.groups.coordinators import GroupCoordinators
     from sprawl.core.ids import BrokerId
     from sprawl.core.partition.registry import Partitions
+    from sprawl.core.records.schema_ids import SchemaBook
 
 
 class Endpoint(NamedTuple):
@@ -49,6 +50,7 @@ class Broker:
         cluster_id: 22 characters of URL-safe base64, stable for the life of the data directory.
         rack: `broker.rack`, or None.
         volume: the volume that holds the data.
+        schemas: knows the schemas that topics may ask their records for; None: no registry.
         endpoints: advertised address by listener name (upper case, as Kafka names listeners).
     """
 
@@ -65,3 +67,4 @@ class Broker:
     groups: GroupCoordinators
     endpoints: Mapping[str, Endpoint]
     volume: Callable[[], Volume] = lambda: Volume("memory", -1, -1)
+    schemas: SchemaBook | None = None

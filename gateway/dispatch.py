@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import asyncio
+
     from sprawl.core.broker import Broker
     from sprawl.gateway.metrics import GatewayMetrics
 
@@ -56,6 +58,8 @@ class ConnectionInfo:
     principal: str = ANONYMOUS
     client_software_name: str = ""
     client_software_version: str = ""
+    held_produce: asyncio.Task[Any] | None = None
+    """Appends of a Produce that wait for the schema registry; later ones wait for them."""
 
 
 @dataclass(slots=True, kw_only=True)

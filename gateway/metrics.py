@@ -42,6 +42,7 @@ class GatewayMetrics:
         "fetch_sent_on",
         "handler_failures",
         "malformed_requests",
+        "schema_refusals",
         "unreachable_clients",
     )
 
@@ -56,6 +57,7 @@ class GatewayMetrics:
         self.fetch_sent_on = 0
         self.handler_failures = 0
         self.malformed_requests = 0
+        self.schema_refusals = 0
         self.unreachable_clients = 0
 
     def api(self, api_key: int) -> ApiCounts:
@@ -92,6 +94,12 @@ class GatewayMetrics:
             "sprawl_fetch_follower_bytes",
             "Bytes of records that consumers read from followers on this node",
             self.fetch_follower_bytes,
+            True,
+        )
+        yield (
+            "sprawl_schema_refused_records",
+            "Records refused because their topic wants the id of a registered schema",
+            self.schema_refusals,
             True,
         )
         yield (

@@ -78,6 +78,18 @@ class Parsed(Protocol):
         not known give `canonical`."""
         ...
 
+    def record_name(self, message: Sequence[int]) -> str | None:
+        """What subject name strategies call the type of the data: an Avro type's full name, a JSON
+        schema's title, a Protobuf message's full name.
+
+        Args:
+            message: the way to a Protobuf message, by its place in the file and in each message.
+
+        Returns:
+            None when there is no such name.
+        """
+        ...
+
 
 class SchemaFormat(Protocol):
     """One schema type."""

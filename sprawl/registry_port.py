@@ -23,7 +23,10 @@ from typing import TYPE_CHECKING, Final
 from sprawl import __version__
 from sprawl.config import Rank
 from sprawl.core.broker import Endpoint
-from sprawl.core.ids import BrokerId
+from sprawl.core.cluster.peers import PeerRefused, PeerUnreachable
+from sprawl.core.cluster.view import NO_LEADER
+from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import BrokerId, PartitionId
 from sprawl.faults import SettingFault
 from sprawl.start_faults import cannot_bind, joined, local_url
 
@@ -32,9 +35,11 @@ if TYPE_CHECKING:
 
     from sprawl.config import Settings
     from sprawl.core.broker import Broker
+    from sprawl.core.cluster.transport import Transport
     from sprawl.platform import Platform
     from sprawl.schema_registry.rest.auth import Users
     from sprawl.schema_registry.rest.server import RegistryServer
+    from sprawl.schema_registry.serving.checked_schemas import CheckedSchemas
     from sprawl.schema_registry.serving.service import TopicRegistry
 
 _log = logging.getLogger(__name__)
@@ -43,6 +48,9 @@ LISTENERS: Final = {"http": "SCHEMA-REGISTRY-HTTP", "https": "SCHEMA-REGISTRY-HT
 """What the port is called among a node's listeners, by the scheme of its URL."""
 BACKLOG: Final = 128
 """Connections that the system keeps until they are accepted: those of a service that starts."""
+CHECK_TIMEOUT_MS: Final = 3_000
+"""For the node that leads `_schemas` to look schemas up: longer than an answer takes, short enough
+to ask its successor while a batch waits."""
 REPLICAS_MAX: Final = 3
 """Of `_schemas`, when there are as many nodes, whatever the default for topics is: a registry that
 is lost takes the meaning of all data with it."""
@@ -63,6 +71,8 @@ class RegistryPort:
         self._registry: TopicRegistry | None = None
         self._server: RegistryServer | None = None
         self._broker: Broker | None = None
+        self._transport: Transport | None = None
+        self._checked: CheckedSchemas | None = None
         self._is_waiting = False
         """For the first connection."""
         self._opening: asyncio.Task[None] | None = None
@@ -154,19 +164,52 @@ class RegistryPort:
                     next_step="sprawl schema hash-password makes the lines of that file",
                 ) from error
 
-    async def start(self, broker: Broker) -> None:
-        """Begin to read the topic; the first connection is taken. Nothing happens without a port.
+    async def start(self, broker: Broker, transport: Transport | None) -> None:
+        """Answer what brokers ask about schemas, and with a port begin to read the topic and take
+        the first connection.
+
+        Args:
+            transport: to the other nodes; None for a node that is alone.
 
         Raises:
             SettingFault: schema.registry.ca cannot be used.
         """
+        from sprawl.schema_registry.serving.checked_schemas import CHECK_METHOD, CheckedSchemas
+
+        self._broker = broker
+        self._transport = transport
+        self._checked = checked = CheckedSchemas(
+            self._running, self._ask_leader, self._platform.clock
+        )
+        broker.schemas = checked
+        if transport is not None:
+            transport.serve(CHECK_METHOD, lambda _, body: checked.answer(bytes(body)))
         if self._port is None:
             return
+        self._running()
+        self._leader_tls = self._read_authority()
+        loop = asyncio.get_running_loop()
+        self._is_waiting = True
+        for each in self._bound:
+            loop.add_reader(each, self._knocked)
+
+    def _running(self) -> TopicRegistry:
+        """The registry, which reads the topic from now on. A node without a port makes it when a
+        topic asks for schemas."""
+        if self._registry is None:
+            self._registry = self._make()
+            self._registry.start()
+        return self._registry
+
+    def _make(self) -> TopicRegistry:
         from sprawl.schema_registry.model.entities import Level
         from sprawl.schema_registry.model.registry import Settings as RegistrySettings
         from sprawl.schema_registry.serving.formats import schema_formats
         from sprawl.schema_registry.serving.node_topic import NodeTopic
         from sprawl.schema_registry.serving.service import TopicRegistry
+
+        broker = self._broker
+        assert broker is not None, "start() comes first"
 
         def url_of(node_id: int) -> str | None:
             node = broker.controller.nodes.get(BrokerId(node_id))
@@ -176,7 +219,7 @@ class RegistryPort:
             return None
 
         level = self._settings.required("schema.registry.compatibility.level")
-        self._registry = TopicRegistry(
+        return TopicRegistry(
             NodeTopic(
                 broker,
                 url_of,
@@ -186,13 +229,30 @@ class RegistryPort:
             RegistrySettings(compatibility_level=Level(level.upper())),
             executor=self._platform.executor,
         )
-        self._registry.start()
-        self._broker = broker
-        self._leader_tls = self._read_authority()
-        loop = asyncio.get_running_loop()
-        self._is_waiting = True
-        for each in self._bound:
-            loop.add_reader(each, self._knocked)
+
+    async def _ask_leader(self, question: bytes) -> bytes:
+        """Have the node that leads `_schemas` say whether schemas fit.
+
+        Raises:
+            KafkaFault: it cannot be asked.
+        """
+        from sprawl.schema_registry.serving.checked_schemas import CHECK_METHOD
+        from sprawl.schema_registry.serving.topic import SCHEMAS_TOPIC
+
+        broker = self._broker
+        assert broker is not None, "start() comes first"
+        info = broker.controller.topics.get(SCHEMAS_TOPIC)
+        leader = NO_LEADER if info is None else broker.cluster.leader(info, PartitionId(0))
+        if self._transport is None or leader in (NO_LEADER, broker.node_id):
+            raise KafkaFault(
+                ErrorCode.LEADER_NOT_AVAILABLE, f"{SCHEMAS_TOPIC} has no leader, or is being read"
+            )
+        try:
+            return await self._transport.call(
+                BrokerId(leader), CHECK_METHOD, question, timeout_ms=CHECK_TIMEOUT_MS
+            )
+        except (PeerRefused, PeerUnreachable) as failure:
+            raise KafkaFault(ErrorCode.LEADER_NOT_AVAILABLE, str(failure)) from failure
 
     def _knocked(self) -> None:
         """The first connection waits to be accepted."""
@@ -262,6 +322,9 @@ class RegistryPort:
     async def stop(self) -> None:
         """Give everything back; nothing happens when nothing was taken."""
         await self.stop_serving()
+        checked, self._checked = self._checked, None
+        if checked is not None:
+            await checked.stop()
         registry, self._registry = self._registry, None
         if registry is not None:
             await registry.stop()

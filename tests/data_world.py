@@ -138,6 +138,8 @@ class World:
         self.clock = FakeClock()
         self.config = FakeConfig()
         self.metrics = GatewayMetrics()
+        self.connection = ConnectionInfo(id=1, listener_name="PLAINTEXT")
+        """That all requests come by."""
         self._data_dir = data_dir
         self._topics: dict[str, tuple[TopicId, int, LogConfig]] = {}
         self._topic_ids = 0
@@ -317,7 +319,7 @@ class World:
             api_version=version,
             correlation_id=1,
             client_id="test",
-            connection=ConnectionInfo(id=1, listener_name="PLAINTEXT"),
+            connection=self.connection,
             broker=self.broker,
             metrics=self.metrics,
         )

@@ -50,6 +50,10 @@ class Fields:
     def formatted(self, name: str) -> str:
         return self.inlined(self.canonical) if name == "resolved" else self.canonical
 
+    def record_name(self, message: Sequence[int]) -> str | None:
+        """The first field."""
+        return self.fields[0] if self.fields else None
+
     def inlined(self, text: str) -> str:
         words = text.split()
         return " ".join(

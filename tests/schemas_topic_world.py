@@ -122,6 +122,13 @@ class Log:
             self._waiting.append((end_offset, future))
         return future
 
+    async def confirmed(self) -> None:
+        """As a quorum's answers to a leader; they come with the commits."""
+        if self._is_held:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((self.end_offset, future))
+            await future
+
     def elect(self, leader: str | None, *, keep: bool = True) -> None:
         """Another leader. Args: keep: whether it has what was not committed, and commits it."""
         self.leader = leader
@@ -196,6 +203,13 @@ class MemoryTopic:
         if self.log.leader != self.node:
             raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         await self.log.committed_to(self.log.end_offset)
+
+    async def confirm(self) -> int:
+        log = self.log
+        if log.leader != self.node:
+            raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        await log.confirmed()
+        return log.committed
 
     async def read(self, offset: int | None) -> Piece:
         log = self.log

@@ -1,4 +1,5 @@
-"""Every topic config of Apache Kafka 4.3: its default, the values it takes, and what it does here.
+"""Every topic config of Apache Kafka 4.3, and Confluent Server's for the validation of schema ids:
+their defaults, the values they take, and what they do here.
 
 A config that this broker does not honour takes its default only; another value is refused with the
 reason, never stored and ignored.
@@ -27,6 +28,7 @@ from sprawl.core.config.definition import (
     table,
 )
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.records.schema_ids import NameStrategy
 
 if TYPE_CHECKING:
     from sprawl.core.config.broker import BrokerConfig
@@ -52,6 +54,28 @@ def _gzip_level(value: ConfigValue) -> str | None:
     if isinstance(value, int) and (value == -1 or 1 <= value <= 9):
         return None
     return "Value must be between 1 and 9 or equal to -1"
+
+
+def _schema_validation(part: str) -> tuple[ConfigKey, ConfigKey]:
+    """Confluent Server's configs of this name, for keys or values."""
+    return (
+        _key(
+            f"confluent.{part}.schema.validation",
+            _B,
+            "false",
+            f"Whether a record is refused with INVALID_RECORD unless its {part} names a schema that"
+            " is registered under the right subject. What stands behind the schema's id is not"
+            " looked at; a null carries no schema and is taken.",
+        ),
+        _key(
+            f"confluent.{part}.subject.name.strategy",
+            _S,
+            NameStrategy.TOPIC,
+            f"Which subject that is: <topic>-{part}, the name of the record's type, or both as"
+            " <topic>-<type>.",
+            check=one_of(*NameStrategy),
+        ),
+    )
 
 
 TOPIC_CONFIGS: Mapping[str, ConfigKey] = table(
@@ -91,6 +115,8 @@ TOPIC_CONFIGS: Mapping[str, ConfigKey] = table(
         "Level used when batches are recompressed with zstd.",
         check=between(-131_072, 22),
     ),
+    *_schema_validation("key"),
+    *_schema_validation("value"),
     _key(
         "delete.retention.ms",
         _L,

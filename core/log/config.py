@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sprawl.core.records.schema_ids import NameStrategy
+
 LONG_MAX = 2**63 - 1
 """Kafka's "never" and "no limit" of configs with 64 bits."""
 
@@ -18,6 +20,9 @@ class LogConfig:
 
     Args:
         cleanup_policy: `delete`, `compact`, both, or neither (then nothing is ever removed).
+        confluent_key_schema_validation, confluent_value_schema_validation: whether keys and values
+            have to name a schema that is registered; under the subject that
+            `confluent_key_subject_name_strategy` and its sibling say.
         compression_type: `producer`, `uncompressed`, `gzip`, `snappy`, `lz4` or `zstd`.
         file_delete_delay_ms: how long a removed file stays on disk under another name.
         flush_messages: records after which an append waits for a sync.
@@ -41,6 +46,10 @@ class LogConfig:
     compression_gzip_level: int = -1
     compression_lz4_level: int = 9
     compression_zstd_level: int = 3
+    confluent_key_schema_validation: bool = False
+    confluent_key_subject_name_strategy: str = NameStrategy.TOPIC
+    confluent_value_schema_validation: bool = False
+    confluent_value_subject_name_strategy: str = NameStrategy.TOPIC
     delete_retention_ms: int = 86_400_000
     file_delete_delay_ms: int = 60_000
     flush_messages: int = LONG_MAX

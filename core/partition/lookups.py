@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LeaderEpoch, Offset
 
 if TYPE_CHECKING:
@@ -49,6 +50,31 @@ def end_offset_for_epoch(
         # Nothing was appended since: our own epoch starts where the log ends.
         return (max(log.last_term, 0), end_offset)
     return log.epoch_end_offset(epoch)
+
+
+def diverging(
+    log: PartitionLog, offset: int, last_fetched_epoch: int, leader_epoch: LeaderEpoch
+) -> tuple[int, int] | None:
+    """From where a reader's copy differs from a log, as (epoch, end offset) (KIP-595).
+
+    Args:
+        offset: where the reader goes on.
+        last_fetched_epoch: epoch of the record before it in the copy; -1 when it does not say.
+
+    Raises:
+        KafkaFault: OFFSET_OUT_OF_RANGE when this log does not tell.
+    """
+    if last_fetched_epoch < 0:
+        return None
+    epoch, end_offset = end_offset_for_epoch(log, last_fetched_epoch, leader_epoch)
+    if epoch < 0 or end_offset < 0:
+        raise KafkaFault(
+            ErrorCode.OFFSET_OUT_OF_RANGE,
+            f"The end of epoch {last_fetched_epoch} is not known here.",
+        )
+    if epoch < last_fetched_epoch or end_offset < offset:
+        return (epoch, end_offset)
+    return None
 
 
 def list_offset(

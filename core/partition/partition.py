@@ -30,10 +30,11 @@ from sprawl.core.partition import lookups
 from sprawl.core.partition.refusals import Refusals
 from sprawl.core.partition.replication import ACKS_ALL
 from sprawl.core.records.batch import parse_header
+from sprawl.core.records.schema_ids import check_schemas, no_registry
 from sprawl.core.records.validation import conform_to_topic, validate_produced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sprawl.core.ids import ReplicaId, Term, TopicId, TopicPartition
     from sprawl.core.log.partition_log import PartitionLog
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from sprawl.core.partition.replication import Commit, Replication
     from sprawl.core.partition.waiters import FetchWaiter
     from sprawl.core.records.producers import Duplicate
+    from sprawl.core.records.schema_ids import FindSchema
 
 
 class Isolation(enum.IntEnum):
@@ -168,7 +170,13 @@ class Partition:
     # --- appending ------------------------------------------------------------------------------
 
     def append_produced(
-        self, buf: memoryview, *, produce_version: int, acks: int = ACKS_ALL, now_ms: int
+        self,
+        buf: memoryview,
+        *,
+        produce_version: int,
+        acks: int = ACKS_ALL,
+        now_ms: int,
+        find_schema: FindSchema = no_registry,
     ) -> ProduceOutcome:
         """Check and append one batch of a producer.
 
@@ -178,8 +186,10 @@ class Partition:
             acks: of the request: whether `commit` stands for the leader's own copy (0 and 1) or for
                 enough replicas (-1).
             now_ms: wall time.
+            find_schema: what is known of the schemas that a topic may ask its records for.
 
         Raises:
+            SchemasUnknown: ask again when they are known; nothing was appended.
             KafkaFault: INVALID_RECORD, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, INVALID_TIMESTAMP,
                 UNSUPPORTED_COMPRESSION_TYPE, OUT_OF_ORDER_SEQUENCE_NUMBER,
                 INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, KAFKA_STORAGE_ERROR,
@@ -202,6 +212,9 @@ class Partition:
             duplicate = self._refusals.check(log.producers, header)
             if duplicate is not None:
                 return self._duplicate(duplicate)
+        config = log.config
+        if config.confluent_value_schema_validation or config.confluent_key_schema_validation:
+            check_schemas(buf, header, topic=self.tp.topic, rules=config, find=find_schema)
         buf, header = conform_to_topic(buf, header, config=log.config, now_ms=now_ms)
         result = log.append_batch(buf, header, term=self.term, now_ms=now_ms)
         self._refusals.appended(header)
@@ -211,6 +224,10 @@ class Partition:
             log.log_start_offset,
             self._appended(header.size_bytes, acks),
         )
+
+    def refuse(self, buf: memoryview, fault: KafkaFault) -> None:
+        """A producer's batch was refused before it came here, for now."""
+        self._refusals.note(buf, fault)
 
     def append_internal(self, batch: bytearray, *, now_ms: int) -> ProduceOutcome:
         """Append a batch that the broker itself made, such as a coordinator's records.
@@ -329,16 +346,7 @@ class Partition:
                 f"Offset {offset} of {self.tp} is above {self.high_watermark}, the high watermark"
                 " of this follower.",
             )
-        diverging = None
-        if last_fetched_epoch >= 0:
-            epoch, end_offset = self.end_offset_for_epoch(last_fetched_epoch)
-            if epoch < 0 or end_offset < 0:
-                raise KafkaFault(
-                    ErrorCode.OFFSET_OUT_OF_RANGE,
-                    f"The end of epoch {last_fetched_epoch} is not known here.",
-                )
-            if epoch < last_fetched_epoch or end_offset < offset:
-                diverging = (epoch, end_offset)
+        diverging = lookups.diverging(log, offset, last_fetched_epoch, self.leader_epoch)
         in_range = log.log_start_offset <= offset <= log.log_end_offset
         if offset < log.log_start_offset or not (in_range or diverging):
             raise KafkaFault(
@@ -457,6 +465,12 @@ class Partition:
         if end_offset <= self.high_watermark:
             return None
         return self._replication.wait_for(end_offset)
+
+    def confirm(self) -> Awaitable[object] | None:
+        """What to wait for until the high watermark covers everything that was committed anywhere
+        before the call; None: it does. The wait fails with KafkaFault NOT_LEADER_OR_FOLLOWER when
+        this replica leads no more."""
+        return self._replication.confirm()
 
     def sync(self) -> Commit | None:
         """Bring everything appended so far to disk; None when it is there."""

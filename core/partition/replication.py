@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from sprawl.core.errors import ErrorCode, KafkaFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sprawl.core.ids import Offset, ReplicaId
     from sprawl.core.log.partition_log import PartitionLog
@@ -107,6 +107,11 @@ class Replication(Protocol):
 
     def wait_for(self, end_offset: Offset) -> Commit:
         """Wait for an earlier append, not yet committed, that ends before `end_offset`."""
+        ...
+
+    def confirm(self) -> Awaitable[object] | None:
+        """What to wait for to be sure that this replica still leads; None: it does. Fails with
+        KafkaFault NOT_LEADER_OR_FOLLOWER."""
         ...
 
     def sync(self) -> Commit | None:
@@ -201,6 +206,9 @@ class SingleReplica:
 
     def wait_for(self, end_offset: Offset) -> Commit:
         return self._wait(self._appends, end_offset)
+
+    def confirm(self) -> None:
+        """The only replica leads."""
 
     def sync(self) -> Commit | None:
         end_offset = self._log.log_end_offset

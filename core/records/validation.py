@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.records.batch import (
@@ -92,6 +92,9 @@ class InvalidRecords(KafkaFault):
     def __init__(self, code: ErrorCode, message: str, record_errors: Sequence[RecordError]) -> None:
         super().__init__(code, message)
         self.record_errors = list(record_errors)
+
+
+InvalidRecordsT = TypeVar("InvalidRecordsT", bound=InvalidRecords)
 
 
 def validate_produced(
@@ -277,16 +280,20 @@ def _validate_records(
             is_timestamp_wrong = True
             errors.append(RecordError(index, "Its timestamp type is LogAppendTime."))
     if errors:
-        raise _refused(errors, is_timestamp_wrong)
+        code = ErrorCode.INVALID_TIMESTAMP if is_timestamp_wrong else ErrorCode.INVALID_RECORD
+        raise refused(InvalidRecords, code, errors)
     if stamps_append_time:
         return header
     return stamp_timestamp(buf, 0, timestamp_type=0, max_timestamp=latest_ms)
 
 
-def _refused(errors: list[RecordError], is_timestamp_wrong: bool) -> InvalidRecords:
+def refused(
+    kind: type[InvalidRecordsT], code: ErrorCode, errors: list[RecordError]
+) -> InvalidRecordsT:
+    """The fault of a batch with these bad records, of which there is at least one."""
     first = errors[0]
-    return InvalidRecords(
-        ErrorCode.INVALID_TIMESTAMP if is_timestamp_wrong else ErrorCode.INVALID_RECORD,
+    return kind(
+        code,
         f"{len(errors)} records are not valid;"
         f" the first is number {first.batch_index}: {first.message}",
         errors,

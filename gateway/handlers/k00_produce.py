@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
 from sprawl.core.log_limit import LogLimit
+from sprawl.core.records.schema_ids import SchemasUnknown, UnregisteredSchemas, no_registry
 from sprawl.core.records.validation import InvalidRecords
 from sprawl.gateway.codec._generated.k00_produce import (
     BatchIndexAndErrorMessage,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
     from sprawl.core.partition.partition import Partition, ProduceOutcome
     from sprawl.core.partition.replication import Commit
+    from sprawl.core.records.schema_ids import FindSchema, SchemaUse, Verdict
     from sprawl.gateway.dispatch import RequestContext
 
 _log = logging.getLogger(__name__)
@@ -80,6 +82,15 @@ class _Place(NamedTuple):
     partition: Partition | None
 
 
+class _Batch(NamedTuple):
+    """One partition's part of a request, and its answer."""
+
+    topic: str | UUID
+    data: PartitionProduceData
+    answer: PartitionProduceResponse
+    acks: int
+
+
 class _Pending(NamedTuple):
     """A batch that was appended and has to be committed before it is answered."""
 
@@ -87,17 +98,38 @@ class _Pending(NamedTuple):
     commit: Commit
 
 
+class _Appends(NamedTuple):
+    """What became of a request's batches: their answers, those to be committed, those to ask the
+    schema registry about."""
+
+    topics: list[TopicProduceResponse]
+    pending: list[_Pending]
+    held: list[tuple[_Batch, SchemasUnknown]]
+
+
 def handle(
     ctx: RequestContext, request: ProduceRequest
-) -> ProduceResponse | Coroutine[None, None, ProduceResponse] | None:
-    """Append every batch; an awaitable only when one must still be committed.
+) -> ProduceResponse | Coroutine[None, None, ProduceResponse | None] | None:
+    """Append every batch; an awaitable only when one must still be committed, or has to wait for
+    the schema registry.
 
     Raises:
         PeerFault: acks is 0 and a partition failed.
     """
-    pending: list[_Pending] = []
+    before = ctx.connection.held_produce
+    if before is not None:
+        return _hold(ctx, request, _append_after(ctx, request, before))
+    appends = _append_all(ctx, request)
+    if appends.held:
+        return _hold(ctx, request, _append_held(ctx, appends))
+    return _answer(ctx, request, appends)
+
+
+def _append_all(ctx: RequestContext, request: ProduceRequest) -> _Appends:
+    appends = _Appends([], [], [])
     now_ms = ctx.broker.clock.now_ms()
-    topics = []
+    book = ctx.broker.schemas
+    find_schema = no_registry if book is None else book.find
     for topic in request.topic_data:
         name: str | UUID = (
             topic.name if ctx.api_version < _TOPIC_IDS_FROM_VERSION else topic.topic_id
@@ -105,43 +137,46 @@ def handle(
         partitions = []
         for data in topic.partition_data:
             answer = PartitionProduceResponse(index=data.index, current_leader=_NO_LEADER)
-            waits = _append(ctx, data, answer, acks=request.acks, topic=name, now_ms=now_ms)
-            if waits is not None:
-                pending.append(waits)
+            batch = _Batch(name, data, answer, request.acks)
+            try:
+                waits = _append(ctx, batch, now_ms, find_schema)
+            except SchemasUnknown as unknown:
+                appends.held.append((batch, unknown))
+            else:
+                if waits is not None:
+                    appends.pending.append(waits)
             partitions.append(answer)
-        topics.append(
+        appends.topics.append(
             TopicProduceResponse(
                 name=topic.name, topic_id=topic.topic_id, partition_responses=partitions
             )
         )
-    if request.acks == 0:
-        _check_all_appended(topics)
-        return None
-    response = ProduceResponse(responses=topics)
-    if pending:
-        return _when_committed(ctx, response, pending, request.timeout_ms)
-    response.node_endpoints = _leaders(ctx, topics)
-    return response
+    return appends
 
 
 def _append(
-    ctx: RequestContext,
-    data: PartitionProduceData,
-    answer: PartitionProduceResponse,
-    *,
-    acks: int,
-    topic: str | UUID,
-    now_ms: int,
+    ctx: RequestContext, batch: _Batch, now_ms: int, find_schema: FindSchema
 ) -> _Pending | None:
-    """Append one partition's batch and fill in its answer; what to wait for, if anything."""
+    """Append one partition's batch and fill in its answer; what to wait for, if anything.
+
+    Raises:
+        SchemasUnknown: the registry is to be asked first.
+    """
+    topic, data, answer, acks = batch
     partition: Partition | None = None
     try:
         if acks not in _ACKS:
             raise KafkaFault(ErrorCode.INVALID_REQUIRED_ACKS)
         partition = find_partition(ctx.broker, topic, data.index)
         outcome: ProduceOutcome = partition.append_produced(
-            _writable(data), produce_version=ctx.api_version, acks=acks, now_ms=now_ms
+            _writable(data),
+            produce_version=ctx.api_version,
+            acks=acks,
+            now_ms=now_ms,
+            find_schema=find_schema,
         )
+    except SchemasUnknown:
+        raise
     except KafkaFault as fault:
         answer.base_offset = -1
         _refuse(ctx, _Place(topic, answer, partition), fault)
@@ -157,6 +192,95 @@ def _append(
     if outcome.commit is None:
         return None
     return _Pending(_Place(topic, answer, partition), outcome.commit)
+
+
+def _answer(
+    ctx: RequestContext, request: ProduceRequest, appends: _Appends
+) -> ProduceResponse | Coroutine[None, None, ProduceResponse] | None:
+    if request.acks == 0:
+        _check_all_appended(appends.topics)
+        return None
+    response = ProduceResponse(responses=appends.topics)
+    if appends.pending:
+        return _when_committed(ctx, response, appends.pending, request.timeout_ms)
+    response.node_endpoints = _leaders(ctx, appends.topics)
+    return response
+
+
+# --- batches that wait for the schema registry ---------------------------------------------------
+
+
+def _hold(
+    ctx: RequestContext, request: ProduceRequest, appending: Coroutine[None, None, _Appends]
+) -> Coroutine[None, None, ProduceResponse | None]:
+    """Answer when everything was appended; until then what the connection sends next waits too."""
+    connection = ctx.connection
+    task = asyncio.get_running_loop().create_task(appending)
+    connection.held_produce = task
+
+    def appended(ended: asyncio.Task[_Appends]) -> None:
+        if connection.held_produce is ended:
+            connection.held_produce = None
+
+    task.add_done_callback(appended)
+    return _answer_when_appended(ctx, request, task)
+
+
+async def _answer_when_appended(
+    ctx: RequestContext, request: ProduceRequest, appending: asyncio.Task[_Appends]
+) -> ProduceResponse | None:
+    answer = _answer(ctx, request, await appending)
+    return await answer if asyncio.iscoroutine(answer) else answer
+
+
+async def _append_after(
+    ctx: RequestContext, request: ProduceRequest, before: asyncio.Task[_Appends]
+) -> _Appends:
+    """Append in the order in which the requests came: sequence numbers count on it."""
+    await asyncio.wait([before])
+    appends = _append_all(ctx, request)
+    return await _append_held(ctx, appends) if appends.held else appends
+
+
+async def _append_held(ctx: RequestContext, appends: _Appends) -> _Appends:
+    for batch, unknown in appends.held:
+        waits = await _append_learning(ctx, batch, unknown)
+        if waits is not None:
+            appends.pending.append(waits)
+    return appends
+
+
+async def _append_learning(
+    ctx: RequestContext, batch: _Batch, unknown: SchemasUnknown
+) -> _Pending | None:
+    """Ask the registry, and append what fits; once more where the message of a schema matters."""
+    book = ctx.broker.schemas
+    assert book is not None, "who finds nothing out has nothing to learn"
+    verdicts: dict[SchemaUse, Verdict] = {}
+
+    def find(use: SchemaUse) -> Verdict | None:
+        return verdicts.get(use) or book.find(use)
+
+    try:
+        while True:
+            verdicts |= await book.learn(unknown.uses - verdicts.keys())
+            try:
+                return _append(ctx, batch, ctx.broker.clock.now_ms(), find)
+            except SchemasUnknown as more:
+                unknown = more
+    except KafkaFault as fault:
+        partition: Partition | None = None
+        try:
+            partition = find_partition(ctx.broker, batch.topic, batch.data.index)
+            partition.refuse(_writable(batch.data), fault)
+        except KafkaFault as moved:
+            fault = moved
+        batch.answer.base_offset = -1
+        _refuse(ctx, _Place(batch.topic, batch.answer, partition), fault)
+        return None
+
+
+# --- parts of an answer --------------------------------------------------------------------------
 
 
 def _writable(data: PartitionProduceData) -> memoryview:
@@ -178,6 +302,8 @@ def _refuse(ctx: RequestContext, place: _Place, fault: KafkaFault) -> None:
     if fault.code in MOVED and ctx.api_version >= _LEADER_FROM_VERSION:
         leader_id, leader_epoch = current_leader(ctx.broker, topic, answer.index, partition)
         answer.current_leader = LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=leader_epoch)
+    if isinstance(fault, UnregisteredSchemas):
+        ctx.metrics.schema_refusals += len(fault.record_errors)
     if isinstance(fault, InvalidRecords):
         answer.record_errors = [
             BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=message)

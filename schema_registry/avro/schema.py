@@ -65,6 +65,10 @@ class AvroSchema:
         """`resolved`: with the types of references where they are used first."""
         return print_schema(self.root, self.types) if name == "resolved" else self.canonical
 
+    def record_name(self, message: Sequence[int]) -> str:
+        """The full name of a named type, else the kind of the type, as Java's Avro has it."""
+        return self.root.name.full if isinstance(self.root, NameReference) else self.root.kind
+
 
 class AvroFormat:
     """Implements `SchemaFormat`."""

@@ -52,6 +52,12 @@ class ParsedJsonSchema:
             else self.canonical
         )
 
+    def record_name(self, message: Sequence[int]) -> str | None:
+        """The title."""
+        value = self.documents.root.value
+        title = value.get("title") if isinstance(value, dict) else None
+        return title if isinstance(title, str) else None
+
 
 class JsonSchemaFormat:
     """The schema type JSON."""

@@ -94,6 +94,17 @@ class ProtobufSchema:
             return print_file(without_extensions(self._file))
         return self.canonical
 
+    def record_name(self, message: Sequence[int]) -> str | None:
+        """The full name of the message that a way leads to."""
+        within: Sequence[pb.DescriptorProto] = self.descriptor.message_type
+        names = [self.descriptor.package] if self.descriptor.package else []
+        for index in message:
+            if not 0 <= index < len(within):
+                return None
+            names.append(within[index].name)
+            within = within[index].nested_type
+        return ".".join(names) if message else None
+
     def _again(self, file: File) -> ProtobufSchema:
         """The same schema in other words."""
         linker = Linker(self._texts, _read)

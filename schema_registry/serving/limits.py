@@ -53,3 +53,17 @@ RETRY_S: Final = 1.0
 LEADERLESS_MS_MAX: Final = 600_000
 """A replica that knew of no leader for so long is read again from the start: compaction may have
 taken tombstones away that it never saw, a day after they were written by default."""
+
+CHECKED_KNOWN_MAX: Final = 10_000
+"""Schemas under their subjects that records were found to name rightly; the one found first goes
+first. A topic has a few that are in use, and one takes about 300 bytes."""
+CHECKED_USES_MAX: Final = 1_000
+"""Schemas that one question may be about, and one batch may name without being known: batches name
+one or two. A thousand take 10 ms to look up."""
+CHECK_AGAIN_MS: Final = 60_000
+"""After which a schema that fitted is looked up again when it is used."""
+LEARN_S: Final = 10.0
+"""How long a batch waits for the registry: elections take a second or two, and producers give a
+request 30 s."""
+LEARN_AGAIN_S: Final = 0.1
+"""Pause before the registry is asked again."""

@@ -161,6 +161,20 @@ class NodeTopic:
         """See `SchemasTopic`."""
         await self._topic.settle(_PARTITION)
 
+    async def confirm(self) -> int:
+        """See `SchemasTopic`."""
+        controller = self._broker.controller
+        if SCHEMAS_TOPIC not in controller.topics:
+            await controller.barrier()
+            if SCHEMAS_TOPIC not in controller.topics:
+                return 0
+        partition = self._find()
+        partition.check_leader()
+        confirmed = partition.confirm()
+        if confirmed is not None:
+            await confirmed
+        return partition.high_watermark
+
     async def read(self, offset: int | None) -> Piece:
         """See `SchemasTopic`."""
         partition = self._find()

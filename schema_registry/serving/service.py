@@ -86,6 +86,8 @@ class TopicRegistry:
         self._owner: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._has_caught_up = asyncio.Event()
+        self._progress = asyncio.Event()
+        """Set, and replaced by another one, when there is more to see for readers."""
         self._last_trouble: str | None = None
         self._replays = self._reads = 0
         self._written = self._refusals = self._misdirected = self._faults = self._timeouts = 0
@@ -142,6 +144,26 @@ class TopicRegistry:
         answer = await self._state.read(query)
         self._reads += 1
         return answer
+
+    async def current(self) -> None:
+        """Returns when reads see everything that was written before the call, by any node.
+
+        Raises:
+            NotTheLeader: only the node that leads can tell.
+            StoreFault: it cannot be told now.
+        """
+        try:
+            async with asyncio.timeout(limits.COMMIT_S):
+                end_offset = await self._topic.confirm()
+                while not (self._course.is_read and self._position >= end_offset):
+                    self._topic.wake()
+                    await self._progress.wait()
+        except TimeoutError:
+            raise StoreFault(str(_too_slow())) from None
+        except KafkaFault as fault:
+            if fault.code in _SOMEBODY_ELSE_LEADS:
+                raise NotTheLeader(self._topic.standing().leader_url) from None
+            raise StoreFault(str(fault)) from None
 
     def counts(self) -> Counts:
         """Count; a pass over all subjects, about a millisecond for each thousand versions."""
@@ -200,6 +222,7 @@ class TopicRegistry:
                 self._state.publish()
                 self._course.published()
                 self._has_caught_up.set()
+                self._progressed()
             case Step.CREATE:
                 await self._topic.prepare()
             case Step.FENCE:
@@ -245,8 +268,13 @@ class TopicRegistry:
             return
         await self._state.apply(piece.records)
         self._course.took(piece)
+        self._progressed()
         self._last_trouble = None
         await asyncio.sleep(0)  # pieces that are in memory are read without waiting
+
+    def _progressed(self) -> None:
+        progress, self._progress = self._progress, asyncio.Event()
+        progress.set()
 
     async def _fence(self, term: int) -> None:
         await self._topic.prepare()

@@ -111,6 +111,15 @@ class SchemasTopic(Protocol):
         """
         ...
 
+    async def confirm(self) -> int:
+        """Ask up to where a reader has to go to see all that was committed before the call, by
+        whichever leader.
+
+        Raises:
+            KafkaFault: NOT_LEADER_OR_FOLLOWER: this node does not lead, so it cannot say.
+        """
+        ...
+
     async def read(self, offset: int | None) -> Piece:
         """Committed records from an offset on, or from the start of the log (None).
 
