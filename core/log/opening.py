@@ -123,9 +123,10 @@ def open_log(
         _store(directory, state, found.segments, epochs, marks)
         is_new_file = False
     elif state.recovery_point() is None:
-        # From here on a missing recovery point means that the store was lost.
+        # From here on a missing recovery point means that the store was lost. Nothing of the
+        # segment is synced, its header neither.
         active = found.segments[-1]
-        point = RecoveryPoint(active.key, SEGMENT_HEADER_BYTES, active.end.offset, active.end.index)
+        point = RecoveryPoint(active.key, 0, active.end.offset, active.end.index)
         state.write([state.put_point(point)])
     return OpenedLog(segments=found.segments, epochs=epochs, marks=marks, is_new_file=is_new_file)
 

@@ -11,6 +11,7 @@ import pytest
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import PartitionId, TopicId, TopicName, TopicPartition
+from sprawl.core.log.checking import check_log
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.frames import EntryType
 from sprawl.core.log.partition_log import PartitionLog
@@ -323,6 +324,19 @@ def test_a_damaged_header_is_rebuilt(disk: Disk, caplog: pytest.LogCaptureFixtur
     assert disk.offsets() == list(range(30))
     assert log.damage == ()
     assert "segment header damaged" in caplog.text
+
+
+def test_a_header_that_never_reached_the_disk_is_no_damage(
+    disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Power failed right after the log was begun, and took what was not synced of the file."""
+    disk.file(0).write_bytes(bytes(SEGMENT_HEADER_BYTES))
+    log = disk.reopen()
+    check_log(log, None)
+    assert "damaged" not in caplog.text
+    assert disk.append() == 0
+    disk.reopen()
+    assert disk.offsets() == [0, 1]
 
 
 def test_moving_the_log_start_ends_the_report(disk: Disk) -> None:
