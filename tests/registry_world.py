@@ -170,6 +170,7 @@ def facts(state: State) -> dict[str, object]:
     contexts = {".", *state.contexts, *(context_of(schema.subject) for schema in schemas)}
     return {
         "schemas": schemas,
+        "counts": (state.subjects_count, state.schemas_count, state.contexts_count),
         "configs": dict(state.configs),
         "modes": dict(state.modes),
         "contexts": state.contexts,

@@ -40,6 +40,7 @@ from sprawl.schema_registry.model.subjects import (
     DEFAULT_CONTEXT,
     context_of,
     in_context,
+    parse_subject,
     qualified_by_parent,
 )
 
@@ -68,6 +69,7 @@ class State:
         self._modes: dict[str | None, Mode] = {}
         self._contexts: set[str] = set()
         self._spellings: dict[Key, tuple[bytes, ...]] = {}
+        self._schemas_count = 0
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -75,6 +77,20 @@ class State:
     def subjects(self) -> Iterable[str]:
         """All of them, those with only soft-deleted versions too."""
         return self._subjects.keys()
+
+    @property
+    def subjects_count(self) -> int:
+        return len(self._subjects)
+
+    @property
+    def schemas_count(self) -> int:
+        """Versions of all subjects, soft-deleted ones too."""
+        return self._schemas_count
+
+    @property
+    def contexts_count(self) -> int:
+        """As `contexts`."""
+        return len(self._contexts)
 
     @property
     def contexts(self) -> list[str]:
@@ -98,6 +114,10 @@ class State:
             if deleted or not versions[version].deleted
         ]
 
+    def versions_count(self, subject: str) -> int:
+        """Of a subject, soft-deleted ones too."""
+        return len(self._subjects.get(subject, ()))
+
     def version(self, subject: str, version: int) -> StoredSchema | None:
         """One version, soft-deleted or not."""
         return self._subjects.get(subject, {}).get(version)
@@ -111,8 +131,11 @@ class State:
 
     def has(self, scope: str | None, *, deleted: bool = False) -> bool:
         """Whether there are versions in a scope. Args: deleted: the soft-deleted ones count too."""
+        names: Iterable[str]
         if scope is not None and scope in self._subjects:
-            names: Iterable[str] = (scope,)
+            names = (scope,)
+        elif scope is not None and parse_subject(scope).subject:
+            names = ()
         else:
             names = self.subjects_in(scope)
         return any(
@@ -222,6 +245,7 @@ class State:
             raise RecordFault(f"id {schema.id} of {key} belongs to another schema")
         self._remove(key)
         self._subjects.setdefault(key.subject, {})[key.version] = schema
+        self._schemas_count += 1
         ids.highest = max(ids.highest, schema.id)
         ids.holders.setdefault(schema.id, {})[key] = None
         counts = ids.by_digest.setdefault(schema.digest, {})
@@ -235,6 +259,7 @@ class State:
             return
         versions = self._subjects[key.subject]
         del versions[key.version]
+        self._schemas_count -= 1
         if not versions:
             del self._subjects[key.subject]
         ids = self._ids[context_of(key.subject)]
