@@ -59,8 +59,18 @@ class RegistryService(Protocol):
         """
         ...
 
-    async def read(self, query: Callable[[Registry], T]) -> T:
+    async def read(
+        self,
+        query: Callable[[Registry], T],
+        *,
+        is_short: Callable[[Registry], bool] | None = None,
+    ) -> T:
         """Answer from the state of this node. May run in a thread, so a query only reads.
+
+        Args:
+            is_short: whether the query parses nothing and goes through few entries of this state,
+                so that it may be answered at once, before anything else; is as short itself, and
+                never raises. None: it is not. The answer is the same.
 
         Raises:
             RegistryFault: what is asked for is not there.

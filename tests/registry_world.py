@@ -167,10 +167,10 @@ def facts(state: State) -> dict[str, object]:
         for subject in sorted(state.subjects)
         for schema in state.versions(subject, deleted=True)
     ]
+    assert state.schemas_count == len(schemas)
     contexts = {".", *state.contexts, *(context_of(schema.subject) for schema in schemas)}
     return {
         "schemas": schemas,
-        "counts": (state.subjects_count, state.schemas_count, state.contexts_count),
         "configs": dict(state.configs),
         "modes": dict(state.modes),
         "contexts": state.contexts,

@@ -28,6 +28,7 @@ from sprawl.schema_registry.rest import RegistryServer, ServerFacts
 from sprawl.schema_registry.rest.routes import Router
 from sprawl.schema_registry.rest.table import ROUTES, description
 from sprawl.schema_registry.schemas import SchemaFormat, SchemaType
+from sprawl.schema_registry.service import RegistryService
 
 T = TypeVar("T")
 
@@ -67,7 +68,12 @@ class MemoryService:
                 self.registry.state.apply(key, value)
             return judged.answer
 
-    async def read(self, query: Callable[[Registry], T]) -> T:
+    async def read(
+        self,
+        query: Callable[[Registry], T],
+        *,
+        is_short: Callable[[Registry], bool] | None = None,
+    ) -> T:
         if self.read_failure is not None:
             raise self.read_failure
         return query(self.registry)
@@ -98,7 +104,7 @@ class RestWorld:
 
     def __init__(
         self,
-        service: MemoryService,
+        service: Any,
         server: RegistryServer,
         url: str,
         session: aiohttp.ClientSession,
@@ -166,9 +172,9 @@ class RestWorld:
 
 @asynccontextmanager
 async def rest_world(
-    service: MemoryService | None = None, **options: Any
+    service: RegistryService | None = None, **options: Any
 ) -> AsyncIterator[RestWorld]:
-    """A node that serves. Args: options: of `RegistryServer`."""
+    """A node that serves. Args: service: None: one in memory. options: of `RegistryServer`."""
     service = service or MemoryService()
     server = RegistryServer(service, facts=FACTS, bind=bind, **options)
     port = await server.start("127.0.0.1", 0)

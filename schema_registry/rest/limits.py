@@ -13,6 +13,9 @@ HEADERS_MAX = 100
 HEADER_BYTES_MAX = 8_192
 """One header. With HEADERS_MAX that is 0.8 MB for a request's head, of which 32 wait on a
 connection that sends them one behind the other."""
+ACCEPT_HEADERS_KEPT_MAX = 64
+"""`Accept` headers whose meaning is remembered: each client sends its own with every request. Of
+HEADER_BYTES_MAX they take half a MB."""
 QUERY_FIELDS_MAX = 1_000
 """Fields of a query; `findTags`, `key` and `value` may come many times."""
 REQUESTS_MAX = 256
@@ -43,6 +46,9 @@ REQUEST_ID_CHARS_MAX = 128
 """A longer X-Request-ID is replaced: it goes into the log."""
 PATH_SHOWN_CHARS_MAX = 256
 """How much of a path goes into the log."""
+SHORT_READ_ENTRIES_MAX = 250
+"""Entries of the state that a look-up may go through to count as short: some 30 us, a third of what
+the hop to a thread and back takes."""
 PASSWORD_CHECKS_MAX = 2
 """Passwords that are hashed at once: 16 MiB and some 50 ms of a core each."""
 PASSWORDS_KEPT_MAX = 1_000

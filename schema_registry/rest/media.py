@@ -8,8 +8,10 @@ Source: RFC 9110, section 12.5.1.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from http import HTTPStatus
 
+from sprawl.schema_registry.rest import limits
 from sprawl.schema_registry.rest.faults import HttpFault
 
 V1_JSON = "application/vnd.schemaregistry.v1+json"
@@ -26,6 +28,7 @@ def check_content_type(header: str | None) -> None:
         raise HttpFault(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
 
+@lru_cache(limits.ACCEPT_HEADERS_KEPT_MAX)
 def choose(accept: str | None) -> str:
     """The name for the answer.
 

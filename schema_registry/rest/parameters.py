@@ -6,7 +6,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
 from sprawl.schema_registry.model.subjects import ANY_CONTEXT, parse_version
@@ -38,6 +38,9 @@ class Parameter(Generic[T_co]):
         schema: JSON Schema of it, for the description.
         is_required: a request without this body is refused (422).
         is_in_context: under `/contexts/{context}/` a value without a context is of that one.
+
+    Attributes:
+        key: what its value is kept under.
     """
 
     name: str
@@ -49,6 +52,10 @@ class Parameter(Generic[T_co]):
     parse_body: Callable[[object], T_co] | None = None
     is_required: bool = False
     is_in_context: bool = False
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.place.value} {self.name}")
 
 
 class Ask:
@@ -61,11 +68,11 @@ class Ask:
         self._values = values
 
     def __getitem__(self, parameter: Parameter[T]) -> T:
-        return cast("T", self._values[_key(parameter)])
+        return cast("T", self._values[parameter.key])
 
     def get(self, parameter: Parameter[T]) -> T | None:
         """None when the route has no such parameter."""
-        return cast("T | None", self._values.get(_key(parameter)))
+        return cast("T | None", self._values.get(parameter.key))
 
 
 def values_of(
@@ -96,7 +103,7 @@ def values_of(
             texts = [_in_context(text, context) for text in texts or ("",)]
         parse = parameter.parse
         assert parse is not None
-        values[_key(parameter)] = parse(texts) if texts else parameter.default
+        values[parameter.key] = parse(texts) if texts else parameter.default
     return values
 
 
@@ -109,11 +116,7 @@ def with_body(
         MalformedContract: it is not what it has to be.
     """
     assert parameter.parse_body is not None
-    return {**values, _key(parameter): parameter.parse_body(body)}
-
-
-def _key(parameter: Parameter[T]) -> str:
-    return f"{parameter.place.value} {parameter.name}"
+    return {**values, parameter.key: parameter.parse_body(body)}
 
 
 def _in_context(name: str, context: str) -> str:

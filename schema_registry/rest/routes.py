@@ -28,9 +28,14 @@ _SCOPES = ("config", "mode")
 
 
 class Reads(NamedTuple):
-    """Answered from the state of any node."""
+    """Answered from the state of any node.
+
+    Args:
+        is_short: whether that takes no time worth speaking of (short_reads.py); None: it may.
+    """
 
     answer: Callable[[Registry, Ask], object]
+    is_short: Callable[[Registry, Ask], bool] | None = None
 
 
 class Writes(NamedTuple):
@@ -102,6 +107,8 @@ class _Node:
     literals: dict[str, _Node] = field(default_factory=dict)
     parameter: _Node | None = None
     routes: dict[str, Route] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+    """Of the parameters in a route's path, by method."""
 
 
 class Router:
@@ -119,6 +126,9 @@ class Router:
                     node = node.literals.setdefault(segment, _Node())
             assert route.method not in node.routes, route
             node.routes[route.method] = route
+            node.names[route.method] = [
+                segment[1:-1] for segment in _segments(route.path) if segment.startswith("{")
+            ]
 
     def find(self, method: str, raw_target: str) -> Target:
         """The route of a request; HEAD is that of GET.
@@ -140,8 +150,7 @@ class Router:
         if route is None:
             allowed = ", ".join(sorted(node.routes))
             raise HttpFault(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": allowed})
-        names = [segment[1:-1] for segment in _segments(route.path) if segment.startswith("{")]
-        path = dict(zip(names, texts, strict=True))
+        path = dict(zip(node.names[route.method], texts, strict=True))
         return Target(route, values_of(route.parameters, path, _parse_query(raw_query), context))
 
     def _walk(self, segments: list[str]) -> tuple[_Node, list[str]]:
@@ -180,6 +189,8 @@ def _without_context(segments: list[str]) -> tuple[list[str], str | None]:
 
 
 def _parse_query(raw_query: str) -> Mapping[str, list[str]]:
+    if not raw_query:
+        return {}
     try:
         return parse_qs(raw_query, keep_blank_values=True, max_num_fields=limits.QUERY_FIELDS_MAX)
     except ValueError:

@@ -17,7 +17,7 @@ from sprawl.schema_registry.model.parsing import formatted
 from sprawl.schema_registry.model.registry import Judged, Registry, judged
 from sprawl.schema_registry.model.scopes import resolve_alias
 from sprawl.schema_registry.model.subjects import context_of
-from sprawl.schema_registry.rest import shapes
+from sprawl.schema_registry.rest import shapes, short_reads
 from sprawl.schema_registry.rest.answers import (
     context_id_to_json,
     listed_to_json,
@@ -151,7 +151,7 @@ ROUTES = (
         path="/schemas/ids/{id}",
         name="getSchemaById",
         summary="A schema by its id",
-        handler=Reads(_get_by_id),
+        handler=Reads(_get_by_id, short_reads.is_id_short),
         parameters=(ID, WHERE, FORMAT, REFERENCE_FORMAT, _FETCH_MAX_ID),
         shape=shapes.SCHEMA_STRING,
     ),
@@ -160,7 +160,7 @@ ROUTES = (
         path="/schemas/ids/{id}/schema",
         name="getOnlySchemaById",
         summary="The text of a schema by its id",
-        handler=Reads(_get_text),
+        handler=Reads(_get_text, short_reads.is_id_short),
         parameters=(ID, WHERE, FORMAT),
         shape=shapes.SCHEMA_TEXT,
     ),
@@ -169,7 +169,7 @@ ROUTES = (
         path="/schemas/ids/{id}/subjects",
         name="getAllSubjectsById",
         summary="The subjects that have a schema",
-        handler=Reads(_list_subjects_of_id),
+        handler=Reads(_list_subjects_of_id, short_reads.are_holders_short),
         parameters=(ID, WHERE, DELETED, OFFSET, LIMIT),
         shape=shapes.NAMES,
     ),
@@ -178,7 +178,7 @@ ROUTES = (
         path="/schemas/ids/{id}/versions",
         name="getAllVersionsById",
         summary="The subjects and versions that have a schema",
-        handler=Reads(_list_versions_of_id),
+        handler=Reads(_list_versions_of_id, short_reads.are_holders_short),
         parameters=(ID, WHERE, DELETED, OFFSET, LIMIT),
         shape=shapes.SUBJECT_VERSIONS,
     ),

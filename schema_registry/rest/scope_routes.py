@@ -14,7 +14,7 @@ from sprawl.schema_registry.model.scopes import (
     put_config,
     put_mode,
 )
-from sprawl.schema_registry.rest import shapes
+from sprawl.schema_registry.rest import shapes, short_reads
 from sprawl.schema_registry.rest.answers import config_update_to_json, mode_to_json
 from sprawl.schema_registry.rest.bodies import parse_config, parse_mode
 from sprawl.schema_registry.rest.parameters import (
@@ -103,7 +103,7 @@ ROUTES = (
         path="/config",
         names=("getGlobalConfig", "getSubjectConfig"),
         summary="The config",
-        handler=Reads(_get_config),
+        handler=Reads(_get_config, short_reads.is_config_short),
         parameters=(DEFAULT_TO_GLOBAL,),
         shape=shapes.CONFIG,
     ),
@@ -130,7 +130,7 @@ ROUTES = (
         path="/mode",
         names=("getGlobalMode", "getSubjectMode"),
         summary="The mode",
-        handler=Reads(_get_mode),
+        handler=Reads(_get_mode, short_reads.always),
         parameters=(DEFAULT_TO_GLOBAL,),
         shape=shapes.MODE,
     ),

@@ -268,10 +268,11 @@ class RegistryServer:
         match route.handler:
             case Tells(answer):
                 return _spelled(shape, answer(ask))
-            case Reads(query):
+            case Reads(query, is_short):
                 # Spelled where it is read: a list may have so many MB that the loop would stand.
                 return await self._service.read(
-                    lambda registry: _spelled(shape, query(registry, ask))
+                    lambda registry: _spelled(shape, query(registry, ask)),
+                    is_short=is_short and (lambda registry: is_short(registry, ask)),
                 )
             case Writes(command):
                 answered = await self._service.write(lambda registry: command(registry, ask))

@@ -25,7 +25,7 @@ from sprawl.schema_registry.model.registering import (
 from sprawl.schema_registry.model.registry import Judged, Registry, judged
 from sprawl.schema_registry.model.scopes import resolve_alias
 from sprawl.schema_registry.model.subjects import ANY_CONTEXT
-from sprawl.schema_registry.rest import shapes
+from sprawl.schema_registry.rest import shapes, short_reads
 from sprawl.schema_registry.rest.answers import (
     comparison_to_json,
     registered_to_json,
@@ -233,7 +233,7 @@ ROUTES = (
         path="/subjects/{subject}/versions",
         name="getAllVersions",
         summary="The versions of a subject, lowest first",
-        handler=Reads(_list_versions),
+        handler=Reads(_list_versions, short_reads.are_versions_short),
         parameters=(SUBJECT, DELETED, DELETED_ONLY, _DELETED_AS_NEGATIVE, OFFSET, LIMIT),
         shape=shapes.NUMBERS,
     ),
@@ -251,7 +251,7 @@ ROUTES = (
         path="/subjects/{subject}/versions/{version}",
         name="getSchemaByVersion",
         summary="A version of a subject",
-        handler=Reads(_get_version),
+        handler=Reads(_get_version, short_reads.is_version_short),
         parameters=(SUBJECT, VERSION, FORMAT, REFERENCE_FORMAT, DELETED),
         shape=shapes.SCHEMA,
     ),
@@ -260,7 +260,7 @@ ROUTES = (
         path="/subjects/{subject}/versions/{version}/schema",
         name="getVersionSchemaOnly",
         summary="The text of a version",
-        handler=Reads(_get_text),
+        handler=Reads(_get_text, short_reads.is_version_short),
         parameters=(SUBJECT, VERSION, FORMAT, DELETED),
         shape=shapes.SCHEMA_TEXT,
     ),

@@ -15,7 +15,8 @@ class Counts(NamedTuple):
         position: the offset of `_schemas` that is read next; 0 before the first read.
         applied, skipped: records of the topic that were taken in, and that could not be used.
         replays: how often the topic was read from its start.
-        reads, reads_again: queries answered, and how often one began again because of a change.
+        reads, reads_here, reads_again: queries answered, how many of them on the event loop, and
+            how often one began again because of a change.
         writes: commands that were answered, those that had nothing to change too.
         refusals: commands that the model refused.
         misdirected: writes that are another node's.
@@ -33,6 +34,7 @@ class Counts(NamedTuple):
     skipped: int
     replays: int
     reads: int
+    reads_here: int
     reads_again: int
     writes_waiting: int
     writes: int

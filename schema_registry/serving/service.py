@@ -1,7 +1,7 @@
 """The registry on `_schemas`: the one task that owns the state, and the calls of whoever asks.
 
     write ──> queue ──> owner: take in ─> judge ─> append ─> committed ─> take in ─> answer
-    read  ──> a thread, on what the owner has published
+    read  ──> on what the owner has published: at once when it is short, else in a thread
 
 Rules:
 
@@ -135,13 +135,18 @@ class TopicRegistry:
         self._topic.wake()
         return cast("T", await write.answer)
 
-    async def read(self, query: Callable[[Registry], T]) -> T:
+    async def read(
+        self,
+        query: Callable[[Registry], T],
+        *,
+        is_short: Callable[[Registry], bool] | None = None,
+    ) -> T:
         """See `RegistryService`."""
         if self._is_stopping:
             raise StoreFault(_STOPPED)
         if self._standing.place is Place.ELSEWHERE:
             raise NotTheLeader(self._standing.leader_url)
-        answer = await self._state.read(query)
+        answer = await self._state.read(query, is_short)
         self._reads += 1
         return answer
 
@@ -166,21 +171,20 @@ class TopicRegistry:
             raise StoreFault(str(fault)) from None
 
     def counts(self) -> Counts:
-        """Count; a pass over all subjects, about a millisecond for each thousand versions."""
+        """One look; nothing is counted for it."""
         state = self._state.published
-        subjects = [] if state is None else list(state.subjects)
-        schemas = sum(len(state.versions(each, deleted=True)) for each in subjects) if state else 0
         return Counts(
             is_ready=self.is_ready,
             is_leader=self._standing.place is Place.LEADS,
-            subjects=len(subjects),
-            schemas=schemas,
-            contexts=0 if state is None else len(state.contexts),
+            subjects=0 if state is None else state.subjects_count,
+            schemas=0 if state is None else state.schemas_count,
+            contexts=0 if state is None else state.contexts_count,
             position=self._course.position or 0,
             applied=self._state.applied,
             skipped=self._state.skipped,
             replays=self._replays,
             reads=self._reads,
+            reads_here=self._state.reads_here,
             reads_again=self._state.reads_again,
             writes_waiting=len(self._writes),
             writes=self._written,

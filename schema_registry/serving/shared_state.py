@@ -3,9 +3,11 @@
     event loop   apply: one piece of the log at a time, between two steps of other work
     one thread   judge: commands, one after another; nothing is applied meanwhile
     3 threads    read:  queries; what is applied meanwhile makes them begin again
+    event loop   read:  queries that say of themselves that they are short
 
-Parsing a large schema may take a second, so neither commands nor queries run on the event loop;
-both are calls into the model whose weight nobody knows before.
+Parsing a large schema may take a second, so neither commands nor queries run on the event loop as a
+rule: both are calls into the model whose weight nobody knows before. The exception is a look-up
+that parses nothing and goes through few entries of the state, and can tell so beforehand.
 
 Rules:
 
@@ -17,12 +19,17 @@ Rules:
    finished answers, no views of the state. After `READ_TRIES_MAX` times it has `apply` wait.
 3. A piece of the log is whole batches, so no answer shows half a command.
 4. Parsed schemas remember, and are not made for two threads: each thread has its own.
+5. A short query runs on the event loop, where nothing can be applied between its beginning and its
+   end. While `apply` is half way through a piece it takes the way of all others, and waits for it.
+   It has no schema types: one that parses after all is an error of ours.
 
-What it costs: a hop to a thread and back, 0.09 ms in all, for each read, also for those that only
-look into a dict. A schema that is looked up by its text may be parsed once in each thread, and is
-kept as often: the readers' share is bounded by `READER_CHARS_MAX`. And one interpreter runs one
-thread at a time: while a large schema is parsed, the event loop gets its turn within 5 ms
-(sys.getswitchinterval), not at once.
+What it costs: a hop to a thread and back, 0.09 ms in all, for each read that is not short. One that
+is short holds the loop for as long as it takes, which its rule bounds (`rest/short_reads.py`), and
+longer only to spell the text of a large schema: 1 MB in some ms, which no thread would do beside
+the loop, as the interpreter does it in one step. A schema that is looked up by its text may be
+parsed once in each thread, and is kept as often: the readers' share is bounded by
+`READER_CHARS_MAX`. And one interpreter runs one thread at a time: while a large schema is parsed,
+the event loop gets its turn within 5 ms (sys.getswitchinterval), not at once.
 """
 
 from __future__ import annotations
@@ -51,6 +58,13 @@ Formats: TypeAlias = Callable[[], Mapping[SchemaType, SchemaFormat]]
 by a thread when it first has something to do."""
 
 
+class _NoFormats(dict[SchemaType, SchemaFormat]):
+    """What short queries have for schema types."""
+
+    def __missing__(self, key: SchemaType) -> SchemaFormat:
+        raise AssertionError(f"a short query parses a schema of type {key.value}")
+
+
 class SharedState:
     """See the module.
 
@@ -74,7 +88,9 @@ class SharedState:
         self._turn = asyncio.Lock()
         self._changes = 0
         self._is_changing = False
+        self._no_schemas = ParsedSchemas(_NoFormats())
         self.reads_under_way = 0
+        self.reads_here = 0
         self.reads_again = 0
         self.applied = 0
         self.skipped = 0
@@ -139,13 +155,25 @@ class SharedState:
 
     # --- queries ---------------------------------------------------------------------------------
 
-    async def read(self, query: Callable[[Registry], T]) -> T:
+    async def read(
+        self,
+        query: Callable[[Registry], T],
+        is_short: Callable[[Registry], bool] | None = None,
+    ) -> T:
         """Answer a query.
+
+        Args:
+            is_short: see `RegistryService.read`.
 
         Raises:
             StoreFault: there is no state, or too many reads are under way.
             RegistryFault, and whatever else the query does.
         """
+        if is_short is not None and self._published is not None and not self._is_changing:
+            here = Registry(self._published, self._no_schemas, self._settings)
+            if is_short(here):
+                self.reads_here += 1
+                return query(here)
         if self.reads_under_way >= limits.READS_MAX:
             raise StoreFault(f"{limits.READS_MAX} reads are under way")
         self.reads_under_way += 1
