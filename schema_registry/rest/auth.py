@@ -6,8 +6,13 @@
 scrypt, because passwords that people choose must be dear to guess: each guess takes 16 MiB and
 tens of milliseconds, which neither graphics cards nor circuits make cheap, unlike PBKDF2; and it is
 part of the standard library, unlike argon2. The spelling is that of other tools (PHC strings), with
-base64 without padding. A right password is remembered as a digest under a key of this process, so
-that only the first request of a client pays.
+base64 without padding.
+
+Right passwords are remembered as digests under a key of this process, so that only the first
+request of a client pays, and none that is remembered waits behind the guesses of others. Wrong ones
+are too: a client that tries the same again and again costs nothing. Few are hashed at once, few
+wait for it and not for long; more are told to come back. Users are read once, so what was right or
+wrong stays so.
 
 Source: RFC 7617, RFC 7914.
 """
@@ -37,6 +42,10 @@ _SPELLED = re.compile(
 
 class UserFileFault(ValueError):
     """A user file cannot be used; the message says which line, and never quotes a hash."""
+
+
+class TooManyChecks(Exception):
+    """So many passwords are being hashed that this one was not."""
 
 
 class PasswordHash(NamedTuple):
@@ -98,10 +107,16 @@ class Users:
         self._stranger = _parse_hash(hash_password(secrets.token_hex()), 0)
         self._key = secrets.token_bytes(32)
         self._right: dict[bytes, None] = {}
+        self._wrong: dict[bytes, None] = {}
         self._checks = asyncio.Semaphore(limits.PASSWORD_CHECKS_MAX)
+        self._waiting_count = 0
 
     async def admits(self, authorization: str | None) -> bool:
-        """Args: authorization: the header."""
+        """Args: authorization: the header.
+
+        Raises:
+            TooManyChecks: it is not known; the client may ask again.
+        """
         credentials = _parse_basic(authorization)
         if credentials is None:
             return False
@@ -109,17 +124,50 @@ class Users:
         digest = hashlib.blake2b(
             f"{name}:{password}".encode("utf-8", "surrogatepass"), key=self._key
         ).digest()
-        if digest in self._right:
-            return True
-        known = self._users.get(name)
-        async with self._checks:
+        remembered = self._remembered(digest)
+        if remembered is not None:
+            return remembered
+        await self._take_turn()
+        try:
+            # What came first may have been the same.
+            remembered = self._remembered(digest)
+            if remembered is not None:
+                return remembered
+            known = self._users.get(name)
             fits = await asyncio.to_thread((known or self._stranger).fits, password)
-        if known is None or not fits:
-            return False
-        if len(self._right) >= limits.PASSWORDS_KEPT_MAX:
-            del self._right[next(iter(self._right))]
-        self._right[digest] = None
-        return True
+        finally:
+            self._checks.release()
+        is_right = known is not None and fits
+        _remember(self._right if is_right else self._wrong, digest)
+        return is_right
+
+    def _remembered(self, digest: bytes) -> bool | None:
+        """Whether a password is right; None when that is not known."""
+        for passwords, is_right in ((self._right, True), (self._wrong, False)):
+            if digest in passwords:
+                _remember(passwords, digest)
+                return is_right
+        return None
+
+    async def _take_turn(self) -> None:
+        if self._waiting_count >= limits.PASSWORD_CHECKS_WAITING_MAX:
+            raise TooManyChecks
+        self._waiting_count += 1
+        try:
+            async with asyncio.timeout(limits.PASSWORD_WAIT_S):
+                await self._checks.acquire()
+        except TimeoutError:
+            raise TooManyChecks from None
+        finally:
+            self._waiting_count -= 1
+
+
+def _remember(passwords: dict[bytes, None], digest: bytes) -> None:
+    """The one that was used last is forgotten last."""
+    passwords.pop(digest, None)
+    if len(passwords) >= limits.PASSWORDS_KEPT_MAX:
+        del passwords[next(iter(passwords))]
+    passwords[digest] = None
 
 
 def _parse_basic(authorization: str | None) -> tuple[str, str] | None:

@@ -51,7 +51,14 @@ SHORT_READ_ENTRIES_MAX = 250
 the hop to a thread and back takes."""
 PASSWORD_CHECKS_MAX = 2
 """Passwords that are hashed at once: 16 MiB and some 50 ms of a core each."""
+PASSWORD_CHECKS_WAITING_MAX = 64
+"""Requests that wait for that: a quarter of REQUESTS_MAX, so that wrong passwords leave room for
+whoever is known. The last one waits for less than two seconds at the usual cost of a hash; more are
+refused with 503."""
+PASSWORD_WAIT_S = 5.0
+"""The same where a user file has dearer hashes."""
 PASSWORDS_KEPT_MAX = 1_000
-"""Right passwords that are remembered, as digests, so that only their first request is slow."""
+"""Right passwords that are remembered, as digests, so that only their first request is slow; and as
+many wrong ones. Each takes some 200 bytes."""
 USERS_MAX = 100_000
 """Users of one file: some 30 MB; more belong into a directory service."""

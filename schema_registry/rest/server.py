@@ -31,7 +31,7 @@ from sprawl.schema_registry.model.contracts import MalformedContract
 from sprawl.schema_registry.model.faults import FaultCode, RegistryFault
 from sprawl.schema_registry.rest import limits, media
 from sprawl.schema_registry.rest.answers import ServerFacts, encode, fault_to_json
-from sprawl.schema_registry.rest.auth import Users
+from sprawl.schema_registry.rest.auth import TooManyChecks, Users
 from sprawl.schema_registry.rest.bodies import parse_json
 from sprawl.schema_registry.rest.faults import HttpFault
 from sprawl.schema_registry.rest.forwarding import FORWARD, Forwarder, Outgoing
@@ -207,7 +207,7 @@ class RegistryServer:
         answer: _Answer | ClientResponse
         try:
             if self._requests_count > limits.REQUESTS_MAX:
-                raise HttpFault(HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
+                raise _busy()
             await self._check_user(request)
             target = _ROUTER.find(request.method, _raw_target(request))
             route = target.route
@@ -229,8 +229,11 @@ class RegistryServer:
         return answer
 
     async def _check_user(self, request: web.BaseRequest) -> None:
-        if self._auth is None or await self._auth.admits(request.headers.get("Authorization")):
-            return
+        try:
+            if self._auth is None or await self._auth.admits(request.headers.get("Authorization")):
+                return
+        except TooManyChecks:
+            raise _busy() from None
         raise HttpFault(
             HTTPStatus.UNAUTHORIZED,
             "Unauthorized",
@@ -359,6 +362,10 @@ async def _invite(request: web.BaseRequest) -> None:
     if request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
+
+
+def _busy() -> HttpFault:
+    return HttpFault(HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
 
 
 def _raw_target(request: web.BaseRequest) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from rest_certificates import Certificates
-from rest_world import MemoryService, rest_world
+from rest_world import MemoryService, Reply, rest_world
 
 from sprawl.schema_registry.rest import auth, hash_password, limits, parse_users
 from sprawl.schema_registry.service import NotTheLeader
@@ -72,6 +74,91 @@ async def test_a_right_password_is_hashed_once(
     assert await users.admits(header)
     monkeypatch.setattr(auth.PasswordHash, "fits", lambda *_: pytest.fail("hashed again"))
     assert await users.admits(header)
+
+
+async def test_a_wrong_password_is_hashed_once_too(
+    users: auth.Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not await users.admits(basic("alice", "wrong"))
+    monkeypatch.setattr(auth.PasswordHash, "fits", lambda *_: pytest.fail("hashed again"))
+    assert not await users.admits(basic("alice", "wrong"))
+
+
+async def test_many_first_requests_of_a_client_are_hashed_no_more_often_than_at_once(
+    users: auth.Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    fits = auth.PasswordHash.fits
+
+    def counted(known: auth.PasswordHash, password: str) -> bool:
+        hashed.append(password)
+        return fits(known, password)
+
+    monkeypatch.setattr(auth.PasswordHash, "fits", counted)
+    asked = (users.admits(ALICE["Authorization"]) for _ in range(20))
+    assert all(await asyncio.gather(*asked))
+    assert len(hashed) <= limits.PASSWORD_CHECKS_MAX
+
+
+async def test_wrong_passwords_hold_no_more_places_than_the_limit_and_no_known_client_up(
+    users: auth.Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PASSWORD_CHECKS_WAITING_MAX", 3)
+    assert await users.admits(ALICE["Authorization"])
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def slow(*_: object) -> bool:
+        begun.release()
+        return not may_end.wait(60)
+
+    monkeypatch.setattr(auth.PasswordHash, "fits", slow)
+    async with rest_world(auth=users) as world:
+
+        async def guess(number: int) -> Reply:
+            given = {"Authorization": basic("alice", str(number))}
+            return await world.ask("GET", "/subjects", headers=given)
+
+        guesses = [asyncio.ensure_future(guess(number)) for number in range(20)]
+        for _ in range(limits.PASSWORD_CHECKS_MAX):
+            await asyncio.to_thread(begun.acquire)
+        refused: set[asyncio.Task[Reply]] = set()
+        while len(refused) < 20 - limits.PASSWORD_CHECKS_MAX - 3:
+            refused, _ = await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED)
+        for each in refused:
+            assert each.result().status == 503
+            assert each.result().headers["Retry-After"] == "1"
+        assert (await world.ask("GET", "/subjects", headers=ALICE)).status == 200
+        may_end.set()
+        statuses = [reply.status for reply in await asyncio.gather(*guesses)]
+        assert statuses.count(401) == limits.PASSWORD_CHECKS_MAX + 3
+
+
+async def test_a_check_that_waits_too_long_is_refused(
+    users: auth.Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PASSWORD_WAIT_S", 0.01)
+    may_end = threading.Event()
+    monkeypatch.setattr(auth.PasswordHash, "fits", lambda *_: not may_end.wait(60))
+    checks = [
+        asyncio.ensure_future(users.admits(basic("alice", str(number))))
+        for number in range(limits.PASSWORD_CHECKS_MAX)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(auth.TooManyChecks):
+        await users.admits(basic("alice", "late"))
+    may_end.set()
+    assert not any(await asyncio.gather(*checks))
+
+
+async def test_the_password_that_was_used_last_is_forgotten_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "PASSWORDS_KEPT_MAX", 2)
+    users = parse_users("\n".join(f"{name}:{hash_password(name)}" for name in "abc"))
+    for name in "abac":
+        assert await users.admits(basic(name, name))
+    monkeypatch.setattr(auth.PasswordHash, "fits", lambda *_: pytest.fail("hashed again"))
+    assert await users.admits(basic("a", "a"))
 
 
 async def test_remembered_passwords_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
