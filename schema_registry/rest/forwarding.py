@@ -2,6 +2,10 @@
 
 A request is forwarded once: it carries `X-Forward`, and whoever gets it and does not lead refuses
 it. So two nodes that hold each other for the leader do not play ball with it.
+
+A write is sent once: when the connection breaks it may have been carried out, and whoever sent it
+to us is told so (50003). aiohttp would send DELETE and PUT a second time, as HTTP allows
+(RFC 9110, section 9.2.2), and a second DELETE of a version is answered otherwise than the first.
 """
 
 from __future__ import annotations
@@ -26,6 +30,13 @@ _PASSED_ON = (
     "Content-Type",
     "X-Request-ID",
 )
+
+
+_SAFE = ("GET", "HEAD")
+
+
+class _BrokenOff(aiohttp.ClientError):
+    """The connection broke; unlike the faults that say the same, none that aiohttp tries again."""
 
 
 class Outgoing(NamedTuple):
@@ -58,6 +69,7 @@ class Forwarder:
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            middlewares=(_once,),
             timeout=aiohttp.ClientTimeout(
                 total=limits.FORWARD_S, sock_connect=limits.FORWARD_CONNECT_S
             ),
@@ -90,3 +102,17 @@ class Forwarder:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+async def _once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """What stands around each attempt of aiohttp to send a request."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise  # never sent
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as broken:
+        if request.method in _SAFE:
+            raise
+        raise _BrokenOff(*broken.args) from broken

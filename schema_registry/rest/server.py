@@ -62,7 +62,7 @@ _LOOK_S = 0.02
 """Between two looks at whether clients took their answers, when the server stops."""
 _ROUTER = Router(ROUTES)
 _NO_ROUTE = "(none)"
-_RELAYED = ("Content-Type", "Content-Length")
+_RELAYED = ("Content-Type", "Content-Length", "Retry-After", "WWW-Authenticate")
 
 
 class Served(NamedTuple):

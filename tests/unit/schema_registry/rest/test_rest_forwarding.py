@@ -132,6 +132,47 @@ async def test_a_leader_that_speaks_no_http(follower: RestWorld) -> None:
         assert (await follower.ask("DELETE", "/config")).code == 50003
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "body"),
+    [
+        ("DELETE", "/subjects/s", None),
+        ("PUT", "/config", {"compatibility": "NONE"}),
+        ("POST", "/subjects/s/versions", {"schema": '"int"'}),
+    ],
+)
+async def test_a_write_is_sent_once_whatever_becomes_of_the_connection(
+    follower: RestWorld, method: str, target: str, body: object
+) -> None:
+    async with _leader(b"") as (url, seen):
+        follower.service.failure = NotTheLeader(url)
+        assert (await follower.ask(method, target, body)).code == 50003
+    assert len(seen) == 1
+
+
+async def test_a_read_may_be_sent_again(follower: RestWorld) -> None:
+    async with _leader(b"") as (url, seen):
+        follower.service.read_failure = NotTheLeader(url)
+        assert (await follower.ask("GET", "/subjects")).code == 50003
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "header"),
+    [("401 Unauthorized", "WWW-Authenticate: Basic realm=\"r\""), ("503 Busy", "Retry-After: 7")],
+)
+async def test_what_a_refusal_of_the_leader_asks_for_is_passed_on(
+    follower: RestWorld, status: str, header: str
+) -> None:
+    body = b'{"error_code":1,"message":""}'
+    head = f"HTTP/1.1 {status}\r\n{header}\r\nContent-Length: {len(body)}\r\n\r\n"
+    async with _leader(head.encode() + body) as (url, _):
+        follower.service.failure = NotTheLeader(url)
+        reply = await follower.ask("DELETE", "/subjects/s")
+    assert reply.status == int(status[:3])
+    name, _, value = header.partition(": ")
+    assert reply.headers[name] == value
+
+
 async def test_an_answer_that_breaks_off_is_not_passed_on_as_whole(follower: RestWorld) -> None:
     async with _leader(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1,") as (url, _):
         follower.service.failure = NotTheLeader(url)
