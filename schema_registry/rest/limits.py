@@ -33,6 +33,8 @@ IDLE_S = 75.0
 """How long a connection may wait for its next request: longer than the 60 s of load balancers, so
 that they close it first and never send into a closing one."""
 TLS_HANDSHAKE_S = 10.0
+ACCEPT_PAUSE_S = 1.0
+"""Before the next connection is taken when one could not be."""
 STOP_S = 5.0
 """For requests under way when the server stops, and once more for what they answered to be taken;
 then they are cut off."""

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from ssl import SSLContext
-from typing import NamedTuple, assert_never
+from typing import NamedTuple, assert_never, cast
 
 from aiohttp import ClientError, ClientResponse, HttpVersion11, web
 from aiohttp.http import HttpProcessingError
@@ -31,6 +31,7 @@ from sprawl.schema_registry.model.contracts import MalformedContract
 from sprawl.schema_registry.model.faults import FaultCode, RegistryFault
 from sprawl.schema_registry.rest import limits, media
 from sprawl.schema_registry.rest.answers import ServerFacts, encode, fault_to_json
+from sprawl.schema_registry.rest.arrivals import Arrivals
 from sprawl.schema_registry.rest.auth import TooManyChecks, Users
 from sprawl.schema_registry.rest.bodies import parse_json
 from sprawl.schema_registry.rest.faults import HttpFault
@@ -113,6 +114,7 @@ class RegistryServer:
         self._served: Counter[Served] = Counter()
         self._requests_count = 0
         self._http: web.Server | None = None
+        self._arrivals: Arrivals | None = None
         self._forwarder: Forwarder | None = None
         self._listening: list[asyncio.Server] = []
 
@@ -123,7 +125,9 @@ class RegistryServer:
 
     @property
     def connections_count(self) -> int:
-        return 0 if self._http is None else len(self._http.connections)
+        """Those whose TLS handshake is under way too."""
+        made = 0 if self._http is None else len(self._http.connections)
+        return made + (0 if self._arrivals is None else self._arrivals.count)
 
     async def start(self, host: str, port: int) -> int:
         """Listen.
@@ -146,17 +150,14 @@ class RegistryServer:
         )
         self._forwarder = Forwarder(self._leader_ssl_context)
         loop = asyncio.get_running_loop()
-        timeout_s = None if self._ssl_context is None else limits.TLS_HANDSHAKE_S
+        if self._ssl_context is not None:
+            self._arrivals = Arrivals(self._ssl_context, has_room=self._has_room, become=self._http)
         try:
             for bound in sockets:
-                self._listening.append(
-                    await loop.create_server(
-                        self._accept,
-                        sock=bound,
-                        ssl=self._ssl_context,
-                        ssl_handshake_timeout=timeout_s,
-                    )
-                )
+                if self._arrivals is not None:
+                    self._arrivals.listen(bound)
+                    continue
+                self._listening.append(await loop.create_server(self._accept, sock=bound))
         except BaseException:
             for bound in sockets:
                 bound.close()
@@ -169,13 +170,15 @@ class RegistryServer:
         """Stop listening; requests under way have STOP_S to end."""
         for server in self._listening:
             server.close()
+        if self._arrivals is not None:
+            await self._arrivals.close()
         if self._http is not None:
             connected = [each.transport for each in self._http.connections]
             self._http.pre_shutdown()
             await self._http.shutdown(limits.STOP_S)
             await _part([each for each in connected if each is not None])
         for server in self._listening:
-            # From Python 3.12 on it waits for connections too, those in a TLS handshake among them.
+            # From Python 3.12 on it waits for connections too.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(limits.STOP_S):
                     await server.wait_closed()
@@ -185,9 +188,10 @@ class RegistryServer:
 
     def _accept(self) -> asyncio.Protocol:
         assert self._http is not None
-        if self.connections_count >= limits.CONNECTIONS_MAX:
-            return _Refused()
-        return self._http()
+        return self._http() if self._has_room() else _Refused()
+
+    def _has_room(self) -> bool:
+        return self.connections_count < limits.CONNECTIONS_MAX
 
     # --- one request -----------------------------------------------------------------------------
 
@@ -320,8 +324,7 @@ class _Refused(asyncio.Protocol):
     """A connection above the limit."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.abort()
+        cast("asyncio.Transport", transport).abort()
 
 
 async def _part(connected: Sequence[asyncio.Transport]) -> None:

@@ -158,7 +158,7 @@ async def test_a_read_may_be_sent_again(follower: RestWorld) -> None:
 
 @pytest.mark.parametrize(
     ("status", "header"),
-    [("401 Unauthorized", "WWW-Authenticate: Basic realm=\"r\""), ("503 Busy", "Retry-After: 7")],
+    [("401 Unauthorized", 'WWW-Authenticate: Basic realm="r"'), ("503 Busy", "Retry-After: 7")],
 )
 async def test_what_a_refusal_of_the_leader_asks_for_is_passed_on(
     follower: RestWorld, status: str, header: str

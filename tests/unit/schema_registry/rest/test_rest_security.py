@@ -6,11 +6,14 @@ import asyncio
 import ssl
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 from rest_certificates import Certificates
 from rest_world import MemoryService, Reply, rest_world
 
@@ -196,6 +199,67 @@ def test_too_many_users(monkeypatch: pytest.MonkeyPatch) -> None:
     line = hash_password("a")
     with pytest.raises(auth.UserFileFault, match="more than 1 users"):
         parse_users(f"a:{line}\nb:{line}")
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("has_tls", [False, True])
+def test_no_more_connections_than_the_limit_and_handshakes_count(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    has_tls: bool,
+    run: Callable[[Coroutine[Any, Any, None]], None],
+) -> None:
+    monkeypatch.setattr(limits, "CONNECTIONS_MAX", 2)
+    certificates = Certificates(tmp_path)
+    context = certificates.server_context() if has_tls else None
+
+    async def try_it() -> None:
+        async with rest_world(ssl_context=context) as world:
+            place = ("127.0.0.1", int(world.url.rpartition(":")[2]))
+
+            async def counted(count: int) -> None:
+                while world.server.connections_count != count:
+                    await asyncio.sleep(0)
+
+            silent = [await asyncio.open_connection(*place) for _ in range(2)]
+            await counted(2)
+            reader, writer = await asyncio.open_connection(*place)
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            writer.close()
+            silent[0][1].write(b"neither HTTP nor TLS\r\n\r\n")
+            await counted(1)
+            trusting = certificates.client_context() if has_tls else None
+            reader, writer = await asyncio.open_connection(*place, ssl=trusting)
+            for _ in range(2):
+                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert b" 200 " in await reader.readline()
+                await reader.readuntil(b"{}")
+            assert world.server.connections_count == 2
+            writer.close()
+            silent[1][1].close()
+            await counted(0)
+            silent[0][1].close()
+
+    run(try_it())
+    assert not caplog.records
+
+
+async def test_a_handshake_that_is_under_way_does_not_hold_a_stop_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STOP_S", 30.0)
+    async with asyncio.timeout(20):
+        async with rest_world(ssl_context=Certificates(tmp_path).server_context()) as world:
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", int(world.url.rpartition(":")[2])
+            )
+            while not world.server.connections_count:
+                await asyncio.sleep(0)
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
 
 
 async def test_tls_and_a_follower_that_forwards_over_it(tmp_path: Path, users: auth.Users) -> None:
