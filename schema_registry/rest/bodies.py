@@ -21,10 +21,13 @@ from sprawl.schema_registry.model.contracts import (
     parse_rule_set,
 )
 from sprawl.schema_registry.model.parsing import NewSchema
+from sprawl.schema_registry.rest import limits
 from sprawl.schema_registry.rest.faults import HttpFault
 from sprawl.schema_registry.schemas import Reference
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
+_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+"""A text of JSON; one that does not end goes to the end, so that none is looked at twice."""
 _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
 _TAG_FIELDS = ("schemaTagsToAdd", "schemaTagsToRemove", "tagsToAdd", "tagsToRemove")
 
@@ -40,15 +43,32 @@ class ContractChange(NamedTuple):
 
 
 def parse_json(data: bytes) -> object:
-    """Raises: HttpFault: 400."""
+    """Nobody else has a turn while the interpreter parses, in whichever thread it does; what takes
+    it long are values, not characters, so a large body is first looked at for how many it has.
+
+    Raises:
+        HttpFault: 400.
+    """
     try:
-        value: object = json.loads(data)
+        text = data.decode(json.detect_encoding(data), "surrogatepass")
+        if len(data) > limits.PARSED_AT_ONCE_BYTES_MAX:
+            _check_values_count(text)
+        value: object = json.loads(text)
     except (ValueError, RecursionError) as problem:
         where = (
             problem.msg if isinstance(problem, json.JSONDecodeError) else "too deep or not UTF-8"
         )
         raise HttpFault(HTTPStatus.BAD_REQUEST, f"The body is no JSON: {where}") from None
     return value
+
+
+def _check_values_count(text: str) -> None:
+    """Between texts each value stands behind one of these."""
+    rest = _TEXT.sub("", text)
+    if sum(map(rest.count, "[{,")) > limits.JSON_VALUES_MAX:
+        raise HttpFault(
+            HTTPStatus.BAD_REQUEST, f"The body has more than {limits.JSON_VALUES_MAX} values"
+        )
 
 
 def parse_anything(value: object) -> object:

@@ -6,6 +6,12 @@ REQUEST_BYTES_MAX = 4_194_304
 """Body of one request. A record of 1,000,000 bytes is the largest that is stored, and its text is
 up to twice as long as a JSON text, seldom more: whoever is above the record's limit but below this
 one learns it from the registry (42209), others by 413."""
+PARSED_AT_ONCE_BYTES_MAX = 65_536
+"""Bodies up to this size, nearly all of them, are parsed on the event loop, in a millisecond or
+two; larger ones in a thread."""
+JSON_VALUES_MAX = 100_000
+"""Values in a larger body: a record of a MB has no room for more of ten characters. The interpreter
+parses so many in some 30 ms; 4 MiB of empty objects would take ten times as long."""
 REQUEST_LINE_BYTES_MAX = 65_536
 """Path and query: a subject of the longest topic name and of the longest record name, each of its
 characters percent-encoded as three bytes of UTF-8, is below 10 kB."""

@@ -36,7 +36,7 @@ from sprawl.schema_registry.rest.auth import TooManyChecks, Users
 from sprawl.schema_registry.rest.bodies import parse_json
 from sprawl.schema_registry.rest.faults import HttpFault
 from sprawl.schema_registry.rest.forwarding import FORWARD, Forwarder, Outgoing
-from sprawl.schema_registry.rest.parameters import Ask, with_body
+from sprawl.schema_registry.rest.parameters import Ask, Parameter, with_body
 from sprawl.schema_registry.rest.routes import Reads, Route, Router, Shape, Tells, Writes
 from sprawl.schema_registry.rest.table import ROUTES
 from sprawl.schema_registry.service import (
@@ -254,11 +254,10 @@ class RegistryServer:
         content_type = media.choose(request.headers.get("Accept"))
         if route.body is not None:
             data = await _read_body(request)
-            value = parse_json(data) if data else None
-            if value is not None:
-                values = with_body(values, route.body, value)
-            elif route.body.is_required:
-                raise HttpFault(HTTPStatus.UNPROCESSABLE_ENTITY, "The body must not be null")
+            if len(data) > limits.PARSED_AT_ONCE_BYTES_MAX:
+                values = await asyncio.to_thread(_parse_body, values, route.body, data)
+            else:
+                values = _parse_body(values, route.body, data)
         try:
             content = await self._ask(route, Ask(self._facts, values))
         except NotTheLeader as fault:
@@ -358,6 +357,18 @@ async def _read_body(request: web.BaseRequest) -> bytes:
     except (OSError, web.RequestPayloadError):
         raise HttpFault(HTTPStatus.BAD_REQUEST, "The body did not arrive whole") from None
     return bytes(body)
+
+
+def _parse_body(
+    values: Mapping[str, object], body: Parameter[object], data: bytes
+) -> Mapping[str, object]:
+    """The values with that of the body."""
+    value = parse_json(data) if data else None
+    if value is not None:
+        return with_body(values, body, value)
+    if body.is_required:
+        raise HttpFault(HTTPStatus.UNPROCESSABLE_ENTITY, "The body must not be null")
+    return values
 
 
 async def _invite(request: web.BaseRequest) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
 from rest_world import RestWorld
 
 from sprawl.schema_registry.model.registry import Registry
-from sprawl.schema_registry.rest import limits
+from sprawl.schema_registry.rest import bodies, limits, server
 from sprawl.schema_registry.rest.answers import encode
 from sprawl.schema_registry.service import NotTheLeader, StoreFault, StoreTimeout
 
@@ -369,3 +370,46 @@ async def test_a_refused_command_leaves_no_trace(world: RestWorld) -> None:
 def test_answers_have_no_blanks_and_keep_characters() -> None:
     assert json.loads(encode({"a": "ü"})) == {"a": "ü"}
     assert encode({"a": ["ü", 1]}) == '{"a":["ü",1]}'.encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
+async def test_a_large_body_is_parsed_beside_the_loop(
+    world: RestWorld, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    threads: list[int] = []
+
+    def seen(data: bytes) -> object:
+        threads.append(threading.get_ident())
+        return bodies.parse_json(data)
+
+    monkeypatch.setattr(server, "parse_json", seen)
+    tail = "," * 200_000 + '[]{}\\"é\u2222' * 1_000
+    for text in ("small", f"large {tail}"):
+        schema = json.dumps({"type": "record", "name": "R", "doc": text, "fields": []})
+        body = json.dumps({"schema": schema}, ensure_ascii=False).encode(encoding)
+        reply = await world.ask("POST", "/subjects/s/versions", data=body)
+        assert reply.status == 200
+        stored = await world.good("GET", "/subjects/s/versions/latest")
+        assert json.loads(stored["schema"])["doc"] == text
+    assert threads[0] == threading.get_ident() != threads[1]
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", "1", '"a,b"', '{"a":1}'])
+async def test_a_body_of_too_many_values(
+    world: RestWorld, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setattr(limits, "PARSED_AT_ONCE_BYTES_MAX", 100)
+    monkeypatch.setattr(limits, "JSON_VALUES_MAX", 50)
+    for count, told in ((20, "references"), (200, "The body has more than 50 values")):
+        body = f'{{"schema":"\\"int\\"","references":[{",".join([value] * count)}]}}'
+        reply = await world.ask("POST", "/subjects/s/versions", data=body.encode())
+        assert reply.fault[:2] == (400, 400)
+        assert told in reply.fault[2]
+
+
+@pytest.mark.parametrize("data", [b'"' + b'\\"' * 1_000_000, b'"\\' * 1_000_000, b'"' * 2_000_001])
+async def test_a_large_body_that_is_no_json_is_looked_at_once(
+    world: RestWorld, data: bytes
+) -> None:
+    reply = await world.ask("POST", "/subjects/s/versions", data=data)
+    assert reply.fault[:2] == (400, 400)
