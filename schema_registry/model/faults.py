@@ -147,6 +147,13 @@ def invalid_compatibility_level() -> RegistryFault:
     )
 
 
+def invalid_compatibility_policy() -> RegistryFault:
+    return RegistryFault(
+        FaultCode.INVALID_COMPATIBILITY_LEVEL,
+        "Invalid compatibility policy. Valid values are STRICT and LENIENT",
+    )
+
+
 def invalid_mode(
     message: str = "Invalid mode. Valid values are READWRITE, READONLY, IMPORT and FORWARD.",
 ) -> RegistryFault:

@@ -200,7 +200,7 @@ def _parse_field(name: str, value: object) -> object:
     if name == "compatibility":
         return _parse_level(value)
     if name == "compatibilityPolicy":
-        return value.upper() if value is not None and value.upper() in _POLICIES else None
+        return _parse_policy(value)
     return value
 
 
@@ -211,6 +211,12 @@ def _parse_level(name: str | None) -> Level | None:
         return Level(name.upper())
     except ValueError:
         raise faults.invalid_compatibility_level() from None
+
+
+def _parse_policy(name: str | None) -> str | None:
+    if name is not None and name.upper() not in _POLICIES:
+        raise faults.invalid_compatibility_policy()
+    return name and name.upper()
 
 
 # --- mode ----------------------------------------------------------------------------------------

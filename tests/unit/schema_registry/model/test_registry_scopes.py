@@ -107,6 +107,18 @@ def test_config_is_told_as_it_is_set_or_as_it_holds() -> None:
     assert get_config(registry, None, default_to_global=False).compatibility_level is Level.FULL
 
 
+@pytest.mark.parametrize("name", ["lenientt", "LOGICAL", ""])
+def test_a_policy_that_is_none_is_refused(name: str) -> None:
+    world = World()
+    world.config(compatibilityPolicy="lenient")
+    assert refusal(put_config, world.registry, None, {"compatibilityPolicy": name}) == (
+        42203,
+        "Invalid compatibility policy. Valid values are STRICT and LENIENT",
+    )
+    world.config(compatibilityPolicy=None)
+    assert config_in_scope(world.registry, None).compatibility_policy is None
+
+
 def test_fields_that_are_there_replace_and_null_takes_away() -> None:
     world = World()
     world.config("s", compatibility="FULL", normalize=True, alias="t")
