@@ -133,6 +133,15 @@ SETTINGS: tuple[Setting, ...] = (
         ),
     ),
     Setting(
+        name="schema.registry.mode.mutability",
+        default="true",
+        unit="",
+        doc="Whether modes of the schema registry can be set and taken away; false refuses that"
+        " (42205).",
+        aliases=("mode.mutability",),
+        choices=("false", "true"),
+    ),
+    Setting(
         name="schema.registry.users",
         default=None,
         unit="path",

@@ -226,7 +226,10 @@ class RegistryPort:
                 replication_factor=lambda: min(REPLICAS_MAX, len(broker.controller.nodes)),
             ),
             schema_formats,
-            RegistrySettings(compatibility_level=Level(level.upper())),
+            RegistrySettings(
+                compatibility_level=Level(level.upper()),
+                mode_mutability=self._settings.flag("schema.registry.mode.mutability"),
+            ),
             executor=self._platform.executor,
         )
 

@@ -113,3 +113,19 @@ async def test_a_registry_that_cannot_be_loaded_refuses_its_clients(
     assert [
         record.levelno for record in caplog.records if record.name == registry_port.__name__
     ] == [logging.ERROR]
+
+
+@pytest.mark.parametrize("name", ["schema.registry.mode.mutability", "mode.mutability"])
+async def test_modes_that_may_not_be_changed(name: str) -> None:
+    settings: dict[str, Any] = {name: "false"}
+    async with (
+        Node(schema_registry_port=0, **settings) as node,
+        aiohttp.ClientSession() as session,
+    ):
+        for method in ("PUT", "DELETE"):
+            async with session.request(
+                method, f"{node.schema_registry}/mode", json={"mode": "READONLY"}
+            ) as answer:
+                assert (await answer.json(content_type=None))["error_code"] == 42205
+        async with session.get(f"{node.schema_registry}/mode") as answer:
+            assert await answer.json(content_type=None) == {"mode": "READWRITE"}
