@@ -21,11 +21,13 @@ class NotTheLeader(Exception):
 
     Args:
         leader_url: where writes go, as `http://host:port`; None when nobody is known (50004).
+        advice: what to do about it when it is not; "" when that is to wait.
     """
 
-    def __init__(self, leader_url: str | None) -> None:
+    def __init__(self, leader_url: str | None, advice: str = "") -> None:
         super().__init__("nobody leads" if leader_url is None else f"{leader_url} leads")
         self.leader_url = leader_url
+        self.advice = advice
 
 
 class StoreFault(Exception):

@@ -261,7 +261,7 @@ class RegistryServer:
         try:
             content = await self._ask(route, Ask(self._facts, values))
         except NotTheLeader as fault:
-            return await self._forward(request, fault.leader_url, data)
+            return await self._forward(request, fault, data)
         except StoreFault as fault:
             raise self._own_fault(request, FaultCode.STORE_ERROR, str(fault)) from None
         except StoreTimeout as fault:
@@ -287,10 +287,12 @@ class RegistryServer:
                 assert_never(route.handler)
 
     async def _forward(
-        self, request: web.BaseRequest, leader_url: str | None, data: bytes | None
+        self, request: web.BaseRequest, sent_on: NotTheLeader, data: bytes | None
     ) -> ClientResponse:
+        leader_url = sent_on.leader_url
         if leader_url is None:
-            raise self._own_fault(request, FaultCode.UNKNOWN_LEADER, "Leader not known.")
+            message = f"Leader not known. {sent_on.advice}".rstrip()
+            raise self._own_fault(request, FaultCode.UNKNOWN_LEADER, message)
         if FORWARD in request.headers:
             raise self._own_fault(
                 request,

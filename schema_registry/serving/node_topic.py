@@ -46,6 +46,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PARTITION: Final = 0
+_ADVICE: Final = (
+    "Node {leader} leads " + SCHEMAS_TOPIC + " and has no schema registry: start it with"
+    " schema.registry.port (--schema-registry-port), or have a node that has one lead it"
+    " (kafka-leader-election --election-type preferred)."
+)
 _FIT_POLICY: Final = frozenset({"compact"})
 
 
@@ -82,13 +87,15 @@ class NodeTopic:
         if info is None:
             self._goes_on_from(None)
             return Standing(Place.MISSING, self._incarnation)
-        url = self._leader_url(info)
+        url, advice = self._way_to_leader(info)
         try:
             partition = broker.partitions.find(info.id, _PARTITION)
         except KafkaFault:
             replicas = [*info.replicas[_PARTITION], *info.moving.get(_PARTITION, ())]
             is_here = broker.node_id in broker.controller.state.brokers_of(replicas)
-            return Standing(Place.OPENING if is_here else Place.ELSEWHERE, leader_url=url)
+            return Standing(
+                Place.OPENING if is_here else Place.ELSEWHERE, leader_url=url, advice=advice
+            )
         self._goes_on_from(partition)
         return Standing(
             Place.LEADS if partition.is_leader else Place.FOLLOWS,
@@ -96,11 +103,16 @@ class NodeTopic:
             partition.term,
             partition.is_leader or self._is_in_sync(info, partition),
             url,
+            advice,
         )
 
-    def _leader_url(self, info: TopicInfo) -> str | None:
+    def _way_to_leader(self, info: TopicInfo) -> tuple[str | None, str]:
+        """Where the leader's registry is, and what to do when it has none."""
         leader = self._broker.cluster.leader(info, _PARTITION)
-        return None if leader in (-1, self._broker.node_id) else self._url_of(leader)
+        if leader in (-1, self._broker.node_id):
+            return None, ""
+        url = self._url_of(leader)
+        return url, "" if url is not None else _ADVICE.format(leader=leader)
 
     def _is_in_sync(self, info: TopicInfo, partition: Partition) -> bool:
         in_sync = self._broker.cluster.partition(info, _PARTITION).isr

@@ -145,7 +145,7 @@ class TopicRegistry:
         if self._is_stopping:
             raise StoreFault(_STOPPED)
         if self._standing.place is Place.ELSEWHERE:
-            raise NotTheLeader(self._standing.leader_url)
+            raise NotTheLeader(self._standing.leader_url, self._standing.advice)
         answer = await self._state.read(query, is_short)
         self._reads += 1
         return answer
@@ -237,7 +237,7 @@ class TopicRegistry:
             case Step.SEND_ON:
                 assert write is not None
                 self._misdirected += 1
-                write.fail(NotTheLeader(standing.leader_url))
+                write.fail(NotTheLeader(standing.leader_url, standing.advice))
             case Step.WAIT:
                 idle_s = limits.LOOK_S if write is None else limits.LOOK_WHILE_WAITED_FOR_S
                 await self._topic.wait(self._course.position, idle_s)
@@ -258,7 +258,7 @@ class TopicRegistry:
                 write.fail(StoreFault(f"no turn within {limits.WRITE_WAIT_S:.0f} s"))
             else:
                 self._misdirected += 1
-                write.fail(NotTheLeader(None))
+                write.fail(NotTheLeader(None, standing.advice))
         return write
 
     async def _take_in(self) -> None:

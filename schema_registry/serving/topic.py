@@ -39,6 +39,7 @@ class Standing(NamedTuple):
             way. A replica that is still being filled, or has just started, is not.
         leader_url: where the registry of the node that leads is reached; None when this node leads
             or none is known.
+        advice: what a user can do about a leader that takes no writes; "" when there is nothing.
     """
 
     place: Place
@@ -46,6 +47,7 @@ class Standing(NamedTuple):
     term: int = 0
     is_current: bool = True
     leader_url: str | None = None
+    advice: str = ""
 
 
 class TopicRecord(NamedTuple):

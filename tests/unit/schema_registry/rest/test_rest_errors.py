@@ -285,6 +285,7 @@ async def test_too_many_connections(world: RestWorld, monkeypatch: pytest.Monkey
         (StoreFault("the topic cannot be written"), (500, 50001, "the topic cannot be written")),
         (StoreTimeout("it may be written"), (500, 50002, "it may be written")),
         (NotTheLeader(None), (500, 50004, "Leader not known.")),
+        (NotTheLeader(None, "Do it."), (500, 50004, "Leader not known. Do it.")),
     ],
 )
 async def test_faults_of_the_store(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,23 @@ from schemas_topic_world import registering, versions
 
 from sprawl.schema_registry.schemas import SchemaType
 from sprawl.schema_registry.service import NotTheLeader, StoreFault, StoreTimeout
+from sprawl.schema_registry.serving import limits
 from sprawl.schema_registry.serving.node_topic import NodeTopic
 from sprawl.schema_registry.serving.service import TopicRegistry
 
 LOOK_S = 0.02
 
 
-def serve(world: ClusterWorld, number: int, replication_factor: int = 3) -> TopicRegistry:
+def serve(
+    world: ClusterWorld,
+    number: int,
+    replication_factor: int = 3,
+    *,
+    url_of: Callable[[int], str | None] = lambda node: f"node:{node}",
+) -> TopicRegistry:
     topic = NodeTopic(
         world.broker(number),
-        lambda node: f"node:{node}",
+        url_of,
         replication_factor=lambda: replication_factor,
     )
     service = TopicRegistry(
@@ -110,6 +119,31 @@ async def test_a_node_without_a_replica_sends_on_to_the_one_that_leads() -> None
                 with pytest.raises(NotTheLeader) as sent_on:
                     await asked
                 assert sent_on.value.leader_url == f"node:{leader}"
+        finally:
+            for service in services.values():
+                await service.stop()
+
+
+async def test_a_leader_without_a_registry_is_told_by_name_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with ClusterWorld(3) as world:
+        services = {number: serve(world, number, url_of=lambda _: None) for number in (1, 2, 3)}
+        try:
+            leader = None
+            while leader is None:
+                for each in services.values():
+                    with suppress(NotTheLeader, StoreFault, StoreTimeout):
+                        await each.write(registering("s", "a"))
+                leader = next((n for n, each in services.items() if each.counts().is_leader), None)
+            follower = next(each for n, each in services.items() if n != leader)
+            monkeypatch.setattr(limits, "WRITE_WAIT_S", 0.2)
+            with pytest.raises(NotTheLeader) as sent_on:
+                await follower.write(registering("s", "b"))
+            assert sent_on.value.leader_url is None
+            advice = sent_on.value.advice
+            assert advice.startswith(f"Node {leader} leads _schemas and has no schema registry")
+            assert "schema.registry.port" in advice
         finally:
             for service in services.values():
                 await service.stop()
