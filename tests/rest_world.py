@@ -39,7 +39,8 @@ _DESCRIPTION = description(FACTS.version)
 class MemoryService:
     """A `RegistryService` whose topic is a list.
 
-    `failure` is raised by whatever is asked next, until it is taken away.
+    `failure` is raised by whatever is asked next, until it is taken away. `timestamp_ms` is that of
+    the records that are written next.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -52,6 +53,7 @@ class MemoryService:
         self.registry = Registry(State(), ParsedSchemas(formats), settings or Settings())
         self.failure: Exception | None = None
         self.read_failure: Exception | None = None
+        self.timestamp_ms: int | None = None
         self._judging = asyncio.Lock()
 
     @property
@@ -65,7 +67,7 @@ class MemoryService:
             judged = command(self.registry)
             for key, value in judged.records:
                 self.log.append((key, value))
-                self.registry.state.apply(key, value)
+                self.registry.state.apply(key, value, self.timestamp_ms)
             return judged.answer
 
     async def read(

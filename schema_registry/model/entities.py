@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -95,6 +95,8 @@ class StoredSchema:
         schema_type: as `schemaType` says it; a log may have types that this node does not know.
         md5: base64 of the digest, when the record states it because its metadata is encrypted.
         digest: 16 bytes, the same for the same content in every registry.
+        timestamp_ms: of its record; no part of what it is. None when that has none, or while it is
+            not written.
     """
 
     subject: str
@@ -108,6 +110,7 @@ class StoredSchema:
     deleted: bool
     digest: bytes
     md5: str | None = None
+    timestamp_ms: int | None = field(default=None, compare=False)
 
     @property
     def guid(self) -> str:

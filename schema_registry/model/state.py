@@ -203,8 +203,13 @@ class State:
 
     # --- applying --------------------------------------------------------------------------------
 
-    def apply(self, key: bytes | None, value: bytes | None) -> None:
+    def apply(
+        self, key: bytes | None, value: bytes | None, timestamp_ms: int | None = None
+    ) -> None:
         """Take in the next record of the log.
+
+        Args:
+            timestamp_ms: the record's; None: it has none.
 
         Raises:
             RecordFault: it cannot be used, and changed nothing: go on with the next one.
@@ -215,7 +220,7 @@ class State:
             case Record(SchemaKey() as schema_key, None):
                 self._remove(schema_key)
             case Record(SchemaKey() as schema_key, StoredSchema() as schema):
-                self._put(schema_key, schema)
+                self._put(schema_key, replace(schema, timestamp_ms=timestamp_ms))
             case Record(ConfigKey(subject), Config() | None as config):
                 _set(self._configs, subject, config)
             case Record(ModeKey(subject), Mode() | None as mode):

@@ -143,6 +143,8 @@ def _content(registry: Registry, schema: StoredSchema, spelling: str, references
     if schema.rule_set is not None:
         fields["ruleSet"] = schema.rule_set.to_json()
     fields["schema"] = formatted(registry, schema, spelling)
+    if schema.timestamp_ms is not None:
+        fields["ts"] = schema.timestamp_ms
     if schema.deleted:
         fields["deleted"] = True
     return fields

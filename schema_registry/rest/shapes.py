@@ -39,6 +39,7 @@ _CONTENT: Json = {
     "metadata": _ref("Metadata"),
     "ruleSet": _ref("RuleSet"),
     "schema": _TEXT,
+    "ts": {"type": "integer", "format": "int64", "description": "Of its record, in ms"},
     "deleted": _FLAG,
 }
 _CONFIG: Json = {

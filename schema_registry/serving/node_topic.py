@@ -255,7 +255,12 @@ def _decode(found: LogRead, offset: int, end_offset: int) -> Piece:
             continue
         try:
             records += [
-                TopicRecord(record.offset, record.key, record.value)
+                TopicRecord(
+                    record.offset,
+                    record.key,
+                    record.value,
+                    record.timestamp_ms if record.timestamp_ms >= 0 else None,
+                )
                 for record in decode_records(run, pos)
                 if record.offset >= offset
             ]

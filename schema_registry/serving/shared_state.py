@@ -134,7 +134,7 @@ class SharedState:
 
     def _apply(self, record: TopicRecord) -> None:
         try:
-            self._state.apply(record.key, record.value)
+            self._state.apply(record.key, record.value, record.timestamp_ms)
         except RecordFault as fault:
             self.skipped += 1
             _log.warning(

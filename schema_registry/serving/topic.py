@@ -51,11 +51,12 @@ class Standing(NamedTuple):
 
 
 class TopicRecord(NamedTuple):
-    """A committed record; no value is a tombstone."""
+    """A committed record; no value is a tombstone. Args: timestamp_ms: None: it has none."""
 
     offset: int
     key: bytes | None
     value: bytes | None
+    timestamp_ms: int | None = None
 
 
 class Piece(NamedTuple):

@@ -220,3 +220,22 @@ async def test_a_registered_schema_may_be_answered_in_another_spelling(world: Re
     answer = await world.good("POST", "/subjects/h/versions?format=resolved", body)
     assert json.loads(answer["schema"])["fields"][0]["type"] == json.loads(RECORD)
     assert (await world.good("GET", "/subjects/h/versions/1"))["schema"] == HOLDER
+
+
+async def test_a_version_tells_when_its_record_was_written(world: RestWorld) -> None:
+    world.service.timestamp_ms = 1_700_000_000_123
+    schema = {"schema": '"int"'}
+    registered = await world.good("POST", "/subjects/s/versions", schema)
+    assert "ts" not in registered, "it is not known before it is written"
+    for method, target, body in (
+        ("GET", "/subjects/s/versions/1", None),
+        ("GET", "/schemas/ids/1", None),
+        ("GET", f"/schemas/guids/{registered['guid']}", None),
+        ("POST", "/subjects/s", schema),
+        ("POST", "/subjects/s/versions", schema),
+    ):
+        assert (await world.good(method, target, body))["ts"] == 1_700_000_000_123
+    assert [each["ts"] for each in await world.good("GET", "/schemas")] == [1_700_000_000_123]
+    world.service.timestamp_ms = None
+    await world.register("t", '"long"')
+    assert "ts" not in await world.good("GET", "/subjects/t/versions/1")

@@ -51,15 +51,19 @@ async def test_appends_only_where_the_writer_takes_the_log_to_end(
     assert [record.key for record in world.records(topic=NAME)] == [b"a", b"b", b"k", b"c"]
 
 
-async def test_reads_on_from_an_offset_and_tells_where_it_goes_on(topic: NodeTopic) -> None:
+async def test_reads_on_from_an_offset_and_tells_where_it_goes_on(
+    world: World, topic: NodeTopic
+) -> None:
     assert (await topic.read(None)).next_offset == 0
     await topic.append([(b"a", b"1"), (b"b", None)], at=0)
     await topic.append([(b"c", b"2")], at=2)
     first = await topic.read(None)
+    times = [record.timestamp_ms for record in world.records(topic=NAME)]
+    assert min(times) >= 0
     assert first.records == [
-        TopicRecord(0, b"a", b"1"),
-        TopicRecord(1, b"b", None),
-        TopicRecord(2, b"c", b"2"),
+        TopicRecord(0, b"a", b"1", times[0]),
+        TopicRecord(1, b"b", None, times[1]),
+        TopicRecord(2, b"c", b"2", times[2]),
     ]
     assert first.next_offset == 3
     assert [each.offset for each in (await topic.read(1)).records] == [1, 2]
@@ -71,7 +75,8 @@ async def test_reads_what_is_on_disk_in_a_thread(
 ) -> None:
     await topic.append([(b"a", b"1")], at=0)
     world.chill(monkeypatch, partition=0)
-    assert (await topic.read(0)).records == [TopicRecord(0, b"a", b"1")]
+    time_ms = world.records(topic=NAME)[0].timestamp_ms
+    assert (await topic.read(0)).records == [TopicRecord(0, b"a", b"1", time_ms)]
 
 
 async def test_a_log_that_begins_later_says_so(world: World, topic: NodeTopic) -> None:

@@ -71,6 +71,7 @@ async def test_a_restart_keeps_what_was_registered_and_other_clients_can_read_it
     async with Node(data_dir=tmp_path) as node, serving(node) as service:
         await ready(service)
         assert await service.read(texts("orders-value")) == [avro.schema]
+        kept = await service.read(lambda registry: registry.state.version("orders-value", 1))
         assert (await write(service, "orders-value", AVRO, "AVRO")).id == 1
         assert (await write(service, "other", '"string"', "AVRO")).id == 4
         consumer = AIOKafkaConsumer(
@@ -84,6 +85,8 @@ async def test_a_restart_keeps_what_was_registered_and_other_clients_can_read_it
     # One barrier for each leader, here for each start.
     assert [record.key for record in records].count(barrier()[0]) == 2
     assert json.loads(records[1].value)["schema"] == avro.schema
+    assert kept is not None
+    assert kept.timestamp_ms == records[1].timestamp
 
 
 async def test_records_that_a_producer_writes_are_the_registrys_too() -> None:
