@@ -26,7 +26,7 @@ _WAIT_S = 20.0
 class LongService(MemoryService):
     """Every list has 32 MB, which no buffer of the system holds."""
 
-    async def read(self, query: Callable[[Registry], T]) -> T:
+    async def read(self, query: Callable[[Registry], T], **_: object) -> T:
         if self.read_failure is not None:
             raise self.read_failure
         return cast("T", encode(["x" * 1_000_000] * 32))
