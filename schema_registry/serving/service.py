@@ -167,7 +167,8 @@ class TopicRegistry:
             raise StoreFault(str(_too_slow())) from None
         except KafkaFault as fault:
             if fault.code in _SOMEBODY_ELSE_LEADS:
-                raise NotTheLeader(self._topic.standing().leader_url) from None
+                standing = self._topic.standing()
+                raise NotTheLeader(standing.leader_url, standing.advice) from None
             raise StoreFault(str(fault)) from None
 
     def counts(self) -> Counts:
