@@ -22,6 +22,7 @@ from confluent_kafka.schema_registry.json_schema import JSONSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from kafka import KafkaProducer
 
 from sprawl.node import Node
 
@@ -53,27 +54,22 @@ def client(node: Node) -> Iterator[SchemaRegistryClient]:
 class Shop:
     """A topic that validates, and a producer that remembers what became of its records."""
 
-    def __init__(self, node: Node, topic: str, configs: dict[str, str], **settings: Any) -> None:
+    def __init__(self, node: Node, topic: str, configs: dict[str, str]) -> None:
         self.topic = topic
-        self.outcomes: list[KafkaError | None] = []
-        self._producer = Producer({"bootstrap.servers": node.bootstrap, **settings})
+        self._outcomes: list[KafkaError | None] = []
+        self._producer = Producer({"bootstrap.servers": node.bootstrap})
         admin = AdminClient({"bootstrap.servers": node.bootstrap})
         admin.create_topics([NewTopic(topic, 1, config=configs)])[topic].result(WAIT_S)
 
     def send(self, value: bytes | None, key: bytes | None = None, **more: Any) -> KafkaError | None:
         """Send one record; what the broker made of it."""
-        self.post(value, key, **more)
-        return self.settle()[-1]
 
-    def post(self, value: bytes | None, key: bytes | None = None, **more: Any) -> None:
         def report(error: KafkaError | None, _message: Message) -> None:
-            self.outcomes.append(error)
+            self._outcomes.append(error)
 
         self._producer.produce(self.topic, value, key, on_delivery=report, **more)
-
-    def settle(self) -> list[KafkaError | None]:
         assert self._producer.flush(WAIT_S) == 0
-        return self.outcomes
+        return self._outcomes[-1]
 
     def about(self, field: str = MessageField.VALUE, headers: Any = None) -> SerializationContext:
         return SerializationContext(self.topic, field, headers)
@@ -116,21 +112,24 @@ def test_keys_have_schemas_of_their_own(node: Node, client: SchemaRegistryClient
     refused(shop.send(good, b"k"))
 
 
-def test_one_bad_record_refuses_its_batch(node: Node, client: SchemaRegistryClient) -> None:
-    shop = Shop(
-        node,
-        "batches",
-        {"confluent.value.schema.validation": "true"},
-        **{"linger.ms": 500, "compression.type": "zstd"},
-    )
+def test_one_bad_record_refuses_its_batch_and_is_named(
+    node: Node, client: SchemaRegistryClient
+) -> None:
+    shop = Shop(node, "batches", {"confluent.value.schema.validation": "true"})
     good = AvroSerializer(client, ORDER)({"id": "7"}, shop.about())
-    assert good is not None
-    for value in (good, b"bad", good):
-        shop.post(value)
-    outcomes = shop.settle()
-    assert len(outcomes) == 3
-    for outcome in outcomes:
-        refused(outcome)
+    # A long linger, so that all are one batch.
+    producer = KafkaProducer(
+        bootstrap_servers=node.bootstrap, linger_ms=60_000, compression_type="gzip"
+    )
+    try:
+        sent = [producer.send("batches", value) for value in (good, b"bad", good)]
+        producer.flush(WAIT_S)
+        refusals = [str(each.exception) for each in sent]
+        assert "part of a batch" in refusals[0]
+        assert refusals[1].endswith("Its value does not begin with the id of a schema.")
+        assert "part of a batch" in refusals[2]
+    finally:
+        producer.close(WAIT_S)
     assert shop.send(good) is None
 
 
