@@ -146,11 +146,18 @@ GOSSIP_KEYS_MAX = 8
 """Keys of a keyring: one in use, one to come, one on its way out, and room for mistakes."""
 GOSSIP_REPLAY_WINDOW = 1_024
 """Packets of one sender that may overtake each other: what a member sends in ten seconds."""
-GOSSIP_STATE_EXCHANGES_MAX = 16
-"""Exchanges of everything that one node serves at once; a restarted cluster joins through few
-seeds, and who is refused asks again."""
+GOSSIP_SEEDS_ASKED_MAX = 8
+"""Seeds that a node asks at once while it knows nobody: one that answers is enough, and eight of a
+large cluster are hardly all away."""
 GOSSIP_STATE_MS_MAX = 10_000
 """How long one exchange may take, as memberlist's TCPTimeout."""
+GOSSIP_LOOKUPS_MAX = 4
+"""Host names of other nodes that are looked up at once: each may hold a thread for its timeout, and
+packets that wait for one are worth nothing."""
+GOSSIP_LOOKUP_AGAIN_MS = 10_000
+"""After a name was not found; until then nothing is sent there, as to a node that is away."""
+GOSSIP_KEY_FILE_BYTES_MAX = 4_096
+"""GOSSIP_KEYS_MAX keys and much comment; a larger file is another one."""
 
 # --- core/dht ------------------------------------------------------------------------------------
 DHT_FULL_VIEW_NODES_MAX = 200

@@ -4,6 +4,7 @@
     GET /health         what the node knows of itself, JSON; 200 when ready, 503 when not
     GET /health/live    200 while the process serves this port
     GET /health/ready   200 when Kafka clients are served, 503 otherwise
+    GET /members        who seems alive to this node, JSON; 404 on a node without a peer port
 
 Answers are small and made on request, each connection is closed after its answer: that much HTTP is
 written down here in a page, so that no library for it is part of every node.
@@ -38,6 +39,8 @@ _TEXT = "text/plain; charset=utf-8"
 
 Health = Callable[[], dict[str, object]]
 """Facts for /health; its "ready" is a bool."""
+Members = Callable[[], dict[str, object] | None]
+"""The document of /members; None on a node that is alone."""
 Gauges = Callable[[], Iterable[tuple[str, str, float]]]
 """(name, help, value) of what other rooms of the node want shown; a name that ends in `_total` is a
 counter's."""
@@ -49,6 +52,7 @@ class HttpServer:
     Args:
         health: called for each health request.
         gauges: called for each metrics request.
+        members: called for each request of /members.
         clock: dates the answers, by which `sprawl doctor` compares clocks.
         bind: takes the addresses to listen on.
     """
@@ -59,12 +63,14 @@ class HttpServer:
         metrics: GatewayMetrics,
         health: Health,
         gauges: Gauges,
+        members: Members = lambda: None,
         clock: Clock | None = None,
         bind: Bind = bind,
     ) -> None:
         self._metrics = metrics
         self._health = health
         self._gauges = gauges
+        self._members = members
         self._clock = clock or SystemClock()
         self._bind = bind
         self._servers: list[asyncio.Server] = []
@@ -137,7 +143,12 @@ class HttpServer:
             facts = self._health()
             status = HTTPStatus.OK if facts.get("ready") else HTTPStatus.SERVICE_UNAVAILABLE
             return status, _JSON, json.dumps(facts).encode() + b"\n"
-        return HTTPStatus.NOT_FOUND, _TEXT, b"try /metrics, /health, /health/live, /health/ready\n"
+        if path == "/members":
+            found = self._members()
+            if found is None:
+                return HTTPStatus.NOT_FOUND, _TEXT, b"this node has no peer port, or just starts\n"
+            return HTTPStatus.OK, _JSON, json.dumps(found).encode() + b"\n"
+        return HTTPStatus.NOT_FOUND, _TEXT, b"try /metrics, /members, /health, /health/ready\n"
 
     def _response(self, status: HTTPStatus, kind: str, body: bytes, *, is_head: bool) -> bytes:
         date = formatdate(self._clock.now_ms() / 1_000, usegmt=True)

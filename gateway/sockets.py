@@ -1,4 +1,4 @@
-"""Listening sockets for a host name with several addresses."""
+"""Sockets bound to all addresses of a host name."""
 
 from __future__ import annotations
 
@@ -28,11 +28,20 @@ def bind(host: str, port: int) -> list[socket.socket]:
     Returns: bound sockets, not yet listening; the caller closes them.
     Raises: OSError when an address cannot be bound.
     """
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return _bind(host, port, socket.SOCK_STREAM)
+
+
+def bind_datagrams(host: str, port: int) -> list[socket.socket]:
+    """The same for UDP: sockets for datagrams on every address of `host`."""
+    return _bind(host, port, socket.SOCK_DGRAM)
+
+
+def _bind(host: str, port: int, kind: socket.SocketKind) -> list[socket.socket]:
+    found = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)
     addresses = sorted({(family, str(place[0])) for family, *_, place in found})
     for _ in range(1 if port else _FREE_PORT_TRIES):
         try:
-            return _bind_all(addresses, port)
+            return _bind_all(addresses, port, kind)
         except OSError as error:
             failure = error
             if error.errno != errno.EADDRINUSE:
@@ -40,13 +49,15 @@ def bind(host: str, port: int) -> list[socket.socket]:
     raise failure
 
 
-def _bind_all(addresses: Sequence[tuple[int, str]], port: int) -> list[socket.socket]:
+def _bind_all(
+    addresses: Sequence[tuple[int, str]], port: int, kind: socket.SocketKind
+) -> list[socket.socket]:
     bound: list[socket.socket] = []
     absent: OSError | None = None
     try:
         for family, address in addresses:
             try:
-                bound.append(_bind_one(family, address, port))
+                bound.append(_bind_one(family, address, port, kind))
             except OSError as error:
                 if error.errno not in _ABSENT:
                     raise
@@ -62,10 +73,11 @@ def _bind_all(addresses: Sequence[tuple[int, str]], port: int) -> list[socket.so
     return bound
 
 
-def _bind_one(family: int, address: str, port: int) -> socket.socket:
-    listening = socket.socket(family, socket.SOCK_STREAM)
+def _bind_one(family: int, address: str, port: int, kind: socket.SocketKind) -> socket.socket:
+    listening = socket.socket(family, kind)
     try:
-        if os.name == "posix":  # elsewhere it would let a second node take the same port
+        # Elsewhere, and for datagrams, it would let a second node take the same port.
+        if os.name == "posix" and kind == socket.SOCK_STREAM:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

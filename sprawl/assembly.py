@@ -1,8 +1,8 @@
 """A running node: its parts, the order in which they start, and the reverse in which they stop.
 
     settings -> data directory locked -> HTTP port (not ready) -> storage -> Kafka ports bound
-             -> topics from the controller's log -> partitions recovered -> groups loaded
-             -> clients accepted -> ready
+             -> topics from the controller's log -> membership, with other nodes
+             -> partitions recovered -> groups loaded -> clients accepted -> ready
 
 A start that fails on the way stops what had started. `stop` goes the same way back: clients first,
 so that what they were promised is finished before the data is closed.
@@ -55,6 +55,8 @@ from sprawl.start_faults import cannot_bind, damaged_metadata, joined, local_url
 if TYPE_CHECKING:
     from sprawl.config import Settings
     from sprawl.core.storage.port import KeyValueStore, LogStore
+    from sprawl.gossiping import Gossiping
+    from sprawl.peering import Peering
     from sprawl.platform import Platform
 
 _log = logging.getLogger(__name__)
@@ -88,6 +90,7 @@ class Assembly:
         self._cluster: Cluster | None = None
         self._server: Server | None = None
         self._registry = RegistryPort(settings, self._platform)
+        self._gossip: Gossiping | None = None
         self._running: AsyncExitStack | None = None
         self._started_ms = 0
         self.http_address: str | None = None
@@ -185,16 +188,7 @@ class Assembly:
                 "this node was removed from its cluster, which does without its data",
                 next_step="sprawl serve --data OTHER --join HOST:PORT",
             )
-        joined_as = None
-        peering = await listen_to_peers(settings, cluster, identity, self._rng)
-        if peering is not None:
-            transport, self._peer = peering
-            cluster.connect(transport)
-            if must_join(settings, cluster):
-                cluster_id, joined_as = await join(
-                    settings, cluster, identity, self._peer, tell=self._tell
-                )
-                identity = self._data.adopt(cluster_id)
+        peering, identity, joined_as = await self._reach_peers(cluster, identity, running)
         followers = Followers(cluster, self._registry.wake)
         broker = self._assemble(identity, config, partitions, followers, cluster)
         self._server = server = Server(broker, self._metrics, platform=self._platform)
@@ -208,6 +202,8 @@ class Assembly:
         self._load(cluster, broker.controller, joined_as)
         try:
             await self._announce(cluster, self._describe(broker, identity, cluster))
+            if peering is not None:
+                await self._begin_gossip(peering, broker, cluster, kv, running)
             await partitions.start()
         except (KafkaFault, OSError) as error:
             raise unusable(settings.data, error) from error
@@ -223,10 +219,53 @@ class Assembly:
         handlers.load()
         await server.start()
         running.push_async_callback(self._registry.stop_serving)
+        if self._gossip is not None:
+            running.callback(self._gossip.membership.leave)
         # First of all when the node stops: clients that are sent on go at once.
         running.push_async_callback(cluster.hand_over)
         self._broker = broker
         self._cluster = cluster
+
+    async def _reach_peers(
+        self, cluster: Cluster, identity: Identity, running: AsyncExitStack
+    ) -> tuple[Peering | None, Identity, ReplicaId | None]:
+        """(the port for other nodes, whose data this is, as what replica it has just joined)."""
+        settings = self._settings
+        peering = await listen_to_peers(settings, cluster, identity, self._platform)
+        if peering is None:
+            return None, identity, None
+        self._peer = peering.advertised
+        running.callback(peering.close_datagrams)
+        cluster.connect(peering.transport)
+        if not must_join(settings, cluster):
+            return peering, identity, None
+        cluster_id, joined_as = await join(
+            settings, cluster, identity, peering.advertised, tell=self._tell
+        )
+        return peering, self._data.adopt(cluster_id), joined_as
+
+    async def _begin_gossip(
+        self,
+        peering: Peering,
+        broker: Broker,
+        cluster: Cluster,
+        kv: KeyValueStore,
+        running: AsyncExitStack,
+    ) -> None:
+        from sprawl.gossiping import Gossiping
+
+        gossip = Gossiping(
+            self._settings,
+            peering,
+            platform=self._platform,
+            broker=broker,
+            cluster=cluster,
+            kv=kv,
+            metrics=self._metrics,
+        )
+        running.push_async_callback(gossip.close)
+        await gossip.start()
+        self._gossip = gossip
 
     def _identify(self, running: AsyncExitStack) -> Identity:
         running.callback(self._data.close)
@@ -246,6 +285,7 @@ class Assembly:
             metrics=self._metrics,
             health=self._health,
             gauges=self._gauges,
+            members=self._members,
             clock=self._clock,
             bind=self._platform.bind,
         )
@@ -397,6 +437,10 @@ class Assembly:
             "advice": [advice._asdict() for advice in self._server.advices()],
         }
 
+    def _members(self) -> dict[str, object] | None:
+        """What /members says; None on a node that takes no part in membership."""
+        return None if self._gossip is None else self._gossip.document()
+
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
         """What /metrics shows beside the gateway's counters."""
         yield "sprawl_ready", "1 when clients are served", float(self._running is not None)
@@ -415,6 +459,8 @@ class Assembly:
         facts = cluster_facts.look(self._broker, self._cluster)
         yield from self._registry.gauges()
         yield from cluster_facts.gauges(facts, self._cluster, self.node_id)
+        if self._gossip is not None:
+            yield from self._gossip.gauges()
         free_bytes = self._data.volume().usable_bytes
         if free_bytes >= 0:
             yield "sprawl_disk_free_bytes", "Room left for data", free_bytes

@@ -241,6 +241,14 @@ SETTINGS: tuple[Setting, ...] = (
         doc="PEM certificate of the authority that made the certificates of all nodes.",
     ),
     Setting(
+        name="gossip.keys",
+        default=None,
+        unit="path",
+        doc="Keys that seal what nodes tell each other about who lives: one of 16, 24 or 32 bytes"
+        " in base64 a line, the first one seals, all open. The same file on every node; it is read"
+        " again when it changes.",
+    ),
+    Setting(
         name="ports.file",
         default=None,
         unit="path",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sprawl.core.broker import Endpoint
 from sprawl.core.cluster.peers import PeerAddress
@@ -17,12 +16,17 @@ from sprawl.faults import SettingFault, StartFault
 from sprawl.gateway.listeners import WILDCARDS
 
 if TYPE_CHECKING:
+    import socket
+
     from sprawl.config import Settings
     from sprawl.core.cluster.cluster import Cluster
     from sprawl.core.cluster.peer_tls import PeerTls
     from sprawl.core.cluster.transport import Transport
     from sprawl.core.controller.identity import Identity
+    from sprawl.platform import Platform
 
+_FREE_PORT_TRIES: Final = 8
+"""For a number that is free on TCP and on UDP: the first one nearly always is."""
 PEER_PORT = 9093
 """Where nodes listen for each other unless told otherwise: beside Kafka's 9092."""
 
@@ -63,13 +67,37 @@ def must_join(settings: Settings, cluster: Cluster) -> bool:
     return cluster.registration.stored_replica_id() is None and bool(seeds_of(settings))
 
 
-async def listen_to_peers(
-    settings: Settings, cluster: Cluster, identity: Identity, rng: Random
-) -> tuple[Transport, Endpoint] | None:
-    """Open the port for other nodes; None when the settings ask for no cluster.
+class Peering:
+    """The port for other nodes, of both protocols.
 
-    Returns:
-        The transport, and the address that other nodes are told.
+    Args:
+        transport: on its TCP side.
+        advertised: the address that other nodes are told.
+        datagrams: sockets bound to the same number of UDP, for membership.
+    """
+
+    def __init__(
+        self, transport: Transport, advertised: Endpoint, datagrams: list[socket.socket]
+    ) -> None:
+        self.transport = transport
+        self.advertised = advertised
+        self._datagrams = datagrams
+
+    def take_datagrams(self) -> list[socket.socket]:
+        """The sockets; who takes them closes them."""
+        taken, self._datagrams = self._datagrams, []
+        return taken
+
+    def close_datagrams(self) -> None:
+        """Close those that nobody took."""
+        for each in self.take_datagrams():
+            each.close()
+
+
+async def listen_to_peers(
+    settings: Settings, cluster: Cluster, identity: Identity, platform: Platform
+) -> Peering | None:
+    """Open the port for other nodes; None when the settings ask for no cluster.
 
     Raises:
         SettingFault, StartFault: the settings or the port cannot be used.
@@ -80,23 +108,7 @@ async def listen_to_peers(
     from sprawl.core.cluster.transport import Transport
 
     reached_at = address_map(settings)
-    transport = Transport(
-        identity=cluster.identity,
-        cluster_id=None if must_join(settings, cluster) else identity.cluster_id,
-        rng=rng,
-        addresses=lambda node: reached_at.get(node) or cluster.book.address(node),
-        expected_directory=cluster.book.directory,
-        tls=_tls(settings),
-    )
     host = settings.text("peer.host") or settings.required("host")
-    try:
-        bound = await transport.listen(host, port)
-    except OSError as error:
-        busy = error.errno == errno.EADDRINUSE
-        raise StartFault(
-            f"peer port {port} is in use" if busy else f"cannot listen on {host}:{port}: {error}",
-            next_step="stop what has it, or choose another one: --peer-port 0",
-        ) from error
     advertised = settings.text("peer.advertised.host") or settings.text("advertised.host")
     if advertised is None:
         if host in WILDCARDS:
@@ -105,7 +117,44 @@ async def listen_to_peers(
                 next_step="--peer-advertised-host NAME, as the other nodes reach this one",
             )
         advertised = host
-    return transport, Endpoint(advertised, bound)
+    transport = Transport(
+        identity=cluster.identity,
+        cluster_id=None if must_join(settings, cluster) else identity.cluster_id,
+        rng=platform.rng,
+        addresses=lambda node: reached_at.get(node) or cluster.book.address(node),
+        expected_directory=cluster.book.directory,
+        tls=_tls(settings),
+    )
+    datagrams, bound = await _bind(transport, platform, host, port)
+    return Peering(transport, Endpoint(advertised, bound), datagrams)
+
+
+async def _bind(
+    transport: Transport, platform: Platform, host: str, port: int
+) -> tuple[list[socket.socket], int]:
+    """One number on both protocols; with port 0 one that is free on both."""
+    tries = 1 if port else _FREE_PORT_TRIES
+    for left in reversed(range(tries)):
+        protocol = "UDP"
+        datagrams: list[socket.socket] = []
+        try:
+            datagrams = platform.bind_datagrams(host, port)
+            number = int(datagrams[0].getsockname()[1])
+            protocol = "TCP"
+            return datagrams, await transport.listen(host, number)
+        except OSError as error:
+            for each in datagrams:
+                each.close()
+            busy = error.errno == errno.EADDRINUSE
+            if busy and left:
+                continue
+            raise StartFault(
+                f"peer port {port} is in use ({protocol})"
+                if busy
+                else f"cannot listen on {protocol} {host}:{port}: {error}",
+                next_step="stop what has it, or choose another one: --peer-port 0",
+            ) from error
+    raise AssertionError("the last try returns or raises")
 
 
 async def join(

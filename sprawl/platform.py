@@ -8,6 +8,7 @@ waits or connects goes through the running event loop.
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
@@ -99,6 +100,14 @@ class Platform(Protocol):
         """See gateway.sockets.bind."""
         ...
 
+    def bind_datagrams(self, host: str, port: int) -> list[socket.socket]:
+        """See gateway.sockets.bind_datagrams."""
+        ...
+
+    def busy_s(self) -> float:
+        """Seconds that this process has kept all of the machine's cores busy, from any origin."""
+        ...
+
     def executor(self, threads: int) -> Executor:
         """Where work runs that may block on the disk; whoever asked shuts it down."""
         ...
@@ -123,6 +132,12 @@ class SystemPlatform:
 
     def bind(self, host: str, port: int) -> list[socket.socket]:
         return sockets.bind(host, port)
+
+    def bind_datagrams(self, host: str, port: int) -> list[socket.socket]:
+        return sockets.bind_datagrams(host, port)
+
+    def busy_s(self) -> float:
+        return time.process_time() / (os.cpu_count() or 1)
 
     def executor(self, threads: int) -> Executor:
         return ThreadPoolExecutor(threads, thread_name_prefix="sprawl-io")

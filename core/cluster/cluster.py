@@ -117,6 +117,8 @@ class Cluster:
         """Told which partitions this node begins and ends to serve."""
         self.leaving: Callable[[], Iterable[tuple[LogKey, Configuration]]] = tuple
         self.on_let_go: Callable[[LogKey], None] = lambda key: None
+        self.on_nodes: Callable[[], None] = lambda: None
+        """Told when the controller knows other nodes, or other addresses."""
         self._store = store
         self._kv = kv
         self._clock = clock
@@ -144,7 +146,7 @@ class Cluster:
     def _serve(self, transport: Transport, controller: Controller) -> None:
         transport.on_message(_RAFT, self._receive)
         transport.on_message(_HINTS, self._hear)
-        transport.on_peer(self._peer_found, self._peer_lost)
+        transport.on_peer(self._peer_found, self.peer_lost)
         transport.serve(_COMMAND, lambda _, body: controller.execute(bytes(body)))
 
     def begin(self, controller: Controller, joined_as: ReplicaId | None) -> None:
@@ -450,6 +452,7 @@ class Cluster:
         self.registration.look()
         # Saying something makes the connections, and so tells who is alive.
         self._broadcast(encode_hints([]))
+        self.on_nodes()
 
     def _broadcast(self, hints: bytes) -> None:
         if self._transport is None:
@@ -479,7 +482,8 @@ class Cluster:
         self._host.peer_found(lambda each: self.book.node_of(each) == node)
         self._tell_own(node)
 
-    def _peer_lost(self, node: BrokerId) -> None:
+    def peer_lost(self, node: BrokerId) -> None:
+        """A node is out of sight: see RaftHost.peer_lost."""
         if self._host is not None:
             self._host.peer_lost(lambda each: self.book.node_of(each) == node)
 

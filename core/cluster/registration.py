@@ -75,6 +75,8 @@ class Registration:
     ) -> None:
         self.is_out = False
         """Whether the cluster does without this node, or without its program."""
+        self.on_out: Callable[[], None] = lambda: None
+        """Told when that begins."""
         self._node_id = node_id
         self._kv = kv
         self._book = book
@@ -251,6 +253,7 @@ class Registration:
             kept = {"replica": self._replica_id, "removed": True}
             self._kv.put(_MEMBERSHIP, json.dumps(kept).encode(), sync=True)
         _log.error("what this node tells clients is out of date from now on; stop it")
+        self.on_out()
 
 
 async def _take_in(controller: Controller, peer: PeerIdentity, body: memoryview) -> bytes:

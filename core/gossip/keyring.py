@@ -7,8 +7,8 @@ Rules:
 1. Each life of each sender seals with a key of its own, derived from the shared one by HKDF from
    cluster, sender, epoch and session (random for each start), and numbers its packets; so a nonce
    is not used twice, hardly even when an epoch is (NIST SP 800-38D, section 8.2.1).
-2. The first key seals, all keys open. Rotation: add the new key everywhere, use it everywhere,
-   remove the old one.
+2. The first key seals, all keys open. Rotation: the new key behind the old one everywhere, then
+   before it everywhere, then the old one away.
 3. Of each sender the newest life is known, and a window of its last packets: what was seen before
    is replayed, what is older than the window or of a former life is stale. Only a packet that
    decrypts moves the window. A node that has just started knows no windows; what an old packet can
@@ -33,7 +33,7 @@ from sprawl.core.gossip.model import SEALED, PacketFault
 from sprawl.core.limits import GOSSIP_KEYS_MAX, GOSSIP_MEMBERS_MAX, GOSSIP_REPLAY_WINDOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sprawl.core.gossip.model import MemberId
 
@@ -51,6 +51,21 @@ _WINDOW_MASK: Final = (1 << GOSSIP_REPLAY_WINDOW) - 1
 def key_id(key: bytes) -> bytes:
     """What a packet calls its key; tells nothing about it."""
     return hashlib.sha256(_PURPOSE + key).digest()[:_KEY_ID_BYTES]
+
+
+def check_keys(keys: Sequence[bytes]) -> None:
+    """Can a keyring have these?
+
+    Raises:
+        ValueError: it cannot, and why.
+    """
+    if not keys:
+        raise ValueError("a keyring needs a key")
+    for key in keys:
+        if len(key) not in _KEY_SIZES:
+            raise ValueError(f"a key of {len(key)} bytes; AES takes 16, 24 or 32")
+    if len({key_id(key) for key in keys}) > GOSSIP_KEYS_MAX:
+        raise ValueError(f"more than {GOSSIP_KEYS_MAX} keys")
 
 
 class _Life:
@@ -105,53 +120,29 @@ class Keyring:
         self._me = wire.member_tag(me)
         self._purpose = _PURPOSE + wire.cluster_tag(cluster_id).to_bytes(4, "big")
         self._session = session
-        self._keys: dict[bytes, bytes] = {}
-        for key in keys:
-            self.add(key)
-        if not self._keys:
-            raise ValueError("a keyring needs a key")
-        self._primary = next(iter(self._keys))
+        found = list(keys)
+        check_keys(found)
+        self._keys = {key_id(key): key for key in found}
+        self._primary = key_id(found[0])
         self._own: tuple[bytes, int, AESGCM] | None = None
         self._sequence = 0
         self._lives: dict[bytes, _Life] = {}
 
     # --- keys ---------------------------------------------------------------------------------
 
-    def add(self, key: bytes) -> bytes:
-        """Open packets of this key too.
-
-        Returns: its id.
-        Raises:
-            ValueError: it has a wrong size, or there are too many keys.
-        """
-        if len(key) not in _KEY_SIZES:
-            raise ValueError(f"a key of {len(key)} bytes; AES takes 16, 24 or 32")
-        if len(self._keys) >= GOSSIP_KEYS_MAX and key_id(key) not in self._keys:
-            raise ValueError(f"more than {GOSSIP_KEYS_MAX} keys")
-        self._keys[key_id(key)] = key
-        return key_id(key)
-
-    def use(self, key: bytes) -> None:
-        """Seal with this key from now on.
+    def replace(self, keys: Iterable[bytes]) -> None:
+        """Seal with the first of these keys and open with all of them, instead of the former ones.
 
         Raises:
-            ValueError: it was not added before.
+            ValueError: there is none, there are too many, or one has a wrong size; the former ones
+                are kept.
         """
-        if key_id(key) not in self._keys:
-            raise ValueError("the key is not in the keyring")
-        self._primary = key_id(key)
-
-    def remove(self, key: bytes) -> None:
-        """Refuse packets of this key.
-
-        Raises:
-            ValueError: it is the one in use.
-        """
-        if key_id(key) == self._primary:
-            raise ValueError("the key in use cannot be removed")
-        self._keys.pop(key_id(key), None)
+        found = list(keys)
+        check_keys(found)
+        self._keys = {key_id(key): key for key in found}
+        self._primary = key_id(found[0])
         for life in self._lives.values():
-            life.ciphers.pop(key_id(key), None)
+            life.ciphers = {each: life.ciphers[each] for each in life.ciphers if each in self._keys}
 
     # --- packets ------------------------------------------------------------------------------
 

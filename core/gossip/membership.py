@@ -50,7 +50,7 @@ from sprawl.core.gossip.wire import (
     Suspect,
 )
 from sprawl.core.groups.timers import Timers
-from sprawl.core.limits import GOSSIP_BROADCASTS_MAX
+from sprawl.core.limits import GOSSIP_BROADCASTS_MAX, GOSSIP_SEEDS_ASKED_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -184,7 +184,8 @@ class Membership:
     # --- what the node does -------------------------------------------------------------------
 
     def join(self, seeds: Iterable[PeerAddress], now_ms: int) -> list[Effect]:
-        """Ask these addresses for everything; again from time to time while we are alone."""
+        """Ask these addresses for everything, a few of them when they are many; again from time to
+        time while we are alone. Called again, these take the place of the former ones."""
         self._seeds = [seed for seed in seeds if seed != self.me.address]
         self._rejoin_ms = self._settings.rejoin_ms_min
         if self._seeds:
@@ -198,7 +199,8 @@ class Membership:
             self._prober.stop()
             for task in _Task:
                 self._timers.cancel(task)
-            self._timers.set(_Task.DEPART, now_ms + self._settings.leave_ms)
+            is_alone = self.present_count == 1
+            self._timers.set(_Task.DEPART, now_ms + (0 if is_alone else self._settings.leave_ms))
             self._tell_leave(self._settings.leave_fanout)
             self._timers.set(_Task.GOSSIP, now_ms + self._settings.gossip_interval_ms)
         return self._taken(now_ms)
@@ -253,7 +255,7 @@ class Membership:
         for entry in state.entries:
             dead = self._roster.hear_entry(entry, state.sender, now_ms)
             if dead is not None:
-                self._send(entry.alive.address, [dead])
+                self._send(entry.alive.address, [dead], entry.alive.id)
             if entry.load:
                 self._hear_load(
                     Load(entry.alive.id, entry.alive.epoch, entry.load_sequence, entry.load)
@@ -276,7 +278,8 @@ class Membership:
             self._loads.pop(member_id, None)
             self._load_news.discard(member_id)
         for member in died:  # if it lives, others who know better do not tell it
-            self._send(member.address, [self._roster.rumour_of(member, self.me.id)])
+            rumour = self._roster.rumour_of(member, self.me.id)
+            self._send(member.address, [rumour], member.id)
         self._prober.tick(now_ms)
         for task in self._timers.pop_due(now_ms):
             self._do(task, now_ms)
@@ -350,7 +353,7 @@ class Membership:
 
     # --- what is sent -------------------------------------------------------------------------
 
-    def _send(self, address: PeerAddress, messages: list[Message]) -> None:
+    def _send(self, address: PeerAddress, messages: list[Message], to: MemberId | None) -> None:
         """One packet: these messages, and what news and digests fit beside them."""
         parts = [self._head]
         parts += map(wire.encode, messages)
@@ -360,11 +363,11 @@ class Membership:
         packet = self._seal(b"".join(parts))
         self.counters.packets_out += 1
         self.counters.bytes_out += len(packet)
-        self._effects.append(Send(address, packet))
+        self._effects.append(Send(address, packet, to))
 
-    def _send_probe(self, address: PeerAddress, probe: StreamProbe) -> None:
+    def _send_probe(self, target: Member, probe: StreamProbe) -> None:
         data = self._sealed(wire.encode_stream_probe(probe, self._tag))
-        self._effects.append(SendState(address, data))
+        self._effects.append(SendState(target.address, data, target.id))
 
     def _seal(self, data: bytes) -> bytes:
         return data if self._keyring is None else self._keyring.seal(data, self.me.epoch)
@@ -391,26 +394,30 @@ class Membership:
         for member in hearers:
             if not len(self._news):
                 return
-            self._send(member.address, [])
+            self._send(member.address, [], member.id)
         wait_ms = settings.gossip_interval_ms if hearers else settings.rejoin_ms_max
         self._timers.set(_Task.GOSSIP, now_ms + wait_ms)
 
     def _tell_leave(self, fanout: int) -> None:
         assert self._left is not None
         for member in self._roster.pick(fanout, lambda member: member.is_present):
-            self._send(member.address, [self._left])
+            self._send(member.address, [self._left], member.id)
 
     def _rejoin(self, now_ms: int) -> None:
         """Ask the seeds while we are alone, less and less often."""
         self._timers.set(_Task.REJOIN, now_ms + self._rejoin_ms)
         self._rejoin_ms = min(2 * self._rejoin_ms, self._settings.rejoin_ms_max)
         if self.present_count == 1:
-            for seed in self._seeds:
+            seeds = self._seeds
+            if len(seeds) > GOSSIP_SEEDS_ASKED_MAX:
+                seeds = self._rng.sample(seeds, GOSSIP_SEEDS_ASKED_MAX)
+            for seed in seeds:
                 self._effects.append(SendState(seed, self._state(is_request=True)))
 
     def _ask(self, members: Iterable[Member]) -> None:
         for member in members:
-            self._effects.append(SendState(member.address, self._state(is_request=True)))
+            state = self._state(is_request=True)
+            self._effects.append(SendState(member.address, state, member.id))
 
     def _reconnect(self) -> None:
         """Try one that died, as often for the whole cluster as if one member did so for each of

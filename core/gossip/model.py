@@ -104,18 +104,31 @@ class Event(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Send a datagram; it may get lost."""
+    """Send a datagram; it may get lost.
+
+    Args:
+        address: where it goes, as that member tells it.
+        to: the member it is for, so that a shell which knows better where that is sends it there;
+            None for an answer, which goes to where the question came from.
+    """
 
     address: PeerAddress
     data: bytes
+    to: MemberId | None = None
 
 
 class SendState(NamedTuple):
     """Open an exchange over a reliable channel: send `data`, and give the answer to
-    `Membership.receive_state`. When it fails nothing needs to be told."""
+    `Membership.receive_state`. When it fails nothing needs to be told.
+
+    Args:
+        address: as for `Send`.
+        to: the member it is for; None for a seed, of which only the address is known.
+    """
 
     address: PeerAddress
     data: bytes
+    to: MemberId | None = None
 
 
 class AnswerState(NamedTuple):

@@ -75,8 +75,9 @@ class Prober:
     """See the module.
 
     Args:
-        send: puts messages into one packet, with what news fit.
-        send_probe: asks over the reliable channel.
+        send: puts messages into one packet, with what news fit, for an address and the member
+            that it belongs to; None for whoever asked from there.
+        send_probe: asks a member over the reliable channel.
     """
 
     def __init__(
@@ -87,8 +88,8 @@ class Prober:
         rng: Random,
         awareness: Awareness,
         counters: GossipCounters,
-        send: Callable[[PeerAddress, list[Message]], None],
-        send_probe: Callable[[PeerAddress, StreamProbe], None],
+        send: Callable[[PeerAddress, list[Message], MemberId | None], None],
+        send_probe: Callable[[Member, StreamProbe], None],
         now_ms: int,
     ) -> None:
         self._settings = settings
@@ -133,7 +134,7 @@ class Prober:
                 self._ask_others()
             else:
                 help_ = self._helps.pop(due)
-                self._send(help_.asked_by, [Nack(help_.sequence)])
+                self._send(help_.asked_by, [Nack(help_.sequence)], None)
 
     # --- our probes ---------------------------------------------------------------------------
 
@@ -153,7 +154,7 @@ class Prober:
         known = self._roster.get(target)
         if self._settings.has_buddies and known is not None and known.state is MemberState.SUSPECT:
             messages.append(self._roster.rumour_of(known, self._me))
-        self._send(address, messages)
+        self._send(address, messages, target)
 
     def _next_target(self) -> Member | None:
         for _ in range(2):
@@ -177,7 +178,7 @@ class Prober:
             return
         if self._settings.has_stream_probes:
             tag = wire.member_tag(target.id)
-            self._send_probe(target.address, StreamProbe(True, probe.sequence, tag))
+            self._send_probe(target, StreamProbe(True, probe.sequence, tag))
         asked = PingReq(probe.sequence, target.id, target.address)
         helpers = self._roster.pick(
             self._settings.indirect_probes,
@@ -186,7 +187,7 @@ class Prober:
         self._counters.probes_indirect += len(helpers)
         probe.helpers = len(helpers)
         for helper in helpers:
-            self._send(helper.address, [asked])
+            self._send(helper.address, [asked], helper.id)
 
     def _finish(self, now_ms: int) -> None:
         probe, self._probe = self._probe, None
@@ -214,7 +215,7 @@ class Prober:
             source.is_gone or (source.state is MemberState.SUSPECT and self._settings.has_buddies)
         ):
             messages.append(self._roster.rumour_of(source, self._me))
-        self._send(sender, messages)
+        self._send(sender, messages, None)
 
     def hear_stream_probe(self, probe: StreamProbe) -> StreamProbe | None:
         """A probe over the reliable channel, or the answer to ours.
@@ -235,7 +236,11 @@ class Prober:
             return
         known = self._roster.get(asked.target)
         if known is not None and known.is_gone:
-            self._send(sender, [Nack(asked.sequence), self._roster.rumour_of(known, self._me)])
+            messages: list[Message] = [
+                Nack(asked.sequence),
+                self._roster.rumour_of(known, self._me),
+            ]
+            self._send(sender, messages, None)
             return
         sequence = self._next_sequence()
         self._helps[sequence] = _Help(asked.sequence, sender, asked.target)
@@ -255,7 +260,7 @@ class Prober:
         if help_ is not None and wire.member_tag(help_.target) == ack.member:
             del self._helps[ack.sequence]
             self._timers.cancel(ack.sequence)
-            self._send(help_.asked_by, [Ack(help_.sequence, ack.member)])
+            self._send(help_.asked_by, [Ack(help_.sequence, ack.member)], None)
 
     def hear_nack(self, nack: Nack) -> None:
         """A helper is there, but got no answer."""

@@ -1,21 +1,22 @@
-"""Membership on real sockets: datagrams and exchanges of everything on one port, and timers.
+"""Membership on real sockets: datagrams, exchanges of everything, and timers.
 
     datagram ---> receive ---+
-    timer ------> tick ------+--> effects --> sendto, exchange, on_event
-    exchange ---> receive_state
+    timer ------> tick ------+--> effects --> sendto, call, on_event
+    call -------> receive_state
 
-An exchange is one connection: u32 length and a state each way. Everything else is decided in
-membership.py.
+Datagrams go over sockets of its own, exchanges over the transport between nodes (core/cluster): a
+call with a state each way, so that who exchanges is who may talk to this node at all, by mutual TLS
+where that is on. Everything else is decided in membership.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import struct
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, Protocol
 
-from sprawl.core.cluster.peers import PeerAddress
+from sprawl.core.cluster.peers import PeerAddress, PeerIdentity, PeerRefused, PeerUnreachable
 from sprawl.core.gossip.membership import Membership
 from sprawl.core.gossip.model import (
     AnswerState,
@@ -26,15 +27,12 @@ from sprawl.core.gossip.model import (
     Send,
     SendState,
 )
-from sprawl.core.limits import (
-    GOSSIP_STATE_BYTES_MAX,
-    GOSSIP_STATE_EXCHANGES_MAX,
-    GOSSIP_STATE_MS_MAX,
-)
-from sprawl.core.log_limit import LogLimit
+from sprawl.core.ids import BrokerId
+from sprawl.core.limits import GOSSIP_STATE_MS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    import socket
+    from collections.abc import Coroutine, Iterable
     from random import Random
 
     from sprawl.core.gossip.digest import LoadDigest
@@ -43,7 +41,23 @@ if TYPE_CHECKING:
     from sprawl.core.gossip.settings import GossipSettings
 
 _log = logging.getLogger(__name__)
-_LENGTH: Final = struct.Struct(">I")
+EXCHANGE: Final = "gossip/exchange"
+"""The call that carries a state each way; an empty answer to what could not be read."""
+_UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 what nothing is sent to
+Place = tuple[str, int]
+"""IP address and port."""
+
+
+class Calls(Protocol):
+    """What of the transport is used."""
+
+    async def call(
+        self, to: BrokerId | PeerAddress, method: str, body: bytes, *, timeout_ms: int
+    ) -> bytes: ...
+
+    def serve(
+        self, method: str, handle: Callable[[PeerIdentity, memoryview], Awaitable[bytes]]
+    ) -> None: ...
 
 
 class GossipShell(asyncio.DatagramProtocol):
@@ -51,10 +65,12 @@ class GossipShell(asyncio.DatagramProtocol):
 
     Args:
         me: this node and its data directory.
-        bind: where to listen, both for datagrams and for exchanges.
-        advertised: where others reach that; an IP address.
+        told: what others are told of where this node is.
         epoch: see `model.next_epoch`.
         rng: where chance comes from.
+        calls: the transport between nodes.
+        place_of: where datagrams for a member go, by its id and what it tells; None for nowhere.
+        peer_of: whom to call for an exchange with a member, or with a seed, whose id is None.
         on_event: is told of every event, in order.
         on_epoch: is told of every larger epoch this node takes, to keep it across starts.
         keyring: None for plain packets.
@@ -65,10 +81,12 @@ class GossipShell(asyncio.DatagramProtocol):
         *,
         settings: GossipSettings,
         me: MemberId,
-        bind: PeerAddress,
-        advertised: PeerAddress,
+        told: PeerAddress,
         epoch: int,
         rng: Random,
+        calls: Calls,
+        place_of: Callable[[MemberId, PeerAddress], Place | None],
+        peer_of: Callable[[MemberId | None, PeerAddress], BrokerId | PeerAddress],
         on_event: Callable[[Event], None],
         on_epoch: Callable[[int], None] = lambda epoch: None,
         keyring: Keyring | None = None,
@@ -77,87 +95,104 @@ class GossipShell(asyncio.DatagramProtocol):
         self.membership = Membership(
             settings=settings,
             me=me,
-            address=advertised,
+            address=told,
             epoch=epoch,
             rng=rng,
-            now_ms=self._now_ms(),
+            now_ms=self.now_ms(),
             keyring=keyring,
         )
-        self._bind = bind
+        self.datagrams_unplaced = 0
+        """Datagrams for members of which nobody knows where they are."""
+        self._calls = calls
+        self._place_of = place_of
+        self._peer_of = peer_of
         self._on_event = on_event
         self._on_epoch = on_epoch
-        self._transport: asyncio.DatagramTransport | None = None
-        self._server: asyncio.Server | None = None
+        self._transports: dict[bool, asyncio.DatagramTransport] = {}
+        """By whether they are for IPv6."""
         self._timer: asyncio.TimerHandle | None = None
         self._exchanges: set[asyncio.Task[None]] = set()
-        self._served: set[asyncio.Task[None]] = set()
         self._departed = asyncio.Event()
-        self._limit = LogLimit()
+        self._is_closed = False
 
     # --- what the node does -------------------------------------------------------------------
 
-    async def start(self, seeds: Iterable[PeerAddress] = ()) -> None:
-        """Listen, and join whoever is at the seeds.
+    async def start(
+        self, sockets: Iterable[socket.socket], seeds: Iterable[PeerAddress] = ()
+    ) -> None:
+        """Take part, and join whoever is at the seeds.
 
-        Raises:
-            OSError: the port is taken.
+        Args:
+            sockets: bound ones for datagrams, one for each family of addresses; they are closed by
+                `close`.
         """
-        self._server = await asyncio.start_server(self._serve, *self._bind)
-        try:
-            self._transport, _ = await self._loop.create_datagram_endpoint(
-                lambda: self, local_addr=(self._bind.host, self._bind.port)
-            )
-        except OSError:
-            self._server.close()
-            raise
-        self._act(self.membership.join(seeds, self._now_ms()))
+        for each in sockets:
+            is_ipv6 = ":" in str(each.getsockname()[0])
+            transport, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=each)
+            self._transports[is_ipv6] = transport
+        self._calls.serve(EXCHANGE, self._serve)
+        self.seek(seeds)
 
-    async def leave(self) -> None:
-        """Tell everybody that we go; returns when that was done often enough. Close then."""
-        self._act(self.membership.leave(self._now_ms()))
+    def seek(self, seeds: Iterable[PeerAddress]) -> None:
+        """Join whoever is at these seeds, instead of the former ones."""
+        self._act(self.membership.join(seeds, self.now_ms()))
+
+    def leave(self) -> None:
+        """Begin to tell everybody that we go; `departed` waits until that is done."""
+        self._act(self.membership.leave(self.now_ms()))
+
+    async def departed(self) -> None:
+        """Returns when the leave was told often enough. Close then."""
         await self._departed.wait()
 
     async def close(self) -> None:
         """Stop at once. To the others a node that did not leave before has crashed."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
-        if self._server is not None:
-            self._server.close()
-        running = [*self._exchanges, *self._served]
+        for transport in self._transports.values():
+            transport.close()
+        self._transports.clear()
+        running = list(self._exchanges)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        if self._server is not None:
-            await self._server.wait_closed()
-            self._server = None
 
     def update_digest(self, digest: LoadDigest) -> None:
         """Our load now; see `Membership.update_digest`."""
-        self.membership.update_digest(digest, self._now_ms())
+        self.membership.update_digest(digest, self.now_ms())
         self._set_timer()
+
+    def now_ms(self) -> int:
+        """The time that `membership` is told."""
+        return int(self._loop.time() * 1_000)
 
     # --- datagrams and time -------------------------------------------------------------------
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         sender = PeerAddress(str(addr[0]), int(addr[1]))
-        self._act(self.membership.receive(data, sender, self._now_ms()))
+        self._act(self.membership.receive(data, sender, self.now_ms()))
 
     def error_received(self, exc: Exception) -> None:
         """A port is closed, or a network is not reachable: the failure detector finds out."""
 
+    def _send(self, send: Send) -> None:
+        place: Place | None = send.address
+        if send.to is not None:
+            place = self._place_of(send.to, send.address)
+        transport = None if place is None else self._transports.get(":" in place[0])
+        if place is None or transport is None or place[0] in _UNSPECIFIED:
+            self.datagrams_unplaced += 1
+            return
+        transport.sendto(send.data, tuple(place))
+
     def _tick(self) -> None:
         self._timer = None
-        self._act(self.membership.tick(self._now_ms()))
-
-    def _now_ms(self) -> int:
-        return int(self._loop.time() * 1_000)
+        self._act(self.membership.tick(self.now_ms()))
 
     def _set_timer(self) -> None:
-        if self._transport is None:
+        if self._is_closed:
             return
         due_s = (self.membership.deadline_ms + 1) / 1_000
         if self._timer is not None:
@@ -174,13 +209,12 @@ class GossipShell(asyncio.DatagramProtocol):
         answer = None
         for effect in effects:
             match effect:
-                case Send(address, data):
-                    if self._transport is not None:
-                        self._transport.sendto(data, tuple(address))
+                case Send():
+                    self._send(effect)
                 case Event():
                     self._on_event(effect)
-                case SendState(address, data):
-                    self._begin(self._exchange(address, data))
+                case SendState(address, data, to):
+                    self._begin(self._exchange(self._peer_of(to, address), data))
                 case AnswerState(data):
                     answer = data
                 case EpochRaised(epoch):
@@ -193,55 +227,24 @@ class GossipShell(asyncio.DatagramProtocol):
     # --- exchanges ----------------------------------------------------------------------------
 
     def _begin(self, exchange: Coroutine[None, None, None]) -> None:
+        if self._is_closed:
+            exchange.close()
+            return
         task = self._loop.create_task(exchange, name="gossip exchange")
         self._exchanges.add(task)
         task.add_done_callback(self._exchanges.discard)
 
-    async def _exchange(self, address: PeerAddress, data: bytes) -> None:
+    async def _exchange(self, peer: BrokerId | PeerAddress, data: bytes) -> None:
         try:
-            async with asyncio.timeout(GOSSIP_STATE_MS_MAX / 1_000):
-                reader, writer = await asyncio.open_connection(*address)
-                try:
-                    writer.write(_LENGTH.pack(len(data)) + data)
-                    answer = await _read_state(reader)
-                finally:
-                    writer.close()
-        except (OSError, TimeoutError, EOFError, _TooLargeError) as fault:
-            self._warn(str(address), f"no exchange with {address}: {fault!r}")
+            answer = await self._calls.call(peer, EXCHANGE, data, timeout_ms=GOSSIP_STATE_MS_MAX)
+        except (PeerUnreachable, PeerRefused) as failure:
+            # The transport has said so, and gossip goes on with others.
+            _log.debug("gossip: no exchange: %s", failure)
             return
-        self._act(self.membership.receive_state(answer, self._now_ms()))
+        if answer and not self._is_closed:
+            self._act(self.membership.receive_state(answer, self.now_ms()))
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._served.add(task)
-        peer = str(writer.get_extra_info("peername"))
-        try:
-            if len(self._served) > GOSSIP_STATE_EXCHANGES_MAX:
-                return
-            async with asyncio.timeout(GOSSIP_STATE_MS_MAX / 1_000):
-                request = await _read_state(reader)
-                answer = self._act(self.membership.receive_state(request, self._now_ms()))
-                if answer is not None:
-                    writer.write(_LENGTH.pack(len(answer)) + answer)
-                    await writer.drain()
-        except (OSError, TimeoutError, EOFError, _TooLargeError) as fault:
-            self._warn(peer, f"an exchange asked for by {peer} failed: {fault!r}")
-        finally:
-            writer.close()
-            self._served.discard(task)
-
-    def _warn(self, key: str, text: str) -> None:
-        if self._limit.admit(key, self._now_ms()) is not None:
-            _log.info("gossip: %s; gossip goes on with others", text)
-
-
-class _TooLargeError(Exception):
-    """An announced state is larger than any."""
-
-
-async def _read_state(reader: asyncio.StreamReader) -> bytes:
-    (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-    if size > GOSSIP_STATE_BYTES_MAX:
-        raise _TooLargeError(f"a state of {size} bytes")
-    return await reader.readexactly(size)
+    async def _serve(self, peer: PeerIdentity, body: memoryview) -> bytes:
+        if self._is_closed:
+            return b""
+        return self._act(self.membership.receive_state(bytes(body), self.now_ms())) or b""

@@ -39,7 +39,7 @@ def message(rng: random.Random) -> wire.Message:
     epoch = rng.choice((0, 1, 2, 3, wire.EPOCH_MAX))
     incarnation = rng.choice((0, 1, 2, wire.INCARNATION_MAX))
     where = address(who.node_id)
-    digest = encode_digest(LoadDigest(1, 2, 3, 4, 5))
+    digest = encode_digest(LoadDigest(1, 2, 3, 4, 5, 6, 7))
     return rng.choice(
         (
             wire.Ping(rng.getrandbits(32), wire.member_tag(who), wire.member_tag(other)),
@@ -82,7 +82,7 @@ def state(rng: random.Random) -> bytes:
         alive = wire.Alive(
             member(who), rng.choice((0, 1, 2, wire.EPOCH_MAX)), rng.randrange(3), address(who)
         )
-        load = rng.choice((b"", encode_digest(LoadDigest(1, 2, 3, 4, 5)), b"bad"))
+        load = rng.choice((b"", encode_digest(LoadDigest(1, 2, 3, 4, 5, 6, 7)), b"bad"))
         entries.append(wire.StateEntry(rng.choice(list(MemberState)), alive, 1, load))
     return wire.encode_state(wire.State(rng.random() < 0.5, member(1), entries), TAG)
 

@@ -173,7 +173,7 @@ class World:
             HotGroup(LogKey(TopicId(UUID(int=rng.getrandbits(128))), 3), rng.getrandbits(24))
             for _ in range(3)
         )
-        digest = LoadDigest(rng.randrange(10_000), 300, 200, 1_000, 4_000, hot)
+        digest = LoadDigest(rng.randrange(10_000), 300, 1_000, 300, 10**6, 10**6, 4_000, hot)
         node.membership.update_digest(digest, self.now_ms)
         self._schedule(node)
 

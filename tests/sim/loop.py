@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
@@ -425,7 +426,16 @@ class SimLoop(asyncio.AbstractEventLoop):
         remote_addr: tuple[str, int] | None = None,
         **options: Any,
     ) -> tuple[asyncio.DatagramTransport, asyncio.BaseProtocol]:
-        return self.network.create_datagram_endpoint(protocol_factory, local_addr, remote_addr)
+        return self.network.create_datagram_endpoint(
+            protocol_factory, local_addr, remote_addr, **options
+        )
+
+    async def getaddrinfo(  # type: ignore[override]
+        self, host: str, port: int | None, **options: Any
+    ) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        """Names are known at once, and to everybody."""
+        place = (self.network.resolve(host).address, port or 0)
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 0, "", place)]
 
     # --- the rest of an event loop --------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.connecting import Attempt
 from sim.datagrams import DatagramTransport
@@ -129,6 +129,19 @@ class Listener:
         if self.host.listeners.get(self.port) is self:
             del self.host.listeners[self.port]
         self.factory = None
+
+
+class DatagramPlace(NamedTuple):
+    """Stands in for a bound socket until `create_datagram_endpoint`."""
+
+    host: str
+    port: int
+
+    def getsockname(self) -> tuple[str, int]:
+        return self
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class SimServer(asyncio.AbstractServer):
@@ -403,13 +416,32 @@ class Network:
         end.attach(protocol)
         return end, protocol
 
+    def bind_datagrams(self, host: str | None, port: int) -> DatagramPlace:
+        """Take an address for datagrams, of the acting process's host.
+
+        Raises:
+            OSError: EADDRINUSE.
+        """
+        here = self._here()
+        if host not in _ANY and self.resolve(str(host)) is not here:
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        if port in here.datagrams:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        return DatagramPlace(here.address, port or here.free_port())
+
     def create_datagram_endpoint(
         self,
         factory: ProtocolFactory,
         local_addr: tuple[str, int] | None,
         remote_addr: tuple[str, int] | None,
+        *,
+        sock: socket.socket | DatagramPlace | None = None,
+        **_: Any,
     ) -> tuple[DatagramTransport, asyncio.BaseProtocol]:
         here = self._here()
+        if sock is not None:
+            assert isinstance(sock, DatagramPlace), "bind through the world's platform"
+            local_addr = sock
         port = (local_addr[1] if local_addr else 0) or here.free_port()
         if port in here.datagrams:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

@@ -64,6 +64,12 @@ class SimPlatform:
     def bind(self, host: str, port: int) -> list[socket.socket]:
         return [cast("socket.socket", self._world.network.bind(host, port))]
 
+    def bind_datagrams(self, host: str, port: int) -> list[socket.socket]:
+        return [cast("socket.socket", self._world.network.bind_datagrams(host, port))]
+
+    def busy_s(self) -> float:
+        return 0.0  # what runs takes no time in this world
+
     def executor(self, threads: int) -> Executor:
         return SimExecutor(self._world.loop, self.rng, lambda: self._node.disk.delay_s)
 

@@ -12,6 +12,7 @@ import asyncio
 import base64
 import json
 import os
+import socket
 import sys
 import time
 from typing import Any, Protocol
@@ -45,42 +46,62 @@ class Caged(Protocol):
 
 
 class SprawlNode:
-    """Ours, with the settings of a cluster and encryption."""
+    """Ours, with the settings of a cluster and encryption, on the transport that nodes use. All are
+    called at their fronts, on connections that end when they are idle, as the rival's do."""
 
     def __init__(self, number: int, plan: dict[str, Any]) -> None:
         import random
         from uuid import UUID
 
-        from sprawl.core.cluster.peers import PeerAddress
+        from sprawl.core.cluster.peers import PeerAddress, PeerIdentity
+        from sprawl.core.cluster.transport import Transport
         from sprawl.core.gossip.keyring import Keyring
         from sprawl.core.gossip.model import MemberId, next_epoch
         from sprawl.core.gossip.settings import GossipSettings
         from sprawl.core.gossip.shell import GossipShell
         from sprawl.core.ids import BrokerId
 
-        own, front = plan["nodes"][number]
+        self._own, front = plan["nodes"][number]
         me = MemberId(BrokerId(number), UUID(int=number + 1))
+        rng = random.SystemRandom()
         self._seeds = [PeerAddress(HOST, plan["nodes"][seed][1]) for seed in plan["seeds"]]
+        self._transport = Transport(
+            identity=PeerIdentity(
+                node_id=me.node_id, directory_id=me.directory_id, incarnation=rng.getrandbits(64)
+            ),
+            cluster_id="rival",
+            rng=rng,
+            addresses=lambda node: None,
+            expected_directory=lambda node: UUID(int=node + 1),
+        )
         self._shell = GossipShell(
             settings=GossipSettings(),
             me=me,
-            bind=PeerAddress(HOST, own),
-            advertised=PeerAddress(HOST, front),
+            told=PeerAddress(HOST, front),
             epoch=next_epoch(None, time.time_ns() // 1_000_000),
-            rng=random.SystemRandom(),
+            rng=rng,
+            calls=self._transport,
+            place_of=lambda member, told: told,
+            peer_of=lambda member, told: told,
             on_event=lambda event: tell(number, event.kind.name, event.id.node_id),
             keyring=Keyring(me, [base64.b64decode(plan["key"])], os.urandom(4)),
         )
 
     async def start(self) -> None:
-        await self._shell.start(self._seeds)
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.bind((HOST, self._own))
+        datagrams.setblocking(False)
+        await self._transport.listen(HOST, self._own)
+        await self._shell.start([datagrams], self._seeds)
 
     async def crash(self) -> None:
         await self._shell.close()
+        await self._transport.close()
 
     async def leave(self) -> None:
-        await self._shell.leave()
-        await self._shell.close()
+        self._shell.leave()
+        await self._shell.departed()
+        await self.crash()
 
 
 class KinshipNode:

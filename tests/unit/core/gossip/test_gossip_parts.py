@@ -28,7 +28,7 @@ from sprawl.core.ids import LogKey, TopicId
 from sprawl.core.limits import GOSSIP_DIGEST_BYTES_MAX
 
 HOT = tuple(HotGroup(LogKey(TopicId(member(n).directory_id), n), 1_000 - n) for n in range(3))
-DIGEST = LoadDigest(2_500, 100, 50, 1_200, 4_000, HOT)
+DIGEST = LoadDigest(2_500, 100, 1_200, 400, 50_000, 70_000, 4_000, HOT)
 MESSAGES = (
     wire.Ping(1, tag(2), tag(3)),
     wire.PingReq(2**32 - 1, member(2), address(2)),
@@ -61,8 +61,8 @@ def test_a_digest_is_small_and_comes_back() -> None:
     data = encode_digest(DIGEST)
     assert len(data) <= GOSSIP_DIGEST_BYTES_MAX
     assert parse_digest(data) == DIGEST
-    beyond = parse_digest(encode_digest(LoadDigest(20_000, -1, 0, 2**40, 0)))
-    assert beyond == LoadDigest(10_000, 0, 0, 2**32 - 1, 0)
+    beyond = parse_digest(encode_digest(LoadDigest(20_000, -1, 0, 2**40, 0, -5, 1)))
+    assert beyond == LoadDigest(10_000, 0, 0, 2**32 - 1, 0, 0, 1)
     with pytest.raises(ValueError, match="hot groups"):
         encode_digest(DIGEST._replace(hot_groups=HOT + HOT))
 
