@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from sprawl.cli.cluster_local import local
+from sprawl.cli.cluster_members import members
 from sprawl.cli.cluster_nodes import drain, remove, repair
 from sprawl.cli.cluster_upgrade import upgrade
 from sprawl.cli.common import (
     bootstrap_option,
     json_option,
     print_json,
-    print_table,
     table_of,
     with_cluster,
 )
@@ -41,7 +40,7 @@ def command() -> None:
     """
 
 
-for each in (local, drain, remove, repair, upgrade):
+for each in (local, members, drain, remove, repair, upgrade):
     command.add_command(each)
 
 
@@ -130,30 +129,6 @@ def _summary(partitions: Sequence[PartitionStatus]) -> str:
     found = ", ".join(f"{count} {what}" for count, what in counts if count)
     total = f"{len(partitions)} partition{'' if len(partitions) == 1 else 's'}"
     return f"{total}: {found or 'all led and in sync'}"
-
-
-@command.command(name="members")
-@bootstrap_option
-@json_option
-def members(bootstrap: str | None, as_json: bool) -> int:
-    """The registered nodes, also those that are away.
-
-    Exit code 1 when one is away.
-    """
-    from sprawl.client.nodes import read_nodes
-
-    found = with_cluster(bootstrap, read_nodes)
-    if as_json:
-        print_json([asdict(each) for each in found])
-    else:
-        print_table(
-            ("node", "address", "rack", "state"),
-            [
-                (each.node_id, f"{each.host}:{each.port}", each.rack, each.state.value)
-                for each in found
-            ],
-        )
-    return 0 if all(each.state.is_alive for each in found) else 1
 
 
 @command.command(name="move")
