@@ -115,6 +115,12 @@ class Gossiping:
                 self._keyring.replace(self._key_file.keys)
             await asyncio.sleep(LOOK_S)
 
+    def refresh_keys(self) -> None:
+        """Take over what the file of keys says now."""
+        keys = self._key_file
+        if keys is not None and self._keyring is not None and keys.refresh():
+            self._keyring.replace(keys.keys)
+
     # --- what it says ---------------------------------------------------------------------------
 
     def document(self) -> dict[str, object]:
