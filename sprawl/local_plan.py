@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from sprawl.faults import SettingFault, StartFault
-from sprawl.gateway.sockets import bind
+from sprawl.gateway.sockets import bind, bind_datagrams
 from sprawl.ports import holder_of
 
 HOST: Final = "localhost"
@@ -25,6 +25,7 @@ FIRST_REGISTRY_PORT: Final = 8081
 PEERS_ABOVE: Final = 100
 """How far above the ports for clients those for other nodes are: 9192 to 9206 are free of names
 that Kafka's users know."""
+_FREE_PORT_TRIES: Final = 8
 _VERSION: Final = 1
 _PLAN: Final = "cluster.json"
 
@@ -139,8 +140,8 @@ def check_ports(plan: Sequence[NodePlan]) -> None:
     for node in plan:
         for use, port in node.ports():
             try:
-                for each in bind(HOST, port):
-                    each.close()
+                with ExitStack() as opened:
+                    _take(port, opened, has_datagrams=port == node.peer_port)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     continue  # the node itself says it better
@@ -211,11 +212,30 @@ def _ports(firsts: Sequence[int], count: int) -> list[list[int]]:
             if first:
                 found.append(list(range(first, first + count)))
                 continue
-            free = []
-            for _ in range(count):
-                sockets = bind(HOST, 0)
-                for each in sockets:
-                    opened.callback(each.close)  # only when all are chosen: they must differ
-                free.append(int(sockets[0].getsockname()[1]))
-            found.append(free)
+            # Closed only when all are chosen: they must differ.
+            found.append([_take_free(opened) for _ in range(count)])
     return found
+
+
+def _take(port: int, opened: ExitStack, *, has_datagrams: bool) -> int:
+    """Hold a port, of UDP too where nodes talk to each other; its number. Raises: OSError."""
+    sockets = bind(HOST, port)
+    for each in sockets:
+        opened.callback(each.close)
+    number = int(sockets[0].getsockname()[1])
+    if has_datagrams:
+        for each in bind_datagrams(HOST, number):
+            opened.callback(each.close)
+    return number
+
+
+def _take_free(opened: ExitStack) -> int:
+    """Hold a port that is free on TCP and on UDP. Raises: OSError."""
+    for _ in range(_FREE_PORT_TRIES):
+        try:
+            return _take(0, opened, has_datagrams=True)
+        except OSError as error:
+            failure = error
+            if error.errno != errno.EADDRINUSE:
+                break
+    raise failure

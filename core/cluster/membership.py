@@ -185,10 +185,11 @@ class ClusterMembership:
         return self._shell.membership.local_health
 
     def states(self) -> dict[MemberState, int]:
-        """How many members are in each state, this node among them."""
+        """How many nodes of the cluster are in each state, this one among them; a data directory
+        that its node has no more does not count."""
         found = dict.fromkeys(MemberState, 0)
         for member in self._shell.membership.members():
-            found[member.state] += 1
+            found[member.state] += self._is_present(member.id)
         return found
 
     def seen(self) -> list[SeenMember]:
@@ -219,6 +220,10 @@ class ClusterMembership:
 
     def _peer_of(self, member: MemberId | None, told: PeerAddress) -> BrokerId | PeerAddress:
         return self._seeds.get(told, told) if member is None else member.node_id
+
+    def _is_present(self, member: MemberId) -> bool:
+        """Is it the data directory that the controller knows its node by?"""
+        return self._book.directory(member.node_id) == member.directory_id
 
     # --- the epoch ------------------------------------------------------------------------------
 
@@ -251,8 +256,7 @@ class ClusterMembership:
         if event.kind in (EventKind.SUSPECT, EventKind.REJOINED) and self._places is not None:
             self._places.look_again(node)
         is_over = event.kind in (EventKind.DEAD, EventKind.LEFT)
-        is_present = self._book.directory(node) == event.id.directory_id
-        if is_over and is_present and not self._transport.is_connected(node):
+        if is_over and self._is_present(event.id) and not self._transport.is_connected(node):
             self._on_gone(node)
 
     def _say(self, event: Event) -> None:

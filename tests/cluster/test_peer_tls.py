@@ -42,6 +42,7 @@ class TlsNode:
             words += ["--join", f"127.0.0.1:{peer_ports[0]}"]
         words += ["--peer-certificate", str(certificates / f"node-{number}.pem")]
         words += ["--peer-key", str(certificates / f"node-{number}.key"), "--peer-ca", str(ca)]
+        words += ["--gossip-keys", str(certificates / "gossip.keys")]
         words += ["--set", "default.replication.factor=3"]
         words += ["--set", "group.initial.rebalance.delay.ms=0"]
         self.process = subprocess.Popen(
@@ -49,7 +50,8 @@ class TlsNode:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        self.bootstrap = json.loads(line)["bootstrap"] if line else ""
+        facts = json.loads(line) if line else {"bootstrap": "", "http": ""}
+        self.bootstrap, self.http = facts["bootstrap"], facts["http"][len("http://") :]
 
     def stop(self) -> str:
         """What it said on standard error."""
@@ -82,12 +84,14 @@ def test_three_nodes_with_the_documented_certificates_and_a_stranger(tmp_path: P
         impostor = TlsNode(4, [ports[0], 0, 0, ports[3]], ours, ours / "ca.pem")
         assert impostor.process.wait(timeout=30) == EXIT_START_FAILED
         assert "its certificate is for 2" in impostor.stop()
-        members = json.loads(run_sprawl("cluster", "members", "--json", bootstrap=bootstrap).stdout)
+        words = ("cluster", "members", "--json", "--http", nodes[1].http)
+        members = json.loads(run_sprawl(*words, bootstrap=bootstrap).stdout)
         assert [(each["node_id"], each["state"]) for each in members] == [
             (1, "alive"),
             (2, "alive"),
             (3, "alive"),
         ]
+        assert [each["membership"]["state"] for each in members] == ["alive"] * 3
     finally:
         for node in nodes:
             node.stop()

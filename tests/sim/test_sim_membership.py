@@ -127,6 +127,18 @@ def test_a_node_whose_link_to_one_other_is_cut_stays_alive() -> None:
         world.run(story(world), limit_s=LIMIT_S)
 
 
+def test_nobody_is_given_up_where_no_datagram_arrives() -> None:
+    async def story(world: World) -> None:
+        world.network.quality.loss = 1.0
+        await start(world, 1, 2, 3)
+        await until(everybody_says(world, {1: ALIVE, 2: ALIVE, 3: ALIVE}))
+        await asyncio.sleep(45)
+        assert count(world, EventKind.SUSPECT) == {1: 0, 2: 0, 3: 0}
+
+    with World(6) as world:
+        world.run(story(world), limit_s=LIMIT_S)
+
+
 def test_loads_are_told() -> None:
     async def story(world: World) -> None:
         await start(world, 1, 2)

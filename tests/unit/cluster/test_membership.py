@@ -6,12 +6,14 @@ import asyncio
 import base64
 import json
 import logging
+import shutil
 import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Authority
 from cluster_world import ClusterWorld
 from node_process import free_ports
 
@@ -55,6 +57,36 @@ async def test_a_removed_node_leaves(tmp_path: Path) -> None:
         await until_all_say(world, {1: "ALIVE", 2: "ALIVE", 3: "ALIVE"})
         await world.broker(1).controller.remove_node(3)
         await world.until(lambda: states(world, 1)[3] == states(world, 2)[3] == "LEFT")
+
+
+async def test_a_data_directory_that_was_replaced_counts_no_more(tmp_path: Path) -> None:
+    async with ClusterWorld(3, tmp_path) as world:
+        await until_all_say(world, {1: "ALIVE", 2: "ALIVE", 3: "ALIVE"})
+        await world.stop(3)
+        shutil.rmtree(tmp_path / "3")
+        world._settings["replace_node"] = "true"
+        await world.start(3)
+        found = membership(world, 1)
+        await world.until(lambda: found.states()[MemberState.ALIVE] == 3)
+        assert [each.member.state.name for each in found.seen()].count("LEFT") == 1
+        assert found.states()[MemberState.LEFT] == 0
+
+
+async def test_certificates_without_keys_are_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = Authority(tmp_path, "ca")
+    authority.node(1)
+    settings: dict[str, Any] = {
+        "peer_port": 0,
+        "peer_certificate": tmp_path / "node-1.crt",
+        "peer_key": tmp_path / "node-1.key",
+        "peer_ca": authority.path,
+    }
+    async with Node(host="127.0.0.1", port=0, **settings):
+        pass
+    [line] = [each for each in caplog.messages if "are not sealed" in each]
+    assert "openssl rand -base64 32" in line
 
 
 async def test_a_death_wakes_only_where_there_is_no_connection(tmp_path: Path) -> None:
