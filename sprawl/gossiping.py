@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sprawl.cluster_facts import Gauge
     from sprawl.config import Settings
-    from sprawl.core.broker import Broker, Volume
+    from sprawl.core.broker import Broker
     from sprawl.core.cluster.cluster import Cluster
     from sprawl.core.controller.nodes import NodeInfo
     from sprawl.core.gossip.keyring import Keyring
@@ -84,7 +84,7 @@ class Gossiping:
             on_gone=cluster.peer_lost,
         )
         self._figures = LoadFigures(
-            platform, metrics, broker.partitions, lambda: _used_share(broker.volume())
+            platform, metrics, broker.partitions, lambda: _used_share(broker)
         )
         self._looking: asyncio.Task[None] | None = None
 
@@ -99,21 +99,19 @@ class Gossiping:
 
     async def close(self) -> None:
         """Stop; see ClusterMembership.close."""
+        await self.membership.close()
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait([self._looking])
-        await self.membership.close()
 
     async def _look(self) -> None:
-        while True:
-            self.membership.update_load(self._figures.take())
-            if (
-                self._key_file is not None
-                and self._keyring is not None
-                and self._key_file.refresh()
-            ):
-                self._keyring.replace(self._key_file.keys)
-            await asyncio.sleep(LOOK_S)
+        try:
+            while True:
+                self.membership.update_load(self._figures.take())
+                self.refresh_keys()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            self.membership.halt()  # a loop that ends without a stop of the node ends this, too
 
     def refresh_keys(self) -> None:
         """Take over what the file of keys says now."""
@@ -190,7 +188,12 @@ def _keyring(key_file: KeyFile | None, me: MemberId, broker: Broker) -> Keyring 
     return Keyring(me, key_file.keys, session, broker.cluster_id)
 
 
-def _used_share(volume: Volume) -> float:
+def _used_share(broker: Broker) -> float:
+    """How full the data's volume is; 0 when there is none, or it does not say."""
+    try:
+        volume = broker.volume()
+    except OSError:
+        return 0.0
     if volume.total_bytes <= 0 or volume.usable_bytes < 0:
         return 0.0
     return 1 - volume.usable_bytes / volume.total_bytes

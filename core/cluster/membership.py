@@ -17,6 +17,8 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from random import Random
@@ -154,10 +156,16 @@ class ClusterMembership:
             self._is_leaving = True
             self._shell.leave()
 
+    def halt(self) -> None:
+        """Say and begin nothing more."""
+        self._shell.halt()
+
     async def close(self) -> None:
-        """Stop; returns once a leave that has begun is told, which LEAVE_MS bounds."""
+        """Stop; returns once a leave that has begun is told, after twice LEAVE_MS at most."""
         if self._is_leaving:
-            await self._shell.departed()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2 * LEAVE_MS / 1_000):
+                    await self._shell.departed()
         await self._shell.close()
         if self._places is not None:
             await self._places.close()

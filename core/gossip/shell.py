@@ -145,8 +145,8 @@ class GossipShell(asyncio.DatagramProtocol):
         """Returns when the leave was told often enough. Close then."""
         await self._departed.wait()
 
-    async def close(self) -> None:
-        """Stop at once. To the others a node that did not leave before has crashed."""
+    def halt(self) -> None:
+        """Say and begin nothing more. To the others who did not leave before has crashed."""
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -154,6 +154,10 @@ class GossipShell(asyncio.DatagramProtocol):
         for transport in self._transports.values():
             transport.close()
         self._transports.clear()
+
+    async def close(self) -> None:
+        """`halt`, and wait until nothing runs any more."""
+        self.halt()
         running = list(self._exchanges)
         for task in running:
             task.cancel()
