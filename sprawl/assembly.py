@@ -219,10 +219,10 @@ class Assembly:
         handlers.load()
         await server.start()
         running.push_async_callback(self._registry.stop_serving)
-        if self._gossip is not None:
-            running.callback(self._gossip.membership.leave)
         # First of all when the node stops: clients that are sent on go at once.
         running.push_async_callback(cluster.hand_over)
+        if self._gossip is not None:
+            running.callback(self._gossip.membership.leave)  # told while that goes on
         self._broker = broker
         self._cluster = cluster
 
