@@ -197,11 +197,27 @@ hundred; much fewer, and a few liars could push all others out with contacts the
 DHT_LOOKUP_REQUESTS_MAX = 200
 """Requests of one lookup: among 10,000 nodes, 30 % of them dead, it takes 15, with
 30 % of liars up to 60. What is beyond is a chase after contacts that liars made up."""
-DHT_PUBLICATIONS_MAX = 64
+DHT_PUBLICATIONS_MAX = 256
 """Publications of one node under way at once. A node that comes to lead 30,000 partitions tells
-the others of them at the rate at which they answer: 64 each few round trips."""
-DHT_ROUTES_MAX = 100_000
-"""Cached routes of a gateway, two generations of half as many: about 350 bytes each, 35 MiB."""
+the others of them at the rate at which they answer: 256 each few round trips, so that 1,000
+partitions are some messages to a node. One that nobody answers keeps its place for 100 ms."""
+DHT_PUBLISHED_AT_ONCE_MAX = 64
+"""Publications that begin in one turn of the loop: 2 ms of signing with Ed25519, 50 with RSA."""
+DHT_INTRODUCED_AT_ONCE_MAX = 256
+"""Partitions led here that are looked at in one turn for a node that came: 3 ms."""
+DHT_BATCH_BYTES_MAX = 262_144
+"""Messages for one node are joined up to so many bytes: 1,000 records of three replicas. More would
+keep the Raft messages behind them waiting for longer than a millisecond."""
+DHT_BATCH_MESSAGES_MAX = 4_096
+"""And so many: a tenth of a second of work, which is what a peer can ask for at once."""
+DHT_ROUTES_MAX = 262_144
+"""Cached routes of a gateway, two generations of half as many, so that one has room for all the
+records that a node holds (DHT_RECORDS_MAX): about 350 bytes each, 92 MiB at worst."""
+ROUTES_SOUGHT_MAX = 16_384
+"""Routes that one node looks for at once; more are told to have no leader for now, and clients ask
+again. Metadata for 16,000 partitions that a node knows nothing of is answered in one step."""
+ROUTE_QUESTION_KEYS_MAX = 1_024
+"""Partitions in one question to a replica: 20 kB, answered in a few milliseconds."""
 
 # --- gateway -------------------------------------------------------------------------------------
 SCRATCH_BYTES = 131_072

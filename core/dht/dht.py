@@ -5,8 +5,8 @@ Whoever owns one gives it messages, calls and the time, and does what the return
 1.  `receive(message, sender, now)` for each message, with the sender that the transport proved.
 2.  `tick(now)` at `next_deadline_ms` at the latest; any call may bring that nearer. Ticking earlier
     does no harm.
-3.  `seed` with what membership knows, whenever that changes; `forget` for who left or died.
-    A node that knows few of many members calls `join`.
+3.  `seed` with what membership knows, whenever that changes; `forget` for who left or died;
+    `introduce` who came. A node that knows few of many members calls `join`.
 4.  `store(claim)` when a partition's leader is here or something about it changed, `withdraw` when
     it is not any more.
 5.  `lookup(key)` for a route. What comes out is a hint.
@@ -16,12 +16,21 @@ Whoever owns one gives it messages, calls and the time, and does what the return
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from sprawl.core.clock import Instant
 from sprawl.core.dht.contacts import Contact, Locality
-from sprawl.core.dht.effects import Alarm, AlarmKind, Effect, LookupDone, Send, StoreDone
+from sprawl.core.dht.effects import (
+    Alarm,
+    AlarmKind,
+    Effect,
+    LookupDone,
+    News,
+    Send,
+    StoreDone,
+)
 from sprawl.core.dht.ids import Key, NodeId, key_of
 from sprawl.core.dht.lookup import Lookup
 from sprawl.core.dht.messages import (
@@ -41,11 +50,13 @@ from sprawl.core.dht.records import Claim, Record, is_genuine, make_record
 from sprawl.core.dht.requests import Publication, Request, Requests, Search
 from sprawl.core.dht.routing_table import RoutingTable
 from sprawl.core.dht.settings import DhtSettings, Identity
-from sprawl.core.ids import LogKey
+from sprawl.core.ids import LogKey, ReplicaId
 from sprawl.core.limits import (
     DHT_FULL_VIEW_NODES_MAX,
+    DHT_INTRODUCED_AT_ONCE_MAX,
     DHT_LOOKUPS_MAX,
     DHT_PUBLICATIONS_MAX,
+    DHT_PUBLISHED_AT_ONCE_MAX,
 )
 
 if TYPE_CHECKING:
@@ -60,13 +71,17 @@ class Dht:
         identity: who this is.
         rng: jitter and refreshed ids.
         now: when it starts.
+        place: the node that has a replica, if it is known: replicas are told of their leader even
+            where they are not near to the key, since those who find no record ask them.
     """
 
     __slots__ = (
         "_has_full_view",
         "_identity",
+        "_introductions",
         "_locality",
         "_maintenance_ms",
+        "_place",
         "_publications",
         "_publishing",
         "_requests",
@@ -80,7 +95,12 @@ class Dht:
     )
 
     def __init__(
-        self, settings: DhtSettings, identity: Identity, rng: Random, now: Instant
+        self,
+        settings: DhtSettings,
+        identity: Identity,
+        rng: Random,
+        now: Instant,
+        place: Callable[[ReplicaId], Contact | None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._identity = identity
@@ -93,6 +113,8 @@ class Dht:
         self.unasked_count = 0
         """Answers that nobody asked for, or too late."""
         self._locality = Locality(identity.contact.rack)
+        self._place = place
+        self._introductions: deque[tuple[Contact, list[LogKey]]] = deque()
         self._publications = Publications(settings, rng)
         self._publishing = 0
         self._requests = Requests(settings, rng)
@@ -113,6 +135,11 @@ class Dht:
         """A node left the cluster or is known to be dead."""
         self.table.remove(node)
         self._locality.forget(node)
+
+    def introduce(self, node: Contact) -> None:
+        """A node came, or came back, and may lack what it should hold: it is told what is led here,
+        a part with each tick."""
+        self._introductions.append((node, self._publications.keys()))
 
     def join(self, now: Instant) -> list[Effect]:
         """Find the way in from a few known nodes (section 2.3): look up the own id, then an id in
@@ -144,7 +171,7 @@ class Dht:
         its key at once and every `republish_ms`, each time ending with `StoreDone`. Beyond
         `DHT_PUBLISHED_MAX` partitions nothing is published: they are found by asking a replica."""
         effects: list[Effect] = []
-        if self._publications.claim(claim, now.monotonic_ms):
+        if self._publications.claim(claim, now.monotonic_ms) is not None:
             self._publish_due(now, effects)
         return effects
 
@@ -154,9 +181,15 @@ class Dht:
 
     # --- time ---
 
+    def last_said(self, log_key: LogKey) -> Record | None:
+        """What this node published last of a partition that it leads."""
+        return self._publications.last(log_key)
+
     @property
     def next_deadline_ms(self) -> int:
         """When `tick` has something to do, on the monotonic clock."""
+        if self._introductions:
+            return 0
         deadline_ms = self._requests.next_deadline_ms(self._maintenance_ms)
         if len(self._publications) and self._publishing < DHT_PUBLICATIONS_MAX:
             due_ms = self._publications.next_due_ms()
@@ -171,9 +204,13 @@ class Dht:
             if isinstance(request.purpose, Search):
                 request.purpose.lookup.slow(request.to.id)
                 self._go_on(request.purpose, now, effects)
+            elif isinstance(request.purpose, Publication) and not request.purpose.is_late:
+                request.purpose.is_late = True
+                self._publishing -= 1
         for request in self._requests.take_unanswered(now.monotonic_ms):
             self._unanswered(request, effects)
         self._publish_due(now, effects)
+        self._go_on_introducing(now, effects)
         if now.monotonic_ms >= self._maintenance_ms:
             self._maintenance_ms = now.monotonic_ms + self._settings.maintenance_ms
             self.records.expire(now)
@@ -280,6 +317,8 @@ class Dht:
 
     def _take_in(self, record: Record, now: Instant, effects: list[Effect]) -> StoreResult:
         result, contradicted = self.records.put(record, now)
+        if result is StoreResult.STORED and record.node != self._identity.contact.node:
+            effects.append(News(record))
         if contradicted is not None:
             effects.append(Alarm(AlarmKind.TWO_LEADERS, record, contradicted))
         return result
@@ -360,12 +399,15 @@ class Dht:
 
     def _publish_due(self, now: Instant, effects: list[Effect]) -> None:
         # Not more in one turn either, for a node without others to wait for.
-        for _ in range(DHT_PUBLICATIONS_MAX - self._publishing):
+        room = DHT_PUBLICATIONS_MAX - self._publishing
+        for _ in range(min(room, DHT_PUBLISHED_AT_ONCE_MAX)):
             due = self._publications.take_due(now.monotonic_ms)
             if due is None:
                 return
             self._publishing += 1
             record = self._sign(*due, now)
+            self._publications.said(record)
+            effects.append(News(record))
             key = key_of(self._identity.cluster_id, record.claim.log_key)
             if self._has_full_view:
                 closest = self.table.closest(key, self._settings.holders)
@@ -397,6 +439,12 @@ class Dht:
         key = key_of(self._identity.cluster_id, record.claim.log_key)
         own = self._identity.contact
         ranked = sorted([own, *closest], key=lambda each: each.id ^ key)[: self._settings.holders]
+        addressed = {each.id for each in ranked}
+        for replica in record.claim.replicas:
+            found = self._place(replica)
+            if found is not None and found.id not in addressed and found.id != own.id:
+                addressed.add(found.id)
+                ranked.append(found)
         publication = Publication(record, len(ranked))
         others = [each for each in ranked if each is not own]
         self._send_record(record, others, now, publication, effects)
@@ -419,7 +467,29 @@ class Dht:
         if publication.stale * 2 > asked:
             effects.append(Alarm(AlarmKind.SUPERSEDED, record, None))
         effects.append(StoreDone(record.claim.log_key, record, publication.stored, asked))
-        self._publishing -= 1
+        self._publishing -= not publication.is_late
+
+    def _go_on_introducing(self, now: Instant, effects: list[Effect]) -> None:
+        if not self._introductions:
+            return
+        node, keys = self._introductions[0]
+        for log_key in keys[-DHT_INTRODUCED_AT_ONCE_MAX:]:
+            record = self._publications.last(log_key)
+            if record is not None and self._should_hold(node, record.claim):
+                self._send_record(record, [node], now, None, effects)
+        del keys[-DHT_INTRODUCED_AT_ONCE_MAX:]
+        if not keys:
+            self._introductions.popleft()
+
+    def _should_hold(self, node: Contact, claim: Claim) -> bool:
+        """Is a node one of those that are told of a partition?"""
+        key = key_of(self._identity.cluster_id, claim.log_key)
+        closest = self.table.closest(key, self._settings.holders)
+        if len(closest) < self._settings.holders or node.id ^ key <= closest[-1].id ^ key:
+            return True
+        return any(
+            place is not None and place.id == node.id for place in map(self._place, claim.replicas)
+        )
 
     # --- requests ---
 

@@ -49,6 +49,13 @@ class StoreDone(NamedTuple):
     asked: int
 
 
+class News(NamedTuple):
+    """A record that is later than any seen here: stored here by its leader or on its behalf, or
+    this node's own, as it goes out."""
+
+    record: Record
+
+
 class AlarmKind(enum.Enum):
     TWO_LEADERS = "two leaders of one partition and term"
     SUPERSEDED = "our own claim is older than what the cluster holds"
@@ -68,4 +75,4 @@ class Alarm(NamedTuple):
     other: Record | None
 
 
-Effect: TypeAlias = Send | LookupDone | StoreDone | Alarm
+Effect: TypeAlias = Send | LookupDone | StoreDone | News | Alarm

@@ -3,7 +3,7 @@
 A claim is published at once when it is new or changed, and every `republish_ms`, a quarter earlier
 or later by chance so that claims made together drift apart. Each publication has a sequence of its
 own: that is what renews a record. A leader that restarts leads in a later term, so sequences need
-no disk.
+no disk. What was said last is kept, for nodes that come and should have it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, NamedTuple
 
-from sprawl.core.dht.records import Claim
+from sprawl.core.dht.records import Claim, Record
 from sprawl.core.dht.settings import DhtSettings
 from sprawl.core.ids import LogKey
 from sprawl.core.limits import DHT_PUBLISHED_MAX
@@ -27,11 +27,13 @@ class _Turn(NamedTuple):
 
 
 class _Published:
-    __slots__ = ("claim", "sequence", "turn")
+    __slots__ = ("claim", "is_said", "record", "sequence", "turn")
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.sequence = 0
+        self.is_said = False
+        self.record: Record | None = None
         self.turn = 0
 
 
@@ -50,19 +52,40 @@ class Publications:
     def __len__(self) -> int:
         return len(self._claims)
 
-    def claim(self, claim: Claim, now_ms: int) -> bool:
-        """This node leads, or something about it changed: due at once. False if there are too
-        many claims, or if it is older than the one before."""
+    def claim(self, claim: Claim, now_ms: int) -> int | None:
+        """This node leads, or something about it changed: due at once.
+
+        Returns:
+            The sequence that it will be published with; None if there are too many claims, or if
+            it is older than the one before.
+        """
         known = self._claims.get(claim.log_key)
         if known is None:
             if len(self._claims) >= DHT_PUBLISHED_MAX:
-                return False
+                return None
             known = self._claims[claim.log_key] = _Published(claim)
         elif (claim.term, claim.config_index) < (known.claim.term, known.claim.config_index):
-            return False
+            return None
         known.claim = claim
+        known.sequence += 1
+        known.is_said = False
         self._schedule(known, now_ms)
-        return True
+        return known.sequence
+
+    def said(self, record: Record) -> None:
+        """This is how a claim went out."""
+        known = self._claims.get(record.claim.log_key)
+        if known is not None:
+            known.record = record
+
+    def last(self, log_key: LogKey) -> Record | None:
+        """What was said last of a partition that is led here."""
+        known = self._claims.get(log_key)
+        return None if known is None else known.record
+
+    def keys(self) -> list[LogKey]:
+        """The partitions that are led here."""
+        return list(self._claims)
 
     def withdraw(self, log_key: LogKey) -> None:
         """This node does not lead any more: nothing is said, the record of the next leader wins."""
@@ -83,7 +106,9 @@ class Publications:
         if due_ms is None or due_ms > now_ms:
             return None
         published = self._claims[heapq.heappop(self._turns).log_key]
-        published.sequence += 1
+        if published.is_said:
+            published.sequence += 1
+        published.is_said = True
         quarter = self._settings.republish_ms // 4
         interval_ms = self._settings.republish_ms + self._rng.randint(-quarter, quarter)
         self._schedule(published, now_ms + interval_ms)

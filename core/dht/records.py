@@ -11,7 +11,7 @@ disagree on it are an alarm: a bug, or a node that lies in its own name.
     body       u8  version
                16 bytes topic id, i32 partition, i32 term, i64 config index, i64 sequence
                i64 leader's replica, i32 leader's node, i64 expires_ms
-               u8  count, i64 each: the replicas
+               u8  count, i64 each: the replicas; u64, bit i of it: the i-th one is in sync
                u16 length, the credential of the leader's node
     signature  u16 length, over "sprawl dht record" | cluster id | body
 """
@@ -34,6 +34,7 @@ from sprawl.core.limits import (
 _VERSION: Final = 1
 _FIXED: Final = struct.Struct(">B16siiqqqiqB")
 _LENGTH: Final = struct.Struct(">H")
+_IN_SYNC: Final = struct.Struct(">Q")
 _CONTEXT: Final = b"sprawl dht record\0"
 
 
@@ -46,6 +47,7 @@ class Claim(NamedTuple):
         config_index: of the configuration in force.
         leader: its replica.
         replicas: all of the configuration, so that one of them can be asked when the leader moved.
+        in_sync: those of them that follow closely, the leader among them: Kafka's ISR.
     """
 
     log_key: LogKey
@@ -53,6 +55,7 @@ class Claim(NamedTuple):
     config_index: LogIndex
     leader: ReplicaId
     replicas: tuple[ReplicaId, ...]
+    in_sync: tuple[ReplicaId, ...] = ()
 
 
 class Record(NamedTuple):
@@ -125,6 +128,11 @@ class Trust(Protocol):
         registry says yes to all: then the certificates' authority is the only gate."""
         ...
 
+    def is_at(self, node: NodeId, broker: BrokerId) -> bool:
+        """Is the node of this id the one that the transport names so? Otherwise a member could
+        speak in another one's name."""
+        ...
+
 
 def make_record(
     claim: Claim,
@@ -139,7 +147,8 @@ def make_record(
     """A signed record.
 
     Raises:
-        ValueError: more replicas, or a longer credential or signature, than a record may have.
+        ValueError: more replicas, or a longer credential or signature, than a record may have; or
+            one in sync that is not among the replicas.
     """
     if len(claim.replicas) > DHT_RECORD_REPLICAS_MAX:
         raise ValueError(f"a record of {len(claim.replicas)} replicas")
@@ -158,6 +167,7 @@ def make_record(
         len(claim.replicas),
     )
     body += struct.pack(f">{len(claim.replicas)}q", *claim.replicas)
+    body += _IN_SYNC.pack(sum(1 << claim.replicas.index(each) for each in set(claim.in_sync)))
     body += _LENGTH.pack(len(credential)) + credential
     signature = signer.sign(_signed(cluster_id, body))
     if len(signature) > DHT_SIGNATURE_BYTES_MAX:
@@ -184,25 +194,31 @@ def parse_record(data: bytes) -> Record:
             raise PeerFault(f"DHT record of {count} replicas")
         at = _FIXED.size
         replicas = struct.unpack_from(f">{count}q", data, at)
-        credential, at = _take(data, at + 8 * count, DHT_CREDENTIAL_BYTES_MAX)
+        (in_sync,) = _IN_SYNC.unpack_from(data, at + 8 * count)
+        at += 8 * count + _IN_SYNC.size
+        credential, at = _take(data, at, DHT_CREDENTIAL_BYTES_MAX)
         signature, at = _take(data, at, DHT_SIGNATURE_BYTES_MAX)
     except struct.error as fault:
         raise PeerFault(f"malformed DHT record: {fault}") from None
     if at != len(data):
         raise PeerFault(f"{len(data) - at} bytes after a DHT record")
+    if in_sync >> count:
+        raise PeerFault("DHT record of more replicas in sync than there are")
     claim = Claim(
         LogKey(TopicId(UUID(bytes=topic)), partition),
         Term(term),
         LogIndex(config_index),
         ReplicaId(leader),
         tuple(map(ReplicaId, replicas)),
+        tuple([ReplicaId(each) for bit, each in enumerate(replicas) if in_sync >> bit & 1]),
     )
     return Record(claim, sequence, BrokerId(node), expires_ms, credential, signature, data)
 
 
 def is_genuine(record: Record, cluster_id: str, trust: Trust) -> bool:
     """Is it signed by a member of this cluster, as it says?"""
-    if not trust.is_member(record.publisher):
+    publisher = record.publisher
+    if not (trust.is_member(publisher) and trust.is_at(publisher, record.node)):
         return False
     body = record.encoded[: len(record.encoded) - _LENGTH.size - len(record.signature)]
     return trust.verifies(record.credential, _signed(cluster_id, body), record.signature)

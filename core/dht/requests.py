@@ -34,13 +34,15 @@ class Search:
 
 
 class Publication:
-    """A record on its way to its holders."""
+    """A record on its way to its holders. `is_late`: somebody has not answered for so long that the
+    next publication need not wait for it."""
 
-    __slots__ = ("asked", "left", "record", "stale", "stored")
+    __slots__ = ("asked", "is_late", "left", "record", "stale", "stored")
 
     def __init__(self, record: Record, asked: int) -> None:
         self.record = record
         self.asked = asked
+        self.is_late = False
         self.left = asked
         self.stored = 0
         self.stale = 0

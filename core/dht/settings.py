@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sprawl.core.dht.contacts import Contact
 from sprawl.core.dht.ids import NodeId
 from sprawl.core.dht.records import Signer, Trust
+from sprawl.core.ids import BrokerId
 from sprawl.core.limits import DHT_MESSAGE_CONTACTS_MAX
 
 
@@ -102,4 +103,8 @@ class Unsigned:
 
     def is_member(self, node: NodeId) -> bool:
         del node
+        return True
+
+    def is_at(self, node: NodeId, broker: BrokerId) -> bool:
+        del node, broker
         return True

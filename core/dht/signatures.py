@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from sprawl.core.dht.ids import NodeId, public_key_credential
+from sprawl.core.ids import BrokerId
 
 PrivateKey: TypeAlias = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -47,13 +48,22 @@ class KeyTrust:
 
     Args:
         is_member: for instance whether the controller's registry knows a node of this id.
+        is_at: whether it is the node of this number; without it, any member may name any.
     """
 
-    def __init__(self, is_member: Callable[[NodeId], bool]) -> None:
+    def __init__(
+        self,
+        is_member: Callable[[NodeId], bool],
+        is_at: Callable[[NodeId, BrokerId], bool] = lambda node, broker: True,
+    ) -> None:
         self._is_member = is_member
+        self._is_at = is_at
 
     def is_member(self, node: NodeId) -> bool:
         return self._is_member(node)
+
+    def is_at(self, node: NodeId, broker: BrokerId) -> bool:
+        return self._is_at(node, broker)
 
     def verifies(self, credential: bytes, data: bytes, signature: bytes) -> bool:
         try:

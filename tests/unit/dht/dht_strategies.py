@@ -37,13 +37,21 @@ log_keys = st.builds(LogKey, st.uuids().map(TopicId), i32)
 def claims(
     log_key: st.SearchStrategy[LogKey] = log_keys, number: st.SearchStrategy[int] = i32
 ) -> st.SearchStrategy[Claim]:
-    return st.builds(
-        Claim,
-        log_key,
-        number.map(Term),
-        number.map(LogIndex),
-        number.map(ReplicaId),
-        st.lists(i64.map(ReplicaId), max_size=5).map(tuple),
+    replicas = st.lists(i64.map(ReplicaId), max_size=5, unique=True).map(tuple)
+    return replicas.flatmap(
+        lambda found: st.builds(
+            Claim,
+            log_key,
+            number.map(Term),
+            number.map(LogIndex),
+            number.map(ReplicaId),
+            st.just(found),
+            st.sets(st.sampled_from(found)).map(
+                lambda chosen: tuple(x for x in found if x in chosen)
+            )
+            if found
+            else st.just(()),
+        )
     )
 
 
