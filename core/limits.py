@@ -210,6 +210,8 @@ DHT_BATCH_BYTES_MAX = 262_144
 keep the Raft messages behind them waiting for longer than a millisecond."""
 DHT_BATCH_MESSAGES_MAX = 4_096
 """And so many: a tenth of a second of work, which is what a peer can ask for at once."""
+DHT_SETTLED_KEYS_MAX = 131_072
+"""Partitions of which a node remembers whether it is one of those that are told of it."""
 DHT_ROUTES_MAX = 262_144
 """Cached routes of a gateway, two generations of half as many, so that one has room for all the
 records that a node holds (DHT_RECORDS_MAX): about 350 bytes each, 92 MiB at worst."""

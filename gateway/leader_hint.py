@@ -66,6 +66,8 @@ def current_leader(
     info = _topic(broker, topic)
     if info is None or index not in info.partitions:
         return CurrentLeader(NOBODY, -1)
+    # This client is told what is known; the metadata that it asks for next may be better.
+    broker.cluster.find_leader_behind(info, index)
     view = broker.cluster.partition(info, index)
     if view.leader_id == broker.node_id:
         # What is known of the leader is older than what has just happened here.

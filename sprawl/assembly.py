@@ -172,6 +172,7 @@ class Assembly:
             rng=self._rng,
             run_blocking=partial(asyncio.get_running_loop().run_in_executor, executor),
             levels=features.SUPPORTED,
+            rack=config.text("broker.rack"),
         )
         partitions = Partitions(
             store=store,
@@ -365,6 +366,7 @@ class Assembly:
                 is_alive=cluster.is_alive,
                 controller=lambda: controller.leader,
                 quorum=cluster.quorum,
+                routing=lambda: cluster.routing,
             ),
             elections=cluster.elections,
             clock=self._clock,

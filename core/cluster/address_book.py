@@ -65,6 +65,10 @@ class AddressBook:
         """All of them, this node too."""
         return list(self._nodes.values())
 
+    def node(self, node: BrokerId) -> NodeInfo | None:
+        """One of them."""
+        return self._nodes.get(node)
+
     def address(self, node: BrokerId) -> PeerAddress | None:
         """Where a node listens for others; None when it is not known."""
         found = self._nodes.get(node)

@@ -1,7 +1,7 @@
 """A node's part in its cluster: its Raft groups, its peers, and what it knows of the others.
 
     Transport ──┬─ RAFT frames ──> RaftHost ──> RaftReplica of each partition, and of the controller
-                ├─ HINTS ───────> LeaderHints
+                ├─ DHT ─────────> Overlay ──> LeaderHints <── Routing
                 └─ calls ───────> the controller's commands; joining (registration.py)
 
 A node that is alone has no transport; everything else is the same, so that a cluster of one becomes
@@ -13,8 +13,8 @@ Rules:
    replica 1, others are given theirs when they join, and it is kept with the data.
 2. The controller's group began with replica 1 alone. Its leader makes voters of the others, up to
    CONTROLLER_VOTERS_MAX and always an odd number, and learners of the rest.
-3. Hints go to every node when a leader is new, and all of one's own to a node that comes into
-   sight.
+3. Leaders tell the nodes nearest to a partition's key, and its replicas (overlay.py); the others
+   ask when they have to know (routing.py).
 """
 
 from __future__ import annotations
@@ -26,9 +26,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sprawl.core.cluster.address_book import AddressBook
 from sprawl.core.cluster.elections import Elections
-from sprawl.core.cluster.hints import LeaderHints, encode_hints, parse_hints
+from sprawl.core.cluster.hints import LeaderHints
+from sprawl.core.cluster.overlay import Overlay
+from sprawl.core.cluster.overlay_identity import places_of
 from sprawl.core.cluster.peers import PeerIdentity, PeerRefused, PeerUnreachable
 from sprawl.core.cluster.registration import Registration
+from sprawl.core.cluster.routing import WHO_LEADS, Routing
 from sprawl.core.cluster.view import Quorum, QuorumMember
 from sprawl.core.controller.checkpoint_copies import AttachedCheckpoints
 from sprawl.core.controller.checkpoints import CheckpointFiles
@@ -76,10 +79,7 @@ CONTROLLER_VOTERS_MAX: Final = 5
 CALL_TIMEOUT_MS: Final = 10_000
 """For a command to the controller of another node: longer than an election, shorter than the
 patience of who asked for it."""
-TELL_AGAIN_S: Final = 1.0
-"""After a hint found no room in a node's queue."""
 _RAFT: Final = 1
-_HINTS: Final = 2
 _COMMAND: Final = "controller/command"
 _METADATA_KEY: Final = LogKey(METADATA_TOPIC_ID, METADATA_TP.partition)
 
@@ -89,6 +89,7 @@ class Cluster:
 
     Args:
         levels: the feature levels that this program knows.
+        rack: where this node is.
     """
 
     def __init__(
@@ -103,8 +104,11 @@ class Cluster:
         run_blocking: RunBlocking,
         settings: RaftSettings | None = None,
         levels: Levels = SUPPORTED,
+        rack: str | None = None,
     ) -> None:
         self.levels = levels
+        self.overlay: Overlay | None = None
+        self.routing: Routing | None = None
         self.node_id = node_id
         self.identity = PeerIdentity(
             node_id=node_id, directory_id=directory_id, incarnation=rng.getrandbits(64)
@@ -133,7 +137,7 @@ class Cluster:
         self._ending_moves: set[tuple[UUID, int]] = set()
         self._copies: Copies | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._untold: set[BrokerId] = set()
+        self._rack = rack
         self.registration = Registration(node_id=node_id, kv=kv, book=self.book, start=self._start)
 
     # --- life -----------------------------------------------------------------------------------
@@ -145,7 +149,6 @@ class Cluster:
 
     def _serve(self, transport: Transport, controller: Controller) -> None:
         transport.on_message(_RAFT, self._receive)
-        transport.on_message(_HINTS, self._hear)
         transport.on_peer(self._peer_found, self.peer_lost)
         transport.serve(_COMMAND, lambda _, body: controller.execute(bytes(body)))
 
@@ -181,7 +184,8 @@ class Cluster:
                 clock=self._clock,
             )
             self._copies.serve(self._transport.serve)
-        self.elections.begin(self._host, self._transport)
+            self._begin_routing(self._transport, controller, self._host)
+        self.elections.begin(self._host, self._transport, self.routing)
         directory = self._store.directory(str(METADATA_TP))
         checkpoints = CheckpointFiles(directory)
         if self._copies is not None:
@@ -213,6 +217,33 @@ class Cluster:
         self.log.attach(self._metadata, self._metadata_replica, checkpoints, self._run_blocking)
         self._host.start()
 
+    def _begin_routing(self, transport: Transport, controller: Controller, host: RaftHost) -> None:
+        self.overlay = Overlay(
+            node_id=self.node_id,
+            cluster_id=controller.cluster_id,
+            places=places_of(transport, controller.cluster_id, self.identity.directory_id),
+            transport=transport,
+            book=self.book,
+            hints=self.hints,
+            is_alive=self.is_alive,
+            on_news=self._heard_of_leader,
+            clock=self._clock,
+            rng=self._rng,
+            rack=self._rack,
+        )
+        self.routing = Routing(
+            node_id=self.node_id,
+            overlay=self.overlay,
+            hints=self.hints,
+            book=self.book,
+            controller=controller,
+            host=host,
+            calls=transport,
+            is_alive=self.is_alive,
+            clock=self._clock,
+        )
+        transport.serve(WHO_LEADS, self.routing.answer)
+
     def _replicate_metadata(self, partition: Partition) -> Replication:
         self._metadata_replica = RaftReplica(
             partition,
@@ -238,6 +269,9 @@ class Cluster:
 
     async def close(self) -> None:
         """Take part no more, and close the controller's log. Partitions are closed before."""
+        if self.overlay is not None and self.routing is not None:
+            await self.routing.close()
+            self.overlay.close()
         if self._transport is not None:
             await self._transport.close()
         if self._copies is not None:
@@ -319,6 +353,8 @@ class Cluster:
         """Topics were deleted: nothing is kept of their groups."""
         for key in keys:
             self._raft.remove(key, forget=True)
+            if self.overlay is not None:
+                self.overlay.resign(key)
             self.hints.forget([key])
 
     async def stand_aside(self, key: LogKey) -> bool:
@@ -340,27 +376,16 @@ class Cluster:
         )
 
     def announce(self, key: LogKey, hint: LeaderHint) -> None:
-        self.hints.merge(key, hint)
-        self._broadcast(encode_hints([(key, hint)]))
-
-    def _tell_own(self, node: BrokerId) -> None:
-        """All that is led here, for a node that may have missed some of it."""
-        self._untold.discard(node)
-        if self._host is not None:
-            own = self.hints.led_by(self.replica_id)
-            self._tell(node, encode_hints(own))
-
-    def _tell(self, node: BrokerId, hints: bytes) -> None:
-        """Hints for a node: one that is not connected hears all of them when it is again, and one
-        that takes nothing more now, a little later."""
-        assert self._transport is not None
-        if self._transport.send(node, _HINTS, [hints]) or not self.is_alive(node):
+        group = self._raft.group(key)
+        if self.overlay is None or group is None:
+            self.hints.lead(key, hint)
             return
-        if node not in self._untold:
-            self._untold.add(node)
-            asyncio.get_running_loop().call_later(TELL_AGAIN_S, self._tell_own, node)
+        node = group.node
+        self.overlay.lead(key, hint, node.configuration, node.configuration_index)
 
     def led(self, partition: Partition, *, is_leader: bool) -> None:
+        if self.overlay is not None and not is_leader:
+            self.overlay.resign(LogKey(partition.topic_id, partition.tp.partition))
         if partition is not self._metadata and partition.topic_id != METADATA_TOPIC_ID:
             self.on_led(partition, is_leader)
         elif is_leader:
@@ -450,16 +475,14 @@ class Cluster:
         )
         self.book.update(nodes.values())
         self.registration.look()
-        # Saying something makes the connections, and so tells who is alive.
-        self._broadcast(encode_hints([]))
+        if self.overlay is not None:
+            self.overlay.members_changed()
+            self.overlay.greet()
         self.on_nodes()
 
-    def _broadcast(self, hints: bytes) -> None:
-        if self._transport is None:
-            return
-        for node in self.book.nodes:
-            if node.node_id != self.node_id and node.peer is not None:
-                self._tell(node.node_id, hints)
+    def _heard_of_leader(self, key: LogKey) -> None:
+        if key == _METADATA_KEY:
+            self.registration.look()
 
     def _receive(self, peer: PeerIdentity, frame: memoryview) -> None:
         if self._host is None:
@@ -469,23 +492,19 @@ class Cluster:
         except WireFault as fault:
             raise PeerFault(str(fault)) from fault
 
-    def _hear(self, peer: PeerIdentity, body: memoryview) -> None:
-        for key, hint in parse_hints(body):
-            if self.book.node_of(hint.leader) != peer.node_id:
-                continue
-            if self.hints.merge(key, hint) and key == _METADATA_KEY:
-                self.registration.look()
-
     def _peer_found(self, node: BrokerId) -> None:
         if self._host is None or self._transport is None:
             return
         self._host.peer_found(lambda each: self.book.node_of(each) == node)
-        self._tell_own(node)
+        if self.overlay is not None:
+            self.overlay.peer_found(node)
 
     def peer_lost(self, node: BrokerId) -> None:
         """A node is out of sight: see RaftHost.peer_lost."""
         if self._host is not None:
             self._host.peer_lost(lambda each: self.book.node_of(each) == node)
+        if self.overlay is not None:
+            self.overlay.peer_lost(node)
 
     async def command(self, node: BrokerId, command: bytes) -> bytes:
         """See controller.Remote."""

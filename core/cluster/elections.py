@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sprawl.core.cluster.address_book import AddressBook
     from sprawl.core.cluster.hints import LeaderHints
     from sprawl.core.cluster.peers import PeerIdentity
+    from sprawl.core.cluster.routing import Routing
     from sprawl.core.cluster.transport import Transport
     from sprawl.core.controller.topics import TopicInfo
     from sprawl.core.ids import BrokerId
@@ -47,11 +48,13 @@ class Elections:
         self._book = book
         self._host: RaftHost | None = None
         self._transport: Transport | None = None
+        self._routing: Routing | None = None
 
-    def begin(self, host: RaftHost, transport: Transport | None) -> None:
+    def begin(self, host: RaftHost, transport: Transport | None, routing: Routing | None) -> None:
         """The node takes part in its cluster from now on; without a transport it is alone."""
         self._host = host
         self._transport = transport
+        self._routing = routing
         if transport is not None:
             transport.serve(LEAD, self._take)
 
@@ -79,6 +82,9 @@ class Elections:
             await self._hand_over(key, preferred)
         else:
             await self._ask(node, key, preferred)
+            if self._routing is not None:
+                self._routing.doubt(key)
+                self._routing.search_behind(topic, index)
         loop = asyncio.get_running_loop()
         until = loop.time() + HINT_S
         while loop.time() < until:
@@ -96,6 +102,8 @@ class Elections:
         try:
             await self._transport.call(node, LEAD, body, timeout_ms=CALL_TIMEOUT_MS)
         except PeerRefused as refused:
+            if self._routing is not None:
+                self._routing.doubt(key)
             raise KafkaFault(refused.code, refused.message) from refused
         except PeerUnreachable as failure:
             raise KafkaFault(

@@ -45,6 +45,11 @@ class PeerTls:
         self._complaint = ""
         self._load()
 
+    @property
+    def key_file(self) -> Path:
+        """PEM with this node's private key."""
+        return self._files[1]
+
     def accepting(self) -> ssl.SSLContext:
         """For a listener, once and for all: each handshake takes what the files hold then."""
         listening = _context(ssl.PROTOCOL_TLS_SERVER)
@@ -67,6 +72,15 @@ class PeerTls:
         """
         facts = extra("peercert")
         return _node_ids(facts) if isinstance(facts, Mapping) else frozenset()
+
+    def shown(self, extra: Callable[[str], object]) -> bytes | None:
+        """The certificate of a connection's peer, DER.
+
+        Args:
+            extra: the connection's get_extra_info.
+        """
+        tls = extra("ssl_object")
+        return tls.getpeercert(binary_form=True) if isinstance(tls, ssl.SSLObject) else None
 
     def _choose(
         self, accepted: ssl.SSLObject | ssl.SSLSocket, name: str | None, listening: ssl.SSLContext

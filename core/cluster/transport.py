@@ -102,7 +102,7 @@ class Transport:
         self._expected_directory = expected_directory
         self._hello = Hello(identity=identity, cluster_id=cluster_id or "")
         self._rng = rng
-        self._tls = tls
+        self.tls = tls
         self._is_closing = False
         self._scratch = memoryview(bytearray(PEER_SCRATCH_BYTES))
         self._servers: list[asyncio.Server] = []
@@ -130,7 +130,7 @@ class Transport:
         """
         loop = asyncio.get_running_loop()
         make = self._accept
-        if self._tls is None:
+        if self.tls is None:
             server = await loop.create_server(make, host or None, port, backlog=_BACKLOG)
         else:
             server = await loop.create_server(
@@ -138,12 +138,12 @@ class Transport:
                 host or None,
                 port,
                 backlog=_BACKLOG,
-                ssl=self._tls.accepting(),
+                ssl=self.tls.accepting(),
                 ssl_handshake_timeout=self.settings.dial_ms_max / 1_000,
             )
         self._servers.append(server)
         place = server.sockets[0].getsockname()
-        if self._tls is None:
+        if self.tls is None:
             self._log.listening_openly(PeerAddress(str(place[0]), int(place[1])))
         return int(place[1])
 
@@ -254,6 +254,13 @@ class Transport:
         link = self._links.get(node)
         return link is not None and link.current is not None
 
+    def certificate(self, node: BrokerId) -> bytes | None:
+        """What a node showed, DER; None without TLS or without a connection."""
+        link = self._links.get(node)
+        if self.tls is None or link is None or link.current is None:
+            return None
+        return self.tls.shown(link.current.extra)
+
     def round_trip_ms(self, node: BrokerId) -> float | None:
         """The smoothed round trip to a node; None while there is no measurement. It is as exact as
         the loop's clock, and uvloop's counts whole milliseconds."""
@@ -348,7 +355,7 @@ class Transport:
     def judge(self, connection: PeerConnection, ours: Hello, theirs: Hello) -> Refused | None:
         """Whether to go on with a peer."""
         you = theirs.identity
-        certified = None if self._tls is None else self._tls.certified(connection.extra)
+        certified = None if self.tls is None else self.tls.certified(connection.extra)
         refused = judge_hello(ours, theirs, self._expected_directory(you.node_id), certified)
         if refused is None and self._is_closing:
             refused = Refused(Refusal.CLOSING, f"node {self.node_id} stops")
@@ -460,7 +467,7 @@ class Transport:
 
     def _accept(self) -> PeerConnection:
         connection = PeerConnection(self, self._hello, is_dialer=False)
-        if self._tls is not None:
+        if self.tls is not None:
             loop = asyncio.get_running_loop()
             loop.call_later(
                 2 * self.settings.dial_ms_max / 1_000, partial(self._check_tls, connection)

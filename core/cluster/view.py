@@ -7,7 +7,7 @@ metadata may be: a client that follows it is sent on, or retries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from sprawl.core.ids import BrokerId, LogKey, PartitionId, ReplicaId, TopicParti
 if TYPE_CHECKING:
     from sprawl.core.broker import Endpoint
     from sprawl.core.cluster.hints import LeaderHints
+    from sprawl.core.cluster.routing import Routing
     from sprawl.core.controller.state import ControllerState
     from sprawl.core.partition.registry import Partitions
 
@@ -80,6 +81,7 @@ class ClusterView:
         rack: its own.
         is_alive: whether this node has contact with another one.
         quorum: the controller's group.
+        routing: finds leaders that are not known here; None for a node that is alone.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class ClusterView:
         is_alive: Callable[[BrokerId], bool],
         controller: Callable[[], BrokerId | None],
         quorum: Callable[[], Quorum],
+        routing: Callable[[], Routing | None] = lambda: None,
     ) -> None:
         self._node_id = node_id
         self._state = state
@@ -104,6 +107,7 @@ class ClusterView:
         self._is_alive = is_alive
         self._controller = controller
         self.quorum = quorum
+        self._routing = routing
 
     def brokers(self, listener: str) -> list[BrokerView]:
         """The brokers that can be reached, by their addresses on a listener, in order of their ids.
@@ -150,6 +154,20 @@ class ClusterView:
         """A broker that takes administrative requests: every one does, the leader without a hop."""
         leader = self._controller()
         return self._node_id if leader is None or not self.is_alive(leader) else leader
+
+    def find_leaders(
+        self, places: Iterable[tuple[TopicInfo, Iterable[int]]]
+    ) -> Awaitable[None] | None:
+        """Find out who leads these partitions before clients are told: see Routing.search. None
+        when nothing has to be waited for."""
+        routing = self._routing()
+        return None if routing is None else routing.search(places)
+
+    def find_leader_behind(self, topic: TopicInfo, index: int) -> None:
+        """Find out who leads a partition, for those who ask after this one."""
+        routing = self._routing()
+        if routing is not None:
+            routing.search_behind(topic, index)
 
     def partition(self, topic: TopicInfo, index: int) -> PartitionView:
         """One partition of a topic."""

@@ -139,7 +139,8 @@ class Dht:
     def introduce(self, node: Contact) -> None:
         """A node came, or came back, and may lack what it should hold: it is told what is led here,
         a part with each tick."""
-        self._introductions.append((node, self._publications.keys()))
+        if len(self._publications):
+            self._introductions.append((node, self._publications.keys()))
 
     def join(self, now: Instant) -> list[Effect]:
         """Find the way in from a few known nodes (section 2.3): look up the own id, then an id in
@@ -171,7 +172,7 @@ class Dht:
         its key at once and every `republish_ms`, each time ending with `StoreDone`. Beyond
         `DHT_PUBLISHED_MAX` partitions nothing is published: they are found by asking a replica."""
         effects: list[Effect] = []
-        if self._publications.claim(claim, now.monotonic_ms) is not None:
+        if self._publications.claim(claim, now.monotonic_ms):
             self._publish_due(now, effects)
         return effects
 
@@ -181,9 +182,10 @@ class Dht:
 
     # --- time ---
 
-    def last_said(self, log_key: LogKey) -> Record | None:
-        """What this node published last of a partition that it leads."""
-        return self._publications.last(log_key)
+    def sequence(self, log_key: LogKey) -> int | None:
+        """The number that goes with what this node says of a partition now; None: it says
+        nothing."""
+        return self._publications.sequence(log_key)
 
     @property
     def next_deadline_ms(self) -> int:

@@ -52,25 +52,26 @@ class Publications:
     def __len__(self) -> int:
         return len(self._claims)
 
-    def claim(self, claim: Claim, now_ms: int) -> int | None:
-        """This node leads, or something about it changed: due at once.
-
-        Returns:
-            The sequence that it will be published with; None if there are too many claims, or if
-            it is older than the one before.
-        """
+    def claim(self, claim: Claim, now_ms: int) -> bool:
+        """This node leads, or something about it changed: due at once. False if there are too
+        many claims, or if it is older than the one before."""
         known = self._claims.get(claim.log_key)
         if known is None:
             if len(self._claims) >= DHT_PUBLISHED_MAX:
-                return None
+                return False
             known = self._claims[claim.log_key] = _Published(claim)
         elif (claim.term, claim.config_index) < (known.claim.term, known.claim.config_index):
-            return None
+            return False
         known.claim = claim
         known.sequence += 1
         known.is_said = False
         self._schedule(known, now_ms)
-        return known.sequence
+        return True
+
+    def sequence(self, log_key: LogKey) -> int | None:
+        """What a claim is, or is to be, published with."""
+        known = self._claims.get(log_key)
+        return None if known is None else known.sequence
 
     def said(self, record: Record) -> None:
         """This is how a claim went out."""

@@ -16,12 +16,42 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_der_public_key,
+    load_pem_private_key,
 )
+from cryptography.x509 import load_der_x509_certificate
 
 from sprawl.core.dht.ids import NodeId, public_key_credential
 from sprawl.core.ids import BrokerId
 
 PrivateKey: TypeAlias = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+def load_key(pem: bytes) -> PrivateKey:
+    """The private key of a node.
+
+    Raises:
+        ValueError: it cannot be read, or is of a kind that does not sign.
+    """
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (TypeError, UnsupportedAlgorithm) as fault:
+        raise ValueError(str(fault)) from fault
+    if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        return key
+    raise ValueError("a key that is neither of Ed25519, ECDSA nor RSA")
+
+
+def key_in_certificate(der: bytes) -> bytes:
+    """The SubjectPublicKeyInfo of a certificate.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        key = load_der_x509_certificate(der).public_key()
+    except UnsupportedAlgorithm as fault:
+        raise ValueError(str(fault)) from fault
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 class KeySigner:

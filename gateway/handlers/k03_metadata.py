@@ -5,7 +5,8 @@ Behaviour:
   for: all of them for null (v0: for an empty list), none for an empty list.
 - Creates an unknown topic that is asked for by name when `auto.create.topics.enable` and the
   request allow it, and answers with the created topic; invalid names are INVALID_TOPIC_EXCEPTION.
-- Brokers that this node cannot reach are left out; a partition whose leader is not known or not
+- Leaders that this node is not told of are looked up first, all of them in one bounded step.
+- Brokers that this node cannot reach are left out; a partition whose leader is not found or not
   reachable is LEADER_NOT_AVAILABLE with leader -1, and stays listed.
 - A topic is unknown only when the controller says so: before that is answered, this node catches up
   with it. While no controller answers, LEADER_NOT_AVAILABLE lets the client ask again.
@@ -44,7 +45,7 @@ from sprawl.gateway.codec._generated.k03_metadata import (
 from sprawl.gateway.dispatch import HandlerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from sprawl.gateway.dispatch import RequestContext
 
@@ -55,17 +56,64 @@ _NULL_NAME_FROM_VERSION = 12
 def handle(
     ctx: RequestContext, request: MetadataRequest
 ) -> MetadataResponse | Awaitable[MetadataResponse]:
-    """Answer at once, unless topics have to be created first."""
+    """Answer at once, unless topics have to be created or leaders to be looked up first."""
     asked = request.topics
     if asked is None or (ctx.api_version == 0 and not asked):
-        topics = [_topic(ctx, each) for each in ctx.broker.controller.topics.values()]
-        return _response(ctx, request, topics)
+        known = ctx.broker.controller.topics
+        return _when_found(
+            ctx,
+            known.values(),
+            lambda: _response(ctx, request, [_topic(ctx, each) for each in known.values()]),
+        )
     if any(_is_missing(ctx, each) for each in asked):
         if _may_create(ctx, request):
             return _create_first(ctx, request, asked)
         if not ctx.broker.controller.is_leader:
             return _catch_up_first(ctx, request, asked)
-    return _response(ctx, request, [_asked_topic(ctx, each) for each in asked])
+    return _respond(ctx, request, asked)
+
+
+def _respond(
+    ctx: RequestContext,
+    request: MetadataRequest,
+    asked: list[MetadataRequestTopic],
+    refused: dict[str, ErrorCode] | None = None,
+) -> MetadataResponse | Awaitable[MetadataResponse]:
+    return _when_found(
+        ctx,
+        _known(ctx, asked),
+        lambda: _response(ctx, request, [_asked_topic(ctx, each, refused) for each in asked]),
+    )
+
+
+def _when_found(
+    ctx: RequestContext,
+    topics: Iterable[TopicInfo],
+    respond: Callable[[], MetadataResponse],
+) -> MetadataResponse | Awaitable[MetadataResponse]:
+    """Answer when the leaders of these topics have been looked up, where that is necessary."""
+    search = ctx.broker.cluster.find_leaders((each, each.partitions) for each in topics)
+    return respond() if search is None else _after(search, respond)
+
+
+async def _after(
+    search: Awaitable[None], respond: Callable[[], MetadataResponse]
+) -> MetadataResponse:
+    await search
+    return respond()
+
+
+def _known(ctx: RequestContext, asked: list[MetadataRequestTopic]) -> Iterator[TopicInfo]:
+    controller = ctx.broker.controller
+    for each in asked:
+        is_named = each.topic_id == ZERO_UUID
+        found = (
+            controller.topics.get(each.name or "")
+            if is_named
+            else controller.by_id.get(each.topic_id)
+        )
+        if found is not None:
+            yield found
 
 
 async def _catch_up_first(
@@ -77,7 +125,7 @@ async def _catch_up_first(
     except KafkaFault:
         unknown = ErrorCode.LEADER_NOT_AVAILABLE
     refused = {each.name or "": unknown for each in asked if _is_missing(ctx, each)}
-    return _response(ctx, request, [_asked_topic(ctx, each, refused) for each in asked])
+    return await _responded(_respond(ctx, request, asked, refused))
 
 
 async def _create_first(
@@ -91,7 +139,13 @@ async def _create_first(
                 await ctx.broker.controller.ensure_topic(TopicSpec(name=name))
             except KafkaFault as fault:
                 refused[name] = fault.code
-    return _response(ctx, request, [_asked_topic(ctx, each, refused) for each in asked])
+    return await _responded(_respond(ctx, request, asked, refused))
+
+
+async def _responded(
+    response: MetadataResponse | Awaitable[MetadataResponse],
+) -> MetadataResponse:
+    return response if isinstance(response, MetadataResponse) else await response
 
 
 def _may_create(ctx: RequestContext, request: MetadataRequest) -> bool:

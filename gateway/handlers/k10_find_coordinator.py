@@ -3,9 +3,9 @@
 Behaviour:
 - Key type 0, a consumer group: the node that leads the group's partition of __consumer_offsets, as
   far as this node knows, at its address of the listener the client came through.
-- COORDINATOR_NOT_AVAILABLE when no leader is known, or none that such clients can reach. Clients
-  ask again after a pause, which is all the waiting there is: a leader is not elected any sooner
-  for being waited for here.
+- Leaders that this node is not told of are looked up first, all of them in one bounded step.
+- COORDINATOR_NOT_AVAILABLE when no leader is found, or none that such clients can reach. Clients
+  ask again after a pause: a leader is not elected any sooner for being waited for here.
 - The first request creates __consumer_offsets; while it cannot be created, and until its leaders
   are elected, the answer is COORDINATOR_NOT_AVAILABLE.
 - Any other key type: INVALID_REQUEST.
@@ -35,7 +35,7 @@ from sprawl.gateway.codec._generated.k10_find_coordinator import (
 from sprawl.gateway.dispatch import HandlerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Coroutine
 
     from sprawl.core.cluster.view import BrokerView
     from sprawl.gateway.dispatch import RequestContext
@@ -50,10 +50,31 @@ _SHARE_FROM_VERSION = 6
 def handle(
     ctx: RequestContext, request: FindCoordinatorRequest
 ) -> FindCoordinatorResponse | Coroutine[None, None, FindCoordinatorResponse]:
-    """Name the coordinator of each key; waits only while __consumer_offsets is being created."""
-    if request.key_type == _GROUP and not ctx.broker.groups.is_ready():
+    """Name the coordinator of each key; waits only while __consumer_offsets is being created, and
+    for leaders that have to be looked up."""
+    if request.key_type != _GROUP:
+        return _respond(ctx, request, _refusal(ctx, request))
+    if not ctx.broker.groups.is_ready():
         return _handle_first(ctx, request)
-    return _respond(ctx, request, _refusal(ctx, request))
+    search = _search(ctx, request)
+    return _respond(ctx, request, None) if search is None else _after(search, ctx, request)
+
+
+def _search(ctx: RequestContext, request: FindCoordinatorRequest) -> Awaitable[None] | None:
+    topic = ctx.broker.controller.topics.get(OFFSETS_TOPIC)
+    if topic is None:
+        return None
+    has_keys = ctx.api_version >= _KEYS_FROM_VERSION
+    groups = request.coordinator_keys if has_keys else [request.key]
+    indexes = {partition_for(group, topic.partition_count) for group in groups}
+    return ctx.broker.cluster.find_leaders([(topic, sorted(indexes))])
+
+
+async def _after(
+    search: Awaitable[None], ctx: RequestContext, request: FindCoordinatorRequest
+) -> FindCoordinatorResponse:
+    await search
+    return _respond(ctx, request, None)
 
 
 async def _handle_first(
@@ -63,12 +84,13 @@ async def _handle_first(
         await ctx.broker.groups.ensure_ready()
     except KafkaFault as fault:
         return _respond(ctx, request, fault)
+    search = _search(ctx, request)
+    if search is not None:
+        await search
     return _respond(ctx, request, None)
 
 
-def _refusal(ctx: RequestContext, request: FindCoordinatorRequest) -> KafkaFault | None:
-    if request.key_type == _GROUP:
-        return None
+def _refusal(ctx: RequestContext, request: FindCoordinatorRequest) -> KafkaFault:
     if request.key_type == _TRANSACTION:
         return KafkaFault(
             ErrorCode.UNSUPPORTED_VERSION, "this version of Sprawl does not serve transactions"

@@ -87,6 +87,9 @@ async def _elect(ctx: RequestContext, name: str, index: int, kind: int) -> None:
         raise KafkaFault(
             ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"No such partition as {name}-{index}"
         )
+    search = broker.cluster.find_leaders([(topic, [index])])
+    if search is not None:
+        await search
     if kind == _PREFERRED:
         await broker.elections.elect_preferred(topic, index)
     elif broker.cluster.leader(topic, index) < 0:

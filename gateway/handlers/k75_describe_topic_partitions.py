@@ -4,6 +4,7 @@ Behaviour:
 - Topics by name, in order of their names; all for an empty list. An answer holds at most
   `response_partition_limit` partitions, and no more than PARTITIONS_MAX; the cursor says where the
   next page starts.
+- Leaders that this node is not told of are looked up first, those of a page in one bounded step.
 - An unknown topic that was asked for by name is UNKNOWN_TOPIC_OR_PARTITION.
 - What the client may do is always told.
 
@@ -12,7 +13,7 @@ Source: KIP-966.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sprawl.core.cluster.view import NO_LEADER
 from sprawl.core.errors import ErrorCode
@@ -27,7 +28,7 @@ from sprawl.gateway.codec._generated.k75_describe_topic_partitions import (
 from sprawl.gateway.dispatch import HandlerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from sprawl.core.controller.topics import TopicInfo
     from sprawl.gateway.dispatch import RequestContext
@@ -36,35 +37,69 @@ PARTITIONS_MAX = 2_000
 """Kafka's max.request.partition.size.limit: about 60 kB a page."""
 
 
+class _Page(NamedTuple):
+    """What one answer tells: topics in order, None for an unknown one, and where the next one
+    begins."""
+
+    topics: list[tuple[str, TopicInfo | None, Sequence[int]]]
+    next_cursor: ResponseCursor | None
+
+
 def handle(
     ctx: RequestContext, request: DescribeTopicPartitionsRequest
-) -> DescribeTopicPartitionsResponse:
-    """Answer at once."""
+) -> DescribeTopicPartitionsResponse | Awaitable[DescribeTopicPartitionsResponse]:
+    """Answer at once, unless leaders have to be looked up first."""
     cursor = request.cursor
     if cursor is not None and cursor.partition_index < 0:
         failed = [_failed(each.name, ErrorCode.INVALID_REQUEST) for each in request.topics]
         return DescribeTopicPartitionsResponse(topics=failed)
+    page = _page(ctx, request)
+    search = ctx.broker.cluster.find_leaders(
+        (topic, indexes) for _, topic, indexes in page.topics if topic is not None
+    )
+    return _response(ctx, page) if search is None else _after(search, ctx, page)
+
+
+async def _after(
+    search: Awaitable[None], ctx: RequestContext, page: _Page
+) -> DescribeTopicPartitionsResponse:
+    await search
+    return _response(ctx, page)
+
+
+def _page(ctx: RequestContext, request: DescribeTopicPartitionsRequest) -> _Page:
+    cursor = request.cursor
     known = ctx.broker.controller.topics
     names = {each.name for each in request.topics} or set(known)
     first_name = "" if cursor is None else cursor.topic_name
     room = max(1, min(request.response_partition_limit, PARTITIONS_MAX))
-    response = DescribeTopicPartitionsResponse()
+    topics: list[tuple[str, TopicInfo | None, Sequence[int]]] = []
     for name in sorted(name for name in names if name >= first_name):
         topic = known.get(name)
         if topic is None:
-            response.topics.append(_failed(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+            topics.append((name, None, ()))
             continue
         start = cursor.partition_index if cursor is not None and name == first_name else 0
-        page = topic.partitions[start : start + room]
-        if page or room:
-            response.topics.append(_described(ctx, topic, page))
-        room -= len(page)
-        if start + len(page) < topic.partition_count:
-            response.next_cursor = ResponseCursor(
-                topic_name=name, partition_index=start + len(page)
-            )
-            break
-    return response
+        indexes = topic.partitions[start : start + room]
+        if indexes or room:
+            topics.append((name, topic, indexes))
+        room -= len(indexes)
+        if start + len(indexes) < topic.partition_count:
+            place = ResponseCursor(topic_name=name, partition_index=start + len(indexes))
+            return _Page(topics, place)
+    return _Page(topics, None)
+
+
+def _response(ctx: RequestContext, page: _Page) -> DescribeTopicPartitionsResponse:
+    return DescribeTopicPartitionsResponse(
+        topics=[
+            _failed(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            if topic is None
+            else _described(ctx, topic, indexes)
+            for name, topic, indexes in page.topics
+        ],
+        next_cursor=page.next_cursor,
+    )
 
 
 def _failed(name: str, code: ErrorCode) -> DescribeTopicPartitionsResponseTopic:
