@@ -190,7 +190,7 @@ class Overlay:
 
     def members_changed(self) -> None:
         """The controller knows other nodes now."""
-        known = {each.node_id for each in self._book.nodes}
+        known = [each.node_id for each in self._book.nodes]
         for node in [each for each in self._contacts if each not in known]:
             gone = self._contacts.pop(node)
             self._members.forget(node)

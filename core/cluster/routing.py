@@ -127,7 +127,8 @@ class Routing:
             for index in indexes
             if self._is_to_seek(topic, index)
         ]
-        return self._wait(keys) if keys else None
+        tasks = self._seek(keys)
+        return _end_of(tasks) if tasks else None
 
     def search_behind(self, topic: TopicInfo, index: int) -> None:
         """As `search`, for who cannot wait and will ask again."""
@@ -140,7 +141,8 @@ class Routing:
 
     async def close(self) -> None:
         """Give up what is under way."""
-        tasks = set(self._searches.values())
+        # In the order of their beginning, which the addresses of objects in a set are not.
+        tasks = dict.fromkeys(self._searches.values())
         for task in tasks:
             task.cancel()
         if tasks:
@@ -175,13 +177,9 @@ class Routing:
 
     # --- searches -------------------------------------------------------------------------------
 
-    async def _wait(self, keys: list[LogKey]) -> None:
-        tasks = self._seek(keys)
-        if tasks:
-            await asyncio.wait(tasks)
-
-    def _seek(self, keys: list[LogKey]) -> set[asyncio.Task[None]]:
-        tasks = {found for key in keys if (found := self._searches.get(key)) is not None}
+    def _seek(self, keys: list[LogKey]) -> list[asyncio.Task[None]]:
+        under_way = map(self._searches.get, keys)
+        tasks = list(dict.fromkeys(each for each in under_way if each is not None))
         new = [key for key in keys if key not in self._searches]
         room = ROUTES_SOUGHT_MAX - len(self._searches)
         self.counters.refused_full += max(0, len(new) - room)
@@ -189,7 +187,7 @@ class Routing:
         if new:
             task = asyncio.get_running_loop().create_task(self._search(new))
             self._searches.update(dict.fromkeys(new, task))
-            tasks.add(task)
+            tasks.append(task)
         return tasks
 
     async def _search(self, keys: list[LogKey]) -> None:
@@ -344,3 +342,7 @@ class Routing:
             if hint is not None:
                 found.append((key, hint))
         return encode_hints(found)
+
+
+async def _end_of(searches: list[asyncio.Task[None]]) -> None:
+    await asyncio.wait(searches)

@@ -13,10 +13,11 @@ from cluster_world import ClusterWorld
 from kafka import KafkaAdminClient
 
 from sprawl.client.cluster import Cluster
-from sprawl.core.cluster import cluster
+from sprawl.core.cluster import overlay
 from sprawl.core.cluster.hints import LeaderHint
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import BrokerId, LogKey, Term, TopicId
+from sprawl.core.ids import BrokerId, LogIndex, LogKey, Term, TopicId
+from sprawl.core.raft.configuration import Configuration
 from sprawl.core.records.record import encode_batch
 from sprawl.core.replication.replica import RaftReplica
 from sprawl.core.storage.port import Buffer
@@ -99,18 +100,19 @@ async def append_to(partition: object) -> None:
         raise KafkaFault(fault.code, fault.message)
 
 
-async def test_a_hint_that_finds_no_room_is_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "TELL_AGAIN_S", 0.05)
+async def test_a_record_that_finds_no_room_is_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlay, "TELL_AGAIN_S", 0.05)
     async with ClusterWorld(2) as world:
         one, two = (world.nodes[number]._running._cluster for number in (1, 2))
         assert one is not None
+        assert one.overlay is not None
         assert two is not None
         transport = one._transport
         assert transport is not None
         send, refused = transport.send, []
 
         def full(node: BrokerId, kind: int, body: Sequence[Buffer]) -> bool:
-            if kind == cluster._HINTS and not refused:
+            if kind == overlay._MESSAGES and not refused:
                 refused.append(node)
                 return False
             return send(node, kind, body)
@@ -118,7 +120,7 @@ async def test_a_hint_that_finds_no_room_is_told_later(monkeypatch: pytest.Monke
         monkeypatch.setattr(transport, "send", full)
         key = LogKey(TopicId(UUID(int=77)), 0)
         hint = LeaderHint(Term(5), 1, one.replica_id, (one.replica_id,))
-        one.announce(key, hint)
+        one.overlay.lead(key, hint, Configuration.of([one.replica_id]), LogIndex(1))
         await world.until(lambda: two.hints.get(key) == hint)
         assert refused == [2]
 
