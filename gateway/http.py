@@ -4,7 +4,7 @@
     GET /health         what the node knows of itself, JSON; 200 when ready, 503 when not
     GET /health/live    200 while the process serves this port
     GET /health/ready   200 when Kafka clients are served, 503 otherwise
-    GET /members        who seems alive to this node, JSON; 404 on a node without a peer port
+    GET /...            what other rooms of the node tell, JSON
 
 Answers are small and made on request, each connection is closed after its answer: that much HTTP is
 written down here in a page, so that no library for it is part of every node.
@@ -15,10 +15,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from sprawl.core.clock import SystemClock
 from sprawl.core.limits import HTTP_CONNECTIONS_MAX, HTTP_REQUEST_BYTES_MAX
@@ -39,11 +40,14 @@ _TEXT = "text/plain; charset=utf-8"
 
 Health = Callable[[], dict[str, object]]
 """Facts for /health; its "ready" is a bool."""
-Members = Callable[[], dict[str, object] | None]
-"""The document of /members; None on a node that is alone."""
 Gauges = Callable[[], Iterable[tuple[str, str, float]]]
 """(name, help, value) of what other rooms of the node want shown; a name that ends in `_total` is a
 counter's."""
+
+
+Page = Callable[[Mapping[str, str]], Awaitable[object]]
+"""Facts for a page, from the parameters of the request. Raises: LookupError, with what is wrong
+with them, for people."""
 
 
 class HttpServer:
@@ -52,7 +56,7 @@ class HttpServer:
     Args:
         health: called for each health request.
         gauges: called for each metrics request.
-        members: called for each request of /members.
+        pages: further resources by their path.
         clock: dates the answers, by which `sprawl doctor` compares clocks.
         bind: takes the addresses to listen on.
     """
@@ -63,14 +67,14 @@ class HttpServer:
         metrics: GatewayMetrics,
         health: Health,
         gauges: Gauges,
-        members: Members = lambda: None,
+        pages: Mapping[str, Page] | None = None,
         clock: Clock | None = None,
         bind: Bind = bind,
     ) -> None:
         self._metrics = metrics
         self._health = health
         self._gauges = gauges
-        self._members = members
+        self._pages = pages or {}
         self._clock = clock or SystemClock()
         self._bind = bind
         self._servers: list[asyncio.Server] = []
@@ -113,7 +117,8 @@ class HttpServer:
         try:
             async with asyncio.timeout(_EXCHANGE_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._response(*self._answer(head), is_head=head.startswith(b"HEAD ")))
+                answer = await self._answer(head)
+                writer.write(self._response(*answer, is_head=head.startswith(b"HEAD ")))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             _log.debug("an HTTP request did not arrive whole, or its answer was not read")
@@ -121,14 +126,16 @@ class HttpServer:
             del self._exchanges[exchange]
             writer.close()
 
-    def _answer(self, head: bytes) -> tuple[HTTPStatus, str, bytes]:
+    async def _answer(self, head: bytes) -> tuple[HTTPStatus, str, bytes]:
         parts = head.split(b"\r\n", 1)[0].split(b" ")
         if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
             return HTTPStatus.BAD_REQUEST, _TEXT, b"not an HTTP/1 request\n"
         if parts[0] not in (b"GET", b"HEAD"):
             return HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, b"this port is read-only\n"
-        path = parts[1].split(b"?")[0].decode("ascii", "replace")
+        path, _, query = parts[1].decode("ascii", "replace").partition("?")
         try:
+            if (page := self._pages.get(path)) is not None:
+                return await _told(page, dict(parse_qsl(query)))
             return self._resource(path)
         except Exception:  # noqa: BLE001 a fault in one number must not end the port
             _log.exception("a fault of the broker in %s; please report the trace", path)
@@ -143,12 +150,8 @@ class HttpServer:
             facts = self._health()
             status = HTTPStatus.OK if facts.get("ready") else HTTPStatus.SERVICE_UNAVAILABLE
             return status, _JSON, json.dumps(facts).encode() + b"\n"
-        if path == "/members":
-            found = self._members()
-            if found is None:
-                return HTTPStatus.NOT_FOUND, _TEXT, b"this node has no peer port, or just starts\n"
-            return HTTPStatus.OK, _JSON, json.dumps(found).encode() + b"\n"
-        return HTTPStatus.NOT_FOUND, _TEXT, b"try /metrics, /members, /health, /health/ready\n"
+        known = ["/metrics", "/health", "/health/live", "/health/ready", *self._pages]
+        return HTTPStatus.NOT_FOUND, _TEXT, f"try {', '.join(known)}\n".encode()
 
     def _response(self, status: HTTPStatus, kind: str, body: bytes, *, is_head: bool) -> bytes:
         date = formatdate(self._clock.now_ms() / 1_000, usegmt=True)
@@ -165,6 +168,13 @@ class HttpServer:
         ProcessCollector(registry=registry)
         registry.register(_Collector(self._metrics, self._gauges))
         return generate_latest(registry)
+
+
+async def _told(page: Page, parameters: Mapping[str, str]) -> tuple[HTTPStatus, str, bytes]:
+    try:
+        return HTTPStatus.OK, _JSON, json.dumps(await page(parameters)).encode() + b"\n"
+    except LookupError as fault:
+        return HTTPStatus.NOT_FOUND, _TEXT, f"{fault.args[0]}\n".encode()
 
 
 class _Collector:

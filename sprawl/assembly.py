@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sprawl import __version__, cluster_facts
+from sprawl import __version__, cluster_facts, overlay_facts
 from sprawl.core.broker import Broker, Endpoint
 from sprawl.core.cluster.cluster import Cluster
 from sprawl.core.cluster.registration import UNWANTED
@@ -286,7 +286,7 @@ class Assembly:
             metrics=self._metrics,
             health=self._health,
             gauges=self._gauges,
-            members=self._members,
+            pages={"/members": self._members} | overlay_facts.pages(self._cluster_parts),
             clock=self._clock,
             bind=self._platform.bind,
         )
@@ -439,9 +439,16 @@ class Assembly:
             "advice": [advice._asdict() for advice in self._server.advices()],
         }
 
-    def _members(self) -> dict[str, object] | None:
-        """What /members says; None on a node that takes no part in membership."""
-        return None if self._gossip is None else self._gossip.document()
+    async def _members(self, _parameters: Mapping[str, str]) -> object:
+        """What /members says."""
+        if self._gossip is None:
+            raise LookupError("this node has no peer port, or just starts")
+        return self._gossip.document()
+
+    def _cluster_parts(self) -> tuple[Broker, Cluster] | None:
+        if self._broker is None or self._cluster is None:
+            return None
+        return self._broker, self._cluster
 
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
         """What /metrics shows beside the gateway's counters."""
@@ -463,6 +470,7 @@ class Assembly:
         yield from cluster_facts.gauges(facts, self._cluster, self.node_id)
         if self._gossip is not None:
             yield from self._gossip.gauges()
+        yield from overlay_facts.gauges(self._cluster)
         free_bytes = self._data.volume().usable_bytes
         if free_bytes >= 0:
             yield "sprawl_disk_free_bytes", "Room left for data", free_bytes

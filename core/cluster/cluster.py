@@ -309,6 +309,10 @@ class Cluster:
         """What went from node to node; None for a node without a peer port."""
         return None if self._transport is None else self._transport.counters
 
+    def round_trip_ms(self, node: BrokerId) -> float | None:
+        """To another node; None while there is no measurement."""
+        return None if self._transport is None else self._transport.round_trip_ms(node)
+
     @property
     def _raft(self) -> RaftHost:
         assert self._host is not None, "begin() comes first"

@@ -130,12 +130,12 @@ class Overlay:
         self.counters = OverlayCounters()
         self.settings = settings or DhtSettings(records_enough=RECORDS_ENOUGH)
         self.cluster_id = cluster_id
-        self._node_id = node_id
+        self.node_id = node_id
         self._places = places
         self._transport = transport
         self._book = book
         self._hints = hints
-        self._is_alive = is_alive
+        self.is_alive = is_alive
         self._on_news = on_news
         self._clock = clock
         self._members = Members(places.proof)
@@ -155,7 +155,8 @@ class Overlay:
             place=self._contact_of,
         )
         self._contacts: dict[BrokerId, Contact] = {}
-        self._unplaced = 0
+        self.unplaced = 0
+        """Registered nodes of which it is not known where they stand."""
         self._settled: dict[LogKey, bool] = {}
         self._outbox: dict[BrokerId, list[bytes]] = {}
         self._lookups: dict[Key, list[asyncio.Future[LookupDone]]] = {}
@@ -216,7 +217,7 @@ class Overlay:
 
     def _place(self, node: BrokerId) -> None:
         info = self._book.node(node)
-        if info is None or node == self._node_id:
+        if info is None or node == self.node_id:
             return
         before = self._contacts.get(node)
         place = self._places.find(info) or (None if before is None else before.id)
@@ -229,19 +230,19 @@ class Overlay:
 
     def _seed(self) -> None:
         self._settled.clear()
-        registered = sum(each.node_id != self._node_id for each in self._book.nodes)
-        self._unplaced = registered - len(self._contacts)
-        alive = [each for each in self._contacts.values() if self._is_alive(each.node)]
+        registered = sum(each.node_id != self.node_id for each in self._book.nodes)
+        self.unplaced = registered - len(self._contacts)
+        alive = [each for each in self._contacts.values() if self.is_alive(each.node)]
         self.dht.seed(alive)
 
     def _contact_of(self, replica: ReplicaId) -> Contact | None:
         node = self._book.node_of(replica)
-        return self._contacts.get(node) if node is not None and self._is_alive(node) else None
+        return self._contacts.get(node) if node is not None and self.is_alive(node) else None
 
     @property
     def is_small(self) -> bool:
         """Whether every node is told of every partition."""
-        return len(self._contacts) + self._unplaced < self.settings.holders
+        return len(self._contacts) + self.unplaced < self.settings.holders
 
     def is_settled(self, key: LogKey) -> bool:
         """Whether the leader of a partition tells this node by itself: it is one of the nodes
@@ -254,7 +255,7 @@ class Overlay:
             own = self.own_id ^ target
             nearer = sum(each.id ^ target < own for each in self._contacts.values())
             # A node of which it is not known where it stands may be nearer.
-            found = self._settled[key] = nearer + self._unplaced < self.settings.holders
+            found = self._settled[key] = nearer + self.unplaced < self.settings.holders
         return found
 
     # --- what this node leads -------------------------------------------------------------------
@@ -407,7 +408,7 @@ class Overlay:
             return
         self.counters.frames_dropped += 1
         # One that is not connected is told of everything when it is again.
-        if self._is_alive(node) and node not in self._untold:
+        if self.is_alive(node) and node not in self._untold:
             self._untold.add(node)
             asyncio.get_running_loop().call_later(TELL_AGAIN_S, self._tell_again, node)
 
@@ -419,7 +420,7 @@ class Overlay:
     def greet(self) -> None:
         """Say something to every node: it makes the connections, and so tells who is alive."""
         for each in self._book.nodes:
-            if each.node_id != self._node_id and each.peer is not None:
+            if each.node_id != self.node_id and each.peer is not None:
                 self._transport.send(each.node_id, _MESSAGES, [_VERSION])
 
     def _receive(self, peer: PeerIdentity, body: memoryview) -> None:

@@ -277,16 +277,9 @@ class Routing:
         return named
 
     async def _ask_node(self, node: BrokerId, keys: list[LogKey]) -> dict[LogKey, BrokerId | None]:
-        self.counters.questions += 1
-        body = b"".join(_KEY.pack(key.topic_id.bytes, key.partition) for key in keys)
-        try:
-            answer = await self._calls.call(node, WHO_LEADS, body, timeout_ms=QUESTION_MS)
-            hints = parse_hints(memoryview(answer))
-        except (PeerRefused, PeerUnreachable, PeerFault):
-            return {}
         asked = set(keys)
         named: dict[LogKey, BrokerId | None] = {}
-        for key, hint in hints:
+        for key, hint in await self._question(node, keys) or ():
             leader = self._book.node_of(hint.leader)
             if key not in asked or leader is None:
                 continue
@@ -295,6 +288,18 @@ class Routing:
             else:
                 named[key] = leader
         return named
+
+    async def _question(
+        self, node: BrokerId, keys: list[LogKey]
+    ) -> list[tuple[LogKey, LeaderHint]] | None:
+        """What a node says of who leads these partitions; None when it does not answer."""
+        self.counters.questions += 1
+        body = b"".join(_KEY.pack(key.topic_id.bytes, key.partition) for key in keys)
+        try:
+            answer = await self._calls.call(node, WHO_LEADS, body, timeout_ms=QUESTION_MS)
+            return parse_hints(memoryview(answer))
+        except (PeerRefused, PeerUnreachable, PeerFault):
+            return None
 
     async def _ask_where_they_went(self, keys: list[LogKey]) -> None:
         """No replica that is known here knows a leader: this node may be behind the controller."""
@@ -309,6 +314,26 @@ class Routing:
         if topic is None or key.partition not in topic.partitions:
             return None
         return topic.replicas[key.partition], topic.moving.get(key.partition)
+
+    # --- for people -----------------------------------------------------------------------------
+
+    def cached(self, key: LogKey) -> LeaderHint | None:
+        """What clients would be told now."""
+        return self._hints.get(key)
+
+    async def ask_everybody(
+        self, key: LogKey, replicas: Iterable[ReplicaId]
+    ) -> dict[BrokerId, LeaderHint | None]:
+        """What each replica that answers says of who leads; this node's own too."""
+        nodes = [node for each in replicas if (node := self._book.node_of(each)) is not None]
+        answers = await asyncio.gather(
+            *(self._question(node, [key]) for node in nodes if self._can_ask(node))
+        )
+        others = zip(filter(self._can_ask, nodes), answers, strict=True)
+        words = {node: dict(found).get(key) for node, found in others if found is not None}
+        if self._node_id in nodes:
+            words[self._node_id] = self.own_word(key)
+        return words
 
     # --- for others -----------------------------------------------------------------------------
 

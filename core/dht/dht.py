@@ -182,6 +182,11 @@ class Dht:
 
     # --- time ---
 
+    @property
+    def published_count(self) -> int:
+        """Partitions that this node says it leads."""
+        return len(self._publications)
+
     def sequence(self, log_key: LogKey) -> int | None:
         """The number that goes with what this node says of a partition now; None: it says
         nothing."""

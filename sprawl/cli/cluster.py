@@ -10,6 +10,7 @@ import click
 from sprawl.cli.cluster_local import local
 from sprawl.cli.cluster_members import members
 from sprawl.cli.cluster_nodes import drain, remove, repair
+from sprawl.cli.cluster_overlay import lookup, ring
 from sprawl.cli.cluster_upgrade import upgrade
 from sprawl.cli.common import (
     bootstrap_option,
@@ -40,7 +41,7 @@ def command() -> None:
     """
 
 
-for each in (local, members, drain, remove, repair, upgrade):
+for each in (local, members, drain, remove, repair, upgrade, ring, lookup):
     command.add_command(each)
 
 
