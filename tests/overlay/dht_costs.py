@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from overlay.dht_runs import Row, network
 from overlay.network import CLUSTER, claim_of, key_of_partition, partition
+from sprawl.core.cluster.hints import LeaderHint, LeaderHints
 from sprawl.core.dht.messages import FindNode, Found
 from sprawl.core.dht.placement import PlacementNode, candidates
 from sprawl.core.dht.records import is_genuine, make_record, parse_record
-from sprawl.core.dht.routes import Route, RouteCache
 from sprawl.core.dht.signatures import KeySigner, KeyTrust
 from sprawl.core.dht.wire import encode, parse
 from sprawl.core.ids import BrokerId, LogKey, ReplicaId, TopicId
@@ -67,20 +67,10 @@ def costs(seed: int) -> list[Row]:
 
 
 def _cached_route_us() -> float:
-    cache = RouteCache()
+    cache = LeaderHints()
     for number in range(ROUTES):
-        record_claim = claim_of(number, 1)
-        cache.learn(
-            record_claim.log_key,
-            Route(
-                record_claim.term,
-                record_claim.config_index,
-                1,
-                record_claim.leader,
-                BrokerId(1),
-                record_claim.replicas,
-            ),
-        )
+        claim = claim_of(number, 1)
+        cache.merge(claim.log_key, LeaderHint(claim.term, 1, claim.leader, claim.replicas))
     # Other objects than those that are in it, as a request's are.
     asked = [partition(number * 7 % ROUTES) for number in range(1_000)]
     asked = [LogKey(TopicId(UUID(bytes=k.topic_id.bytes)), k.partition) for k in asked]

@@ -49,6 +49,50 @@ def test_forgotten_partitions_have_no_leader() -> None:
     assert hints.get(KEY) is None
 
 
+def key(number: int) -> LogKey:
+    return LogKey(TopicId(UUID(int=number)), 0)
+
+
+def test_what_is_used_stays_and_what_is_not_goes() -> None:
+    hints = LeaderHints(10)
+    hints.merge(key(0), hint(1, 1))
+    for number in range(1, 1_000):
+        hints.merge(key(number), hint(1, 1))
+        assert hints.get(key(0)) is not None
+    assert hints.get(key(1)) is None
+
+
+def test_what_is_led_here_stays_until_another_leads() -> None:
+    hints = LeaderHints(4)
+    assert hints.lead(key(0), hint(3, 1))
+    hints.lead(key(1), hint(3, 1))
+    hints.lead(key(2), hint(3, 1))
+    for number in range(10, 100):
+        hints.merge(key(number), hint(1, 1))
+    assert hints.get(key(0)) == hint(3, 1)
+    assert hints.merge(key(0), hint(3, 2)), "what it said last comes back from others"
+    assert not hints.lead(key(0), hint(3, 2))
+    assert hints.merge(key(1), hint(4, 1))
+    hints.resign(key(2))
+    for number in range(10, 100):
+        hints.merge(key(number), hint(2, 1))
+    assert hints.get(key(0)) == hint(3, 2)
+    assert hints.get(key(1)) is None
+    assert hints.get(key(2)) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 5)), max_size=80))
+def test_hints_are_bounded_and_never_go_back(steps: list[tuple[int, int]]) -> None:
+    hints = LeaderHints(6)
+    for number, term in steps:
+        before = hints.get(key(number))
+        hints.merge(key(number), hint(term, 1))
+        after = hints.get(key(number))
+        assert after is not None
+        assert after.term == max(term, before.term if before else 0)
+        assert len(hints) <= 6
+
+
 replicas = st.integers(0, 2**62).map(ReplicaId)
 keys = st.builds(LogKey, st.uuids().map(TopicId), st.integers(0, 2**31 - 1))
 some_hints = st.builds(
