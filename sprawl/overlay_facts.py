@@ -125,7 +125,7 @@ def ring(overlay: Overlay) -> dict[str, object]:
                 "id": place.to_bytes(ID_BYTES).hex(),
                 "distance": (place ^ own) / 2 ** (8 * ID_BYTES),
                 "share": shares[place],
-                "alive": overlay.is_alive(node),
+                "alive": node == overlay.node_id or overlay.is_alive(node),
             }
             for node, place in sorted(overlay.ids.items(), key=lambda each: each[1])
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
@@ -39,9 +39,16 @@ class Port:
             metrics=self.metrics,
             health=lambda: self.facts,
             gauges=lambda: self.gauges,
+            pages={"/page": self._page},
             clock=FixedClock(),
         )
         self.number = 0
+
+    async def _page(self, parameters: Mapping[str, str]) -> object:
+        await asyncio.sleep(0)
+        if "of" not in parameters:
+            raise LookupError("a page of nothing")
+        return {"of": parameters["of"]}
 
     async def ask(self, request: str) -> tuple[int, dict[str, str], str]:
         """Status, header fields by lower-case name, body."""
@@ -66,6 +73,14 @@ async def port() -> AsyncIterator[Port]:
     opened.number = await opened.server.listen("127.0.0.1", 0)
     yield opened
     await opened.server.stop()
+
+
+async def test_pages_take_parameters_and_say_what_is_wrong_with_them(port: Port) -> None:
+    status, fields, body = await port.ask("GET /page?of=a%2F0 HTTP/1.1")
+    assert (status, fields["content-type"]) == (200, "application/json")
+    assert json.loads(body) == {"of": "a/0"}
+    assert (await port.ask("GET /page HTTP/1.1"))[::2] == (404, "a page of nothing\n")
+    assert "/page" in (await port.ask("GET /other HTTP/1.1"))[2]
 
 
 async def test_health_tells_the_facts_and_whether_the_node_is_ready(port: Port) -> None:
