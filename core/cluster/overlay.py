@@ -197,9 +197,14 @@ class Overlay:
             self._members.forget(node)
             self.dht.forget(gone.id)
             self.dht.records.drop_publisher(gone.id)
+        before = set(self._contacts)
         for each in known:
             self._place(each)
         self._seed()
+        for node, contact in self._contacts.items():
+            # It may have been connected before it was known here who it is.
+            if node not in before and self.is_alive(node):
+                self._introduce(contact)
 
     def peer_found(self, node: BrokerId) -> None:
         """A node came into sight, and may have missed something."""
@@ -348,7 +353,16 @@ class Overlay:
     def _sound(self, alarm: Alarm) -> None:
         self.counters.alarms += 1
         claim = alarm.record.claim
-        if self._limit.admit((alarm.kind, claim.log_key), self._clock.monotonic_ms()) is None:
+        is_of_node = alarm.kind is AlarmKind.CLOCKS
+        about = alarm.record.node if is_of_node else claim.log_key
+        if self._limit.admit((alarm.kind, about), self._clock.monotonic_ms()) is None:
+            return
+        if alarm.kind is AlarmKind.CLOCKS:
+            _log.warning(
+                "what node %d publishes is out of its time by the clock here, and not kept for"
+                " others, who have to ask for its partitions; next: set the clocks of both nodes",
+                alarm.record.node,
+            )
             return
         if alarm.kind is AlarmKind.SUPERSEDED:
             _log.info(

@@ -72,7 +72,7 @@ async def trace(parts: Parts, topic: TopicInfo, index: int) -> dict[str, object]
             "config_index": record.claim.config_index,
             "sequence": record.sequence,
             "leader": record.node,
-            "in_sync": _nodes(parts, record.claim.in_sync),
+            "in_sync": sorted(_nodes(parts, record.claim.in_sync)),
             "expires_in_ms": record.expires_ms - parts.clock.now_ms(),
             "signed": bool(record.signature),
             "right": record.node == leader,
@@ -113,7 +113,7 @@ def _hint(
         "leader": -1 if node is None else node,
         "term": hint.term,
         "sequence": hint.sequence,
-        "in_sync": _nodes(parts, hint.in_sync),
+        "in_sync": sorted(_nodes(parts, hint.in_sync)),
         "right": node is not None and node == leader,
     }
 

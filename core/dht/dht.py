@@ -215,7 +215,7 @@ class Dht:
                 request.purpose.is_late = True
                 self._publishing -= 1
         for request in self._requests.take_unanswered(now.monotonic_ms):
-            self._unanswered(request, effects)
+            self._unanswered(request, now, effects)
         self._publish_due(now, effects)
         self._go_on_introducing(now, effects)
         if now.monotonic_ms >= self._maintenance_ms:
@@ -242,10 +242,14 @@ class Dht:
                 effects.append(Send(sender, Found(request_id, contacts, None)))
             case FindValue(request_id, key):
                 record = self.records.get(key, now)
-                contacts = self._contacts_for(key, sender)
+                # Where all know all, who asks has no use for them.
+                is_enough = record is not None and self._has_full_view
+                contacts = () if is_enough else self._contacts_for(key, sender)
                 effects.append(Send(sender, Found(request_id, contacts, record)))
             case Store(request_id, record):
                 result = self._take_in(record, now, effects)
+                if result in (StoreResult.EXPIRED, StoreResult.EARLY):
+                    self._hear_out_of_time(record, sender, effects)
                 effects.append(Send(sender, Stored(request_id, result)))
             case Ping(request_id):
                 effects.append(Send(sender, Pong(request_id)))
@@ -265,7 +269,7 @@ class Dht:
             case Search() as search if isinstance(message, Found):
                 self._found(search, request._replace(to=sender), message, now, effects)
             case Publication() as publication if isinstance(message, Stored):
-                self._stored(publication, message.result, effects)
+                self._stored(publication, message.result, now, effects)
             case None:
                 pass
             case _:
@@ -329,6 +333,15 @@ class Dht:
         if contradicted is not None:
             effects.append(Alarm(AlarmKind.TWO_LEADERS, record, contradicted))
         return result
+
+    def _hear_out_of_time(self, record: Record, sender: Contact, effects: list[Effect]) -> None:
+        """A leader says so itself, and clocks differ: not kept for others, but true all the same.
+        Nobody else can bring such a record, so that it may not be old."""
+        identity = self._identity
+        if sender.id == record.publisher and is_genuine(
+            record, identity.cluster_id, identity.trust
+        ):
+            effects += [News(record), Alarm(AlarmKind.CLOCKS, record, None)]
 
     def _contacts_for(self, target: Key, sender: Contact) -> tuple[Contact, ...]:
         """The k nearest; who asks knows itself."""
@@ -456,10 +469,14 @@ class Dht:
         others = [each for each in ranked if each is not own]
         self._send_record(record, others, now, publication, effects)
         if len(others) < len(ranked):
-            self._stored(publication, self._take_in(record, now, effects), effects)
+            self._stored(publication, self._take_in(record, now, effects), now, effects)
 
     def _stored(
-        self, publication: Publication, result: StoreResult | None, effects: list[Effect]
+        self,
+        publication: Publication,
+        result: StoreResult | None,
+        now: Instant,
+        effects: list[Effect],
     ) -> None:
         """One of the holders answered, or did not."""
         publication.left -= 1
@@ -467,12 +484,16 @@ class Dht:
             publication.stored += 1
         elif result is StoreResult.STALE:
             publication.stale += 1
+        elif result is None:
+            publication.unanswered += 1
         if publication.left:
             return
         record = publication.record
         asked = publication.asked
         if publication.stale * 2 > asked:
             effects.append(Alarm(AlarmKind.SUPERSEDED, record, None))
+        elif publication.unanswered:
+            self._publications.say_again(record, now.monotonic_ms)
         effects.append(StoreDone(record.claim.log_key, record, publication.stored, asked))
         self._publishing -= not publication.is_late
 
@@ -512,12 +533,12 @@ class Dht:
             message = Store(self._requests.open(contact, now.monotonic_ms, publication), record)
             effects.append(Send(contact, message))
 
-    def _unanswered(self, request: Request, effects: list[Effect]) -> None:
+    def _unanswered(self, request: Request, now: Instant, effects: list[Effect]) -> None:
         self.table.failed(request.to)
         match request.purpose:
             case Search() as search:
                 search.lookup.failed(request.to.id)
             case Publication() as publication:
-                self._stored(publication, None, effects)
+                self._stored(publication, None, now, effects)
             case None:
                 pass

@@ -59,6 +59,7 @@ class News(NamedTuple):
 class AlarmKind(enum.Enum):
     TWO_LEADERS = "two leaders of one partition and term"
     SUPERSEDED = "our own claim is older than what the cluster holds"
+    CLOCKS = "the clock of another node is far from ours"
 
 
 class Alarm(NamedTuple):
@@ -68,6 +69,8 @@ class Alarm(NamedTuple):
     `other` was held): a bug in elections, or a node that lies in its own name. SUPERSEDED: most
     nodes refused a claim of this node as older than theirs (`other` is None): it has been deposed
     and will hear of it soon, or somebody holds a record with a term that nobody was elected in.
+    CLOCKS: a record came from its own leader, but has expired or is dated into the future by the
+    clock here: it is heard, and not kept for others.
     """
 
     kind: AlarmKind

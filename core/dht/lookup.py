@@ -143,6 +143,9 @@ class Lookup:
             return found
         for path, under_way in enumerate(self._under_way):
             room = min(self._alpha - under_way, DHT_LOOKUP_REQUESTS_MAX - self.requests)
+            if self._records_enough is not None and self.records:
+                # Those that are asked are expected to have it, too.
+                room = min(room, self._records_enough - self.records - sum(self._under_way))
             if room <= 0:
                 continue
             for candidate in self._choose(self._wanted(path), room):

@@ -79,6 +79,13 @@ class Publications:
         if known is not None:
             known.record = record
 
+    def say_again(self, record: Record, now_ms: int) -> None:
+        """Somebody who should hold it did not answer: it is due sooner, unless it changed since."""
+        known = self._claims.get(record.claim.log_key)
+        if known is not None and known.record is record and known.is_said:
+            retry_ms = self._settings.retry_ms
+            self._schedule(known, now_ms + retry_ms + self._rng.randint(0, retry_ms))
+
     def last(self, log_key: LogKey) -> Record | None:
         """What was said last of a partition that is led here."""
         known = self._claims.get(log_key)

@@ -37,7 +37,7 @@ class Publication:
     """A record on its way to its holders. `is_late`: somebody has not answered for so long that the
     next publication need not wait for it."""
 
-    __slots__ = ("asked", "is_late", "left", "record", "stale", "stored")
+    __slots__ = ("asked", "is_late", "left", "record", "stale", "stored", "unanswered")
 
     def __init__(self, record: Record, asked: int) -> None:
         self.record = record
@@ -46,6 +46,7 @@ class Publication:
         self.left = asked
         self.stored = 0
         self.stale = 0
+        self.unanswered = 0
 
 
 class Request(NamedTuple):

@@ -34,6 +34,8 @@ class DhtSettings:
             publications in a row may get lost.
         republish_ms: how often a leader says again that it leads, a quarter earlier or later. 10
             minutes; nodes that joined meanwhile and are nearer to the key get it then.
+        retry_ms: when a leader says so again if a node that should hold the record did not answer,
+            up to as much later by chance. Two seconds: most such nodes are about to be known dead.
         refresh_ms: a bucket that no lookup went through for so long is looked through. One hour,
             as the paper.
         clock_skew_ms_max: how far wall clocks of nodes may differ: 5 minutes, as Kerberos.
@@ -50,6 +52,7 @@ class DhtSettings:
     request_timeout_ms: int = 1_000
     ttl_ms: int = 1_800_000
     republish_ms: int = 600_000
+    retry_ms: int = 2_000
     refresh_ms: int = 3_600_000
     clock_skew_ms_max: int = 300_000
     maintenance_ms: int = 60_000
@@ -66,7 +69,7 @@ class DhtSettings:
             raise ValueError("republish_ms has to be below ttl_ms, both above 0")
         if not 0 < self.slow_request_ms <= self.request_timeout_ms:
             raise ValueError("slow_request_ms has to be in (0, request_timeout_ms]")
-        if min(self.refresh_ms, self.maintenance_ms) < 1:
+        if min(self.retry_ms, self.refresh_ms, self.maintenance_ms) < 1:
             raise ValueError("times have to be above 0")
 
 

@@ -10,6 +10,7 @@ import pytest
 from certificates import Authority
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from data_world import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 from overlay_world import OverlayWorld, identity_of, info_of
@@ -129,6 +130,62 @@ async def test_a_follower_that_comes_or_goes_is_news_within_the_term() -> None:
             found = node.hints.get(key)
             assert found is not None
             assert found.in_sync == (1, 2)
+
+
+async def test_a_leader_whose_clock_is_wrong_is_heard_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with OverlayWorld(3) as world:
+        topic = world.topic(2)
+        key = LogKey(topic.id, 0)
+        late = FakeClock(wall_ms=world.clock.wall_ms - 86_400_000)
+        world.nodes[2].overlay._clock = late
+        world.lead(topic, 0, leader=1)
+        await world.settle(5)
+        node = world.nodes[2]
+        assert (hint := node.hints.get(key)) is not None
+        assert hint.leader == 1
+        assert len(node.overlay.dht.records) == 0
+        assert node.overlay.refused(StoreResult.EARLY) == 1
+        assert "next: set the clocks of both nodes" in caplog.text
+        # Another one cannot bring it: it might be old.
+        record = record_held(world, 3, key)
+        node.hints.forget([key])
+        give(world, 3, 2, record)
+        assert node.hints.get(key) is None
+
+
+async def test_a_node_that_did_not_answer_is_told_again() -> None:
+    with OverlayWorld(3) as world:
+        topic = world.topic(1)
+        deliver = world.deliver
+        world.deliver = lambda *_: None  # type: ignore[method-assign]
+        world.lead(topic, 0, leader=1)
+        await world.settle(5)
+        world.deliver = deliver  # type: ignore[method-assign]
+        leader = world.nodes[1].overlay
+        for _ in range(3):
+            world.clock.advance(2_000)
+            leader._do(leader.dht.tick(leader._now()))
+            await world.settle(5)
+        assert leader.counters.publications_incomplete == 1
+        assert all(node.hints.get(LogKey(topic.id, 0)) for node in world.nodes.values())
+
+
+async def test_who_was_connected_before_it_was_known_is_told_then() -> None:
+    with OverlayWorld(3) as world:
+        topic = world.topic(1)
+        leader = world.nodes[1]
+        leader.book.update([info_of(1), info_of(2)])
+        leader.overlay.members_changed()
+        world.lead(topic, 0, leader=1)
+        await world.settle(5)
+        assert world.nodes[3].hints.get(LogKey(topic.id, 0)) is None
+        leader.book.update(world.infos)
+        leader.overlay.members_changed()
+        async with asyncio.timeout(10):
+            while world.nodes[3].hints.get(LogKey(topic.id, 0)) is None:
+                await asyncio.sleep(0.001)
 
 
 # --- who is believed ----------------------------------------------------------------------------

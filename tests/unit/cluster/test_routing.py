@@ -14,6 +14,13 @@ from sprawl.core.errors import PeerFault
 from sprawl.core.ids import LogKey, ReplicaId
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All nodes share one processor here, which may be busy."""
+    monkeypatch.setattr(module, "ROUTE_SEARCH_MS", 60_000)
+    monkeypatch.setattr(module, "DHT_SEARCH_MS", 60_000)
+
+
 async def find(node: OverlayNode, topic: TopicInfo) -> bool:
     """Search for all leaders of a topic; whether there was anything to do."""
     search = node.routing.search([(topic, topic.partitions)])
@@ -156,8 +163,8 @@ async def test_what_is_not_found_is_looked_for_again_a_little_later() -> None:
 
 
 async def test_searches_end_within_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROUTE_SEARCH_MS", 30)
-    monkeypatch.setattr(module, "DHT_SEARCH_MS", 10)
+    monkeypatch.setattr(module, "ROUTE_SEARCH_MS", 500)
+    monkeypatch.setattr(module, "DHT_SEARCH_MS", 1)
     with OverlayWorld(20) as world:
         topic = world.topic(1)
         node = world.outsider(topic, 0)
