@@ -67,7 +67,7 @@ def current_leader(
     if info is None or index not in info.partitions:
         return CurrentLeader(NOBODY, -1)
     # This client is told what is known; the metadata that it asks for next may be better.
-    broker.cluster.find_leader_behind(info, index)
+    broker.cluster.find_leaders_behind([(info, index)])
     view = broker.cluster.partition(info, index)
     if view.leader_id == broker.node_id:
         # What is known of the leader is older than what has just happened here.

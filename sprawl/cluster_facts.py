@@ -88,12 +88,16 @@ def look(broker: Broker, cluster: Cluster) -> ClusterFacts:
 
 
 def _offline(broker: Broker) -> int:
+    """Those that are known to have no leader. Where a node is not told of all, the first look at
+    one begins a search, and the next one knows."""
     view = broker.cluster
-    return sum(
-        view.leader(topic, index) == NO_LEADER
+    unled = [
+        (topic, index)
         for topic in broker.controller.topics.values()
         for index in topic.partitions
-    )
+        if view.leader(topic, index) == NO_LEADER
+    ]
+    return len(unled) - view.find_leaders_behind(unled)
 
 
 def health(facts: ClusterFacts) -> dict[str, object]:

@@ -124,7 +124,7 @@ class ClusterWorld:
             broker = self.broker(number)
             info = broker.controller.topics.get(topic)
             if info is not None:
-                broker.cluster.find_leader_behind(info, partition)
+                broker.cluster.find_leaders_behind([(info, partition)])
             found.add(None if info is None else broker.cluster.leader(info, partition))
         return found
 

@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sprawl.core.cluster.address_book import AddressBook
 from sprawl.core.cluster.elections import Elections
@@ -82,6 +82,13 @@ patience of who asked for it."""
 _RAFT: Final = 1
 _COMMAND: Final = "controller/command"
 _METADATA_KEY: Final = LogKey(METADATA_TOPIC_ID, METADATA_TP.partition)
+
+
+class _Replicas(NamedTuple):
+    """What `Leaving` watches."""
+
+    leaving: Callable[[], Iterable[tuple[LogKey, Configuration]]]
+    on_let_go: Callable[[LogKey], None]
 
 
 class Cluster:
@@ -195,7 +202,7 @@ class Cluster:
         )
         if self._transport is not None:
             self._transport.serve(OUT, leaving.answer)
-        self._start(leaving.watch(self))
+        self._start(leaving.watch(_Replicas(self._leaving_now, self._let_go)))
         log = PartitionLog.open(
             tp=METADATA_TP,
             topic_id=METADATA_TOPIC_ID,
@@ -243,6 +250,17 @@ class Cluster:
             clock=self._clock,
         )
         transport.serve(WHO_LEADS, self.routing.answer)
+
+    def _let_go(self, key: LogKey) -> None:
+        self.on_let_go(key)
+
+    def _leaving_now(self) -> Iterator[tuple[LogKey, Configuration]]:
+        """Replicas that leave, whose leaders tell them no more: they have to look for them."""
+        for key, founding in self.leaving():
+            topic = self._leading.by_id.get(key.topic_id)
+            if self.routing is not None and topic is not None and key.partition in topic.partitions:
+                self.routing.search_behind([(topic, key.partition)])
+            yield key, founding
 
     def _replicate_metadata(self, partition: Partition) -> Replication:
         self._metadata_replica = RaftReplica(

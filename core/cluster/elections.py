@@ -84,7 +84,7 @@ class Elections:
             await self._ask(node, key, preferred)
             if self._routing is not None:
                 self._routing.doubt(key)
-                self._routing.search_behind(topic, index)
+                self._routing.search_behind([(topic, index)])
         loop = asyncio.get_running_loop()
         until = loop.time() + HINT_S
         while loop.time() < until:

@@ -130,10 +130,20 @@ class Routing:
         tasks = self._seek(keys)
         return _end_of(tasks) if tasks else None
 
-    def search_behind(self, topic: TopicInfo, index: int) -> None:
-        """As `search`, for who cannot wait and will ask again."""
-        if not self._overlay.is_small and self._is_to_seek(topic, index):
-            self._seek([LogKey(topic.id, index)])
+    def search_behind(self, places: Iterable[tuple[TopicInfo, int]]) -> int:
+        """As `search`, for who cannot wait and will ask again.
+
+        Returns:
+            Of how many it is not known yet whether anybody leads: they were never looked for.
+        """
+        if self._overlay.is_small:
+            return 0
+        keys = [
+            LogKey(topic.id, index) for topic, index in places if self._is_to_seek(topic, index)
+        ]
+        if keys:
+            self._seek(keys)
+        return sum(key not in self._looked_up and not self.is_known(key) for key in keys)
 
     def doubt(self, key: LogKey) -> None:
         """The node that was taken for the leader said that it is not."""

@@ -163,11 +163,11 @@ class ClusterView:
         routing = self._routing()
         return None if routing is None else routing.search(places)
 
-    def find_leader_behind(self, topic: TopicInfo, index: int) -> None:
-        """Find out who leads a partition, for those who ask after this one."""
+    def find_leaders_behind(self, places: Iterable[tuple[TopicInfo, int]]) -> int:
+        """Find out who leads these partitions, for those who ask after this one. Of how many it is
+        not known yet whether anybody does: see Routing.search_behind."""
         routing = self._routing()
-        if routing is not None:
-            routing.search_behind(topic, index)
+        return 0 if routing is None else routing.search_behind(places)
 
     def partition(self, topic: TopicInfo, index: int) -> PartitionView:
         """One partition of a topic."""

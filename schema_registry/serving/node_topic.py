@@ -108,7 +108,7 @@ class NodeTopic:
 
     def _way_to_leader(self, info: TopicInfo) -> tuple[str | None, str]:
         """Where the leader's registry is, and what to do when it has none."""
-        self._broker.cluster.find_leader_behind(info, _PARTITION)
+        self._broker.cluster.find_leaders_behind([(info, _PARTITION)])
         leader = self._broker.cluster.leader(info, _PARTITION)
         if leader in (-1, self._broker.node_id):
             return None, ""

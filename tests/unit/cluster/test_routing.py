@@ -224,6 +224,19 @@ async def test_a_partition_of_one_replica_is_never_looked_up() -> None:
         assert not await find(world.nodes[20], alone)
 
 
+async def test_who_cannot_wait_is_told_what_is_not_known_yet() -> None:
+    with OverlayWorld(20) as world:
+        topic = world.topic(1)
+        node = world.outsider(topic, 0)
+        assert node.routing.search_behind([(topic, 0)]) == 1
+        await find(node, topic)
+        world.clock.advance(ROUTE_MISSED_MS)
+        assert node.routing.search_behind([(topic, 0)]) == 0, "it is known to have no leader"
+        world.lead(topic, 0, leader=1)
+        await find(node, topic)
+        assert node.routing.search_behind([(topic, 0)]) == 0
+
+
 async def test_a_replica_answers_by_its_group_and_only_for_itself() -> None:
     with OverlayWorld(20) as world:
         topic = world.topic(1)
