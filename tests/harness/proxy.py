@@ -1,11 +1,13 @@
-"""A TCP proxy that breaks links: it delays, throttles, cuts one way or both, and resets.
+"""A proxy that breaks links: it delays, throttles, cuts one way or both, and resets.
 
     client --> Link (a port of ours) --up--> node
            <--                     <-down--
 
 A cut is what a lost network looks like to TCP: bytes stay where they are, no end and no reset gets
-through, and a new connection hangs. They go on when the link heals. The proxy runs on a loop of its
-own in a thread; every method that controls it may be called from any thread.
+through, and a new connection hangs. They go on when the link heals. Datagrams go the same way, by
+the port of the same number; a cut loses them, a delay may change their order, and a throttle leaves
+them alone. The proxy runs on a loop of its own in a thread; every method that controls it may be
+called from any thread.
 """
 
 from __future__ import annotations
@@ -18,14 +20,16 @@ import struct
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-Way = Literal["up", "down"]
-"""up: from the client to the node."""
+from tests.harness.datagrams import DatagramRelay, Way
+
 BOTH: tuple[Way, Way] = ("up", "down")
 
 CHUNK_BYTES = 64 * 1024
 RESET = struct.pack("ii", 1, 0)
+PORT_TRIES = 50
+"""Ports that are tried until one is free for streams and for datagrams."""
 
 
 @dataclass(slots=True)
@@ -62,6 +66,7 @@ class Link:
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter | None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self.datagrams = DatagramRelay(loop, target, self._hold)
 
     @property
     def address(self) -> str:
@@ -94,10 +99,21 @@ class Link:
     # --- on the loop ------------------------------------------------------------------------------
 
     async def listen(self) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        for _ in range(PORT_TRIES):
+            server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+            port = int(server.sockets[0].getsockname()[1])
+            try:
+                self.datagrams.listen("127.0.0.1", port)
+            except OSError:
+                server.close()
+                self.datagrams.close()
+            else:
+                self._server, self.port = server, port
+                return
+        raise RuntimeError(f"no port is free for streams and datagrams, of {PORT_TRIES}")
 
     async def close(self) -> None:
+        self.datagrams.close()
         if self._server is not None:
             self._server.close()
         self._reset()
@@ -152,6 +168,12 @@ class Link:
             for side in pair:
                 if side is not None:
                     self._abort(side)
+
+    def _hold(self, way: Way) -> float | None:
+        """What becomes of a datagram; see `Gate`."""
+        if not self._open[way].is_set():
+            return None
+        return self._delay_s + self._rng.random() * self._jitter_s
 
     async def _pass(self, way: Way) -> None:
         """Wait until the link is whole in this direction."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.datagrams import FLOWS_MAX
 from tests.harness.proxy import Link, Proxy
 from tests.harness.recorder import Recorder, load_history, save_history
 
@@ -32,6 +33,54 @@ def link() -> Iterator[Link]:
         with Proxy() as proxy:
             yield proxy.link("client-1", ("127.0.0.1", int(server.server_address[1])))
         server.shutdown()
+
+
+class Receiver:
+    """A node that receives datagrams on the port number of its listener, and answers them."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.sock = datagram_socket(int(free.getsockname()[1]))
+        self.port = int(self.sock.getsockname()[1])
+
+    def receive(self) -> tuple[bytes, tuple[str, int]]:
+        data, sender = self.sock.recvfrom(65_535)
+        return data, sender
+
+    def hears_nothing(self) -> bool:
+        return is_silent(self.sock)
+
+
+def datagram_socket(port: int = 0) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", port))
+    sock.settimeout(5)
+    return sock
+
+
+def is_silent(sock: socket.socket) -> bool:
+    sock.settimeout(0.3)
+    try:
+        sock.recv(10)
+    except TimeoutError:
+        return True
+    finally:
+        sock.settimeout(5)
+    return False
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.sock.close()
+
+
+@pytest.fixture
+def way(receiver: Receiver) -> Iterator[Link]:
+    with Proxy() as proxy:
+        yield proxy.link("1-2", ("127.0.0.1", receiver.port))
 
 
 def connect(link: Link, timeout_s: float = 5.0) -> socket.socket:
@@ -111,6 +160,99 @@ def test_a_node_that_is_down_ends_the_connection() -> None:
         # It may end as early as in the call that makes it.
         with pytest.raises(ConnectionResetError), connect(link) as sock:
             assert sock.recv(10) == b"x"
+
+
+def test_datagrams_go_both_ways_and_each_sender_gets_its_own_answers(
+    receiver: Receiver, way: Link
+) -> None:
+    with datagram_socket() as one, datagram_socket() as other:
+        for sock, text in ((one, b"one"), (other, b"other"), (one, b"one again")):
+            sock.sendto(text, ("127.0.0.1", way.port))
+            data, sender = receiver.receive()
+            assert data == text
+            receiver.sock.sendto(b"to " + text, sender)
+            assert sock.recvfrom(100) == (b"to " + text, ("127.0.0.1", way.port))
+    assert (way.datagrams.counts.up, way.datagrams.counts.down) == (3, 3)
+
+
+def test_a_large_datagram_stays_whole(receiver: Receiver, way: Link) -> None:
+    with datagram_socket() as sock:
+        sock.sendto(b"x" * 60_000, ("127.0.0.1", way.port))
+        assert receiver.receive()[0] == b"x" * 60_000
+
+
+@pytest.mark.parametrize("ways", [(), ("up",)])
+def test_a_cut_loses_datagrams_for_good(receiver: Receiver, way: Link, ways: tuple[()]) -> None:
+    with datagram_socket() as sock:
+        way.cut(*ways)
+        sock.sendto(b"lost", ("127.0.0.1", way.port))
+        assert receiver.hears_nothing()
+        way.heal()
+        sock.sendto(b"after", ("127.0.0.1", way.port))
+        assert receiver.receive()[0] == b"after"
+    assert way.datagrams.counts.lost == 1
+
+
+def test_a_cut_of_one_way_loses_the_answers_alone(receiver: Receiver, way: Link) -> None:
+    with datagram_socket() as sock:
+        way.cut("down")
+        sock.sendto(b"question", ("127.0.0.1", way.port))
+        data, sender = receiver.receive()
+        assert data == b"question"
+        receiver.sock.sendto(b"answer", sender)
+        assert is_silent(sock)
+        way.heal()
+        receiver.sock.sendto(b"answer again", sender)
+        assert sock.recv(100) == b"answer again"
+
+
+def test_a_delay_holds_datagrams_each_way(receiver: Receiver, way: Link) -> None:
+    with datagram_socket() as sock:
+        way.delay(0.1)
+        started = time.monotonic()
+        sock.sendto(b"late", ("127.0.0.1", way.port))
+        _, sender = receiver.receive()
+        receiver.sock.sendto(b"later", sender)
+        assert sock.recv(100) == b"later"
+        assert time.monotonic() - started >= 0.2
+
+
+def test_a_datagram_that_is_held_when_the_link_is_cut_is_lost(
+    receiver: Receiver, way: Link
+) -> None:
+    with datagram_socket() as sock:
+        way.delay(0.2)
+        sock.sendto(b"held", ("127.0.0.1", way.port))
+        time.sleep(0.05)
+        way.cut()
+        time.sleep(0.3)
+        way.heal()
+        sock.sendto(b"after", ("127.0.0.1", way.port))
+        assert receiver.receive()[0] == b"after"
+
+
+def test_datagrams_find_a_node_that_was_away(receiver: Receiver, way: Link) -> None:
+    with datagram_socket() as sock:
+        receiver.sock.close()
+        for _ in range(3):
+            sock.sendto(b"to nobody", ("127.0.0.1", way.port))
+        time.sleep(0.1)
+        receiver.sock = datagram_socket(receiver.port)
+        sock.sendto(b"back", ("127.0.0.1", way.port))
+        assert receiver.receive()[0] == b"back"
+
+
+def test_the_least_recent_sender_makes_way(receiver: Receiver, way: Link) -> None:
+    senders = [datagram_socket() for _ in range(FLOWS_MAX + 1)]
+    for sock in senders:
+        sock.sendto(b"here", ("127.0.0.1", way.port))
+        receiver.receive()
+    senders[0].sendto(b"again", ("127.0.0.1", way.port))
+    data, sender = receiver.receive()
+    receiver.sock.sendto(b"heard", sender)
+    assert (data, senders[0].recv(100)) == (b"again", b"heard")
+    for sock in senders:
+        sock.close()
 
 
 def test_a_history_is_the_same_after_a_file(tmp_path: Path) -> None:
