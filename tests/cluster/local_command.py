@@ -78,14 +78,16 @@ class LocalCommand:
         self.stop()
 
 
-def run_sprawl(*words: str, bootstrap: str) -> subprocess.CompletedProcess[str]:
+def run_sprawl(
+    *words: str, bootstrap: str, timeout_s: float = 100
+) -> subprocess.CompletedProcess[str]:
     """Another `sprawl` command."""
     return subprocess.run(
         [*PROGRAM, *words, "-b", bootstrap],
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=timeout_s,
     )
 
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -26,6 +27,9 @@ from tests.harness.proxy import Link, Proxy
 from tests.node_process import NodeProcess
 
 START_TIMEOUT_S = 60.0
+NODE_PORTS = range(15_000, 32_000)
+"""Below those that the system gives to connections, so that nobody takes a port of a node that is
+away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +88,20 @@ def cluster_node(*settings: str) -> CommandLine:
     return command
 
 
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def node_ports(count: int) -> list[int]:
+    """So many ports of the loopback interface, free for streams and for datagrams now."""
+    found: list[int] = []
+    with contextlib.ExitStack() as held:
+        for port in random.sample(NODE_PORTS, len(NODE_PORTS)):
+            stream = held.enter_context(socket.socket())
+            datagrams = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            with contextlib.suppress(OSError):
+                stream.bind(("127.0.0.1", port))
+                datagrams.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise RuntimeError(f"fewer than {count} ports are free")
 
 
 class ClusterNode(NodeProcess):
@@ -99,6 +112,7 @@ class ClusterNode(NodeProcess):
         self.place = place
         self.is_paused = False
         self.starts = 0
+        self._spent_cpu_s = 0.0
         self._command = command
         self._log_path = log
 
@@ -106,15 +120,21 @@ class ClusterNode(NodeProcess):
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> Self:
+    def start(self, *flags: str) -> Self:
         """Returns when clients can connect.
+
+        Args:
+            flags: of `sprawl serve`, for this start only.
 
         Raises:
             RuntimeError: it ended, or was not ready in time; its log says why.
         """
         with self._log_path.open("a") as errors:
             self._process = subprocess.Popen(
-                list(self._command(self.place)), stdout=subprocess.PIPE, stderr=errors, text=True
+                [*self._command(self.place), *flags],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
             )
         self.starts += 1
         self.is_paused = False
@@ -140,13 +160,20 @@ class ClusterNode(NodeProcess):
 
     def kill(self) -> None:
         """SIGKILL; also when it is paused or dead already."""
+        self._spent_cpu_s = self.spent_cpu_s
         super().kill()
         self.is_paused = False
 
     def stop(self) -> int:
         """SIGTERM, as an operator stops it."""
         self.resume()
+        self._spent_cpu_s = self.spent_cpu_s
         return super().stop()
+
+    @property
+    def spent_cpu_s(self) -> float:
+        """CPU-seconds of all its lives, but for what it spent on stopping."""
+        return self._spent_cpu_s + (self.cpu_s() if self.is_running else 0.0)
 
 
 class Cluster:
@@ -156,18 +183,28 @@ class Cluster:
         folder: data directories and logs of the nodes go below it.
         count: how many nodes.
         command: what starts a node.
+        first: how many of them start with the context; all when it is not given.
     """
 
-    def __init__(self, folder: Path, count: int, command: CommandLine, proxy: Proxy) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        command: CommandLine,
+        proxy: Proxy,
+        *,
+        first: int | None = None,
+    ) -> None:
         self.nodes: list[ClusterNode] = []
         self.proxy = proxy
-        ports = {number: free_port() for number in range(1, count + 1)}
-        peer_ports = {number: free_port() for number in ports}
-        for number, port in ports.items():
+        self._first = count if first is None else first
+        ports = node_ports(2 * count)
+        peer_ports = dict(enumerate(ports[count:], 1))
+        for number, port in enumerate(ports[:count], 1):
             link = proxy.link(f"client-{number}", ("127.0.0.1", port))
             peers = {
                 other: proxy.link(f"{number}-{other}", ("127.0.0.1", peer_ports[other])).address
-                for other in ports
+                for other in peer_ports
                 if other != number
             }
             place = NodePlace(
@@ -197,6 +234,14 @@ class Cluster:
         """By which a node reaches the others."""
         return self._between(lambda start, end: start == node.place.number)
 
+    def cut_in_two(self, island: Collection[ClusterNode]) -> None:
+        """Nothing gets through between these nodes and the others; clients are with the others."""
+        inside = {node.place.number for node in island}
+        for link in self._between(lambda start, end: (start in inside) is not (end in inside)):
+            link.cut()
+        for node in island:
+            self.link_of(node).cut()
+
     def _between(self, wanted: Callable[[int, int], bool]) -> list[Link]:
         numbers = [node.place.number for node in self.nodes]
         return [
@@ -217,7 +262,7 @@ class Cluster:
 
     def __enter__(self) -> Self:
         try:
-            for node in self.nodes:
+            for node in self.nodes[: self._first]:
                 node.start()
         except BaseException:
             self.kill()

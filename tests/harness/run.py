@@ -18,7 +18,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from tests.harness.aiokafka_kit import AiokafkaKit
-from tests.harness.confluent_kit import ConfluentConsumer, ConfluentKit
+from tests.harness.confluent_kit import ConfluentKit
+from tests.harness.endings import FINAL, await_progress, end, read_all
 from tests.harness.faults import Saboteur, make_plan
 from tests.harness.kafka_python_kit import KafkaPythonKit
 from tests.harness.processes import Cluster, CommandLine, wait_until
@@ -30,7 +31,6 @@ from tests.harness.workloads import (
     TOPIC,
     ClientKit,
     Member,
-    NoAnswer,
     Producer,
     Reader,
     Worker,
@@ -39,10 +39,7 @@ from tests.sim.checkers.expectations import Expectations
 from tests.sim.checkers.kafka import check
 from tests.sim.checkers.report import Report
 
-FINAL = 1
 KITS: tuple[ClientKit, ...] = (ConfluentKit(), KafkaPythonKit(), AiokafkaKit())
-HEALING_S = 60.0
-ENDING_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,19 +117,19 @@ def run(
     started = time.monotonic()
     recorder = Recorder()
     with Proxy() as proxy, Cluster(folder, plan.nodes, command, proxy) as cluster:
-        _create_topic(cluster.bootstrap, plan.replication_factor)
+        create_topic(cluster.bootstrap, PARTITION_COUNT, plan.replication_factor)
         workers = _make_workers(plan, cluster.bootstrap, recorder)
         for worker in workers.all:
             worker.start()
         saboteur = Saboteur(cluster, log)
         saboteur.carry_out(make_plan(plan.seed, plan.faults, plan.seconds, plan.nodes))
         cluster.heal()
-        _await_progress(workers.all, recorder)
-        _end(workers.producers, recorder)
+        await_progress(workers.all, recorder)
+        end(workers.producers, recorder)
         time.sleep(1.0)
-        _end(workers.consumers, recorder)
+        end(workers.consumers, recorder)
         log("reading everything")
-        _read_all(cluster.bootstrap, workers, recorder)
+        read_all(cluster.bootstrap, PLACES, workers.groups, recorder)
         totals = {
             "node starts": sum(node.starts for node in cluster.nodes),
             "connections": sum(link.counts.connections for link in proxy.links.values()),
@@ -150,11 +147,12 @@ def run(
     )
 
 
-def _create_topic(bootstrap: str, replication_factor: int) -> None:
+def create_topic(bootstrap: str, partition_count: int, replication_factor: int) -> None:
+    """The topic of all workloads, once there are as many nodes as it has replicas."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    # Nodes join one after the other; a topic needs as many as it has replicas.
+    # Nodes join one after the other.
     wait_until(lambda: len(admin.list_topics(timeout=10).brokers) >= replication_factor, 30.0)
-    topic = NewTopic(TOPIC, PARTITION_COUNT, replication_factor)
+    topic = NewTopic(TOPIC, partition_count, replication_factor)
     for created in admin.create_topics([topic]).values():
         created.result(30)
 
@@ -177,64 +175,3 @@ def _make_workers(plan: Plan, bootstrap: str, recorder: Recorder) -> _Workers:
             workers.consumers.append(member)
             workers.groups[process] = group
     return workers
-
-
-def _await_progress(workers: Sequence[Worker], recorder: Recorder) -> None:
-    """Liveness: once all is whole again, everybody gets answers within bounded time."""
-    before = {worker: worker.progress for worker in workers}
-
-    def stuck() -> list[Worker]:
-        return [worker for worker, seen in before.items() if worker.progress == seen]
-
-    if not wait_until(lambda: not stuck(), HEALING_S):
-        for worker in stuck():
-            recorder.problem(f"{worker.name} got no answer within {HEALING_S:.0f} s of healing")
-
-
-def _end(workers: Sequence[Worker], recorder: Recorder) -> None:
-    for worker in workers:
-        worker.stopping.set()
-    deadline = time.monotonic() + ENDING_S
-    for worker in workers:
-        worker.join(max(0.0, deadline - time.monotonic()))
-        if worker.is_alive():
-            recorder.problem(f"{worker.name} did not end within {ENDING_S:.0f} s")
-
-
-def _read_all(bootstrap: str, workers: _Workers, recorder: Recorder) -> None:
-    """The final phase: every partition from the start to its end, and every committed offset."""
-    port = ConfluentConsumer(bootstrap, None)
-    port.assign(dict.fromkeys(PLACES, 0))
-    recorder.do(FINAL, "assign", PLACES)
-    for place in PLACES:
-        recorder.do(FINAL, "seek", (*place, 0))
-    left = {place: port.end(place) for place in PLACES}
-    left = {place: end for place, end in left.items() if end > 0}
-    deadline = time.monotonic() + ENDING_S
-    while left and time.monotonic() < deadline:
-        recorder.add(FINAL, "invoke", "poll", ())
-        found = [record for part in port.poll(0.5) for record in part]
-        recorder.add(FINAL, "ok", "poll", tuple(found))
-        for topic, partition, offset, _ in found:
-            if offset + 1 >= left.get((topic, partition), offset + 2):
-                del left[topic, partition]
-    port.close()
-    if left:
-        recorder.problem(f"the final reads did not come to the end of {sorted(left)}")
-    for process, group in enumerate(sorted(set(workers.groups.values())), FINAL + 1):
-        workers.groups[process] = group
-        _read_committed(bootstrap, process, group, recorder)
-
-
-def _read_committed(bootstrap: str, process: int, group: str, recorder: Recorder) -> None:
-    port = ConfluentConsumer(bootstrap, group)
-    asked = tuple((*place, None) for place in PLACES)
-    recorder.add(process, "invoke", "committed", asked)
-    try:
-        found = port.committed(PLACES)
-    except NoAnswer as error:
-        recorder.problem(f"the offsets of {group} cannot be read: {error!r}")
-    else:
-        value = tuple((*place, offset) for place, offset in found.items())
-        recorder.add(process, "ok", "committed", value)
-    port.close()

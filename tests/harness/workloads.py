@@ -100,6 +100,9 @@ class ClientKit(Protocol):
 class Worker(threading.Thread):
     """Runs until `stop` is set; `progress` counts what the broker answered."""
 
+    places: Sequence[Place] = PLACES
+    """The partitions that there are."""
+
     def __init__(
         self, name: str, process: int, kit: ClientKit, bootstrap: str, recorder: Recorder, seed: int
     ) -> None:
@@ -143,7 +146,7 @@ class Producer(Worker):
         port.close(60)
 
     def _send(self, port: ProducerPort, number: int) -> None:
-        place = PLACES[number % PARTITION_COUNT]
+        place = self.places[number % len(self.places)]
         text = f"{self.process}/{number}"
         self.recorder.add(self.process, "invoke", "send", (*place, None, text))
 
@@ -211,12 +214,13 @@ class Reader(Consumer):
 
     def __init__(self, *args: object, **fields: object) -> None:
         super().__init__(*args, **fields)  # type: ignore[arg-type]
-        self._next: dict[Place, int] = dict.fromkeys(PLACES, 0)
+        self._next: dict[Place, int] = {}
 
     def open(self) -> ConsumerPort:
+        self._next = self._next or dict.fromkeys(self.places, 0)
         port = self.kit.consumer(self.bootstrap, None)
         port.assign(self._next)
-        self.recorder.do(self.process, "assign", PLACES)
+        self.recorder.do(self.process, "assign", tuple(self.places))
         for (topic, partition), offset in self._next.items():
             self.recorder.do(self.process, "seek", (topic, partition, offset))
         return port
@@ -228,7 +232,7 @@ class Reader(Consumer):
             self._go_back(port)
 
     def _go_back(self, port: ConsumerPort) -> None:
-        place = self.rng.choice(PLACES)
+        place = self.rng.choice(self.places)
         sought = (*place, max(0, self._next[place] - self.rng.randint(1, 200)))
         self.recorder.add(self.process, "invoke", "seek", sought)
         try:
