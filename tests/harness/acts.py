@@ -57,7 +57,7 @@ def leave(stage: Stage) -> None:
         for node in (first, second):
             number = node.place.number
             if code := node.stop():
-                stage.recorder.problem(f"node {number} stopped with exit code {code}")
+                stage.problem(f"node {number} stopped with exit code {code}")
             stage.settle(act, f"node {number} stopped in good order")
             time.sleep(AWAY_S)
             node.start()
@@ -68,12 +68,16 @@ def leave(stage: Stage) -> None:
 
 def _remove(stage: Stage, act: Act, node: ClusterNode) -> None:
     number = node.place.number
-    stage.command("cluster", "drain", str(number))
+    try:
+        stage.command("cluster", "drain", str(number))
+    except RuntimeError as fault:
+        stage.problem(str(fault))
+        return
     stage.members.remove(node)
     stage.settle(act, f"node {number} was drained")
     left = [place for place, route in view_of(stage.living[0]).items() if number in route.replicas]
     if left:
-        stage.recorder.problem(f"node {number} was drained and still has replicas of {left}")
+        stage.problem(f"node {number} was drained and still has replicas of {left}")
     node.stop()
     stage.settle(act, f"node {number}, drained, stopped")
     stage.await_whole(act)
@@ -134,11 +138,11 @@ def cut(stage: Stage, places: Sequence[Place], size: int, seconds: float) -> Isl
         stage.await_whole(act)
     refused_to_serve = islander.held - islander.served
     if refused_to_serve:
-        stage.recorder.problem(
+        stage.problem(
             f"cut off with a majority of their replicas and never written: {refused_to_serve}"
         )
     if islander.not_held and not islander.refusals:
-        stage.recorder.problem("the nodes that were cut off never refused anything")
+        stage.problem("the nodes that were cut off never refused anything")
     return Island(
         nodes=numbers,
         held=len(islander.held),

@@ -82,6 +82,11 @@ class Stage:
         """Tell people."""
         self._log(f"{self.recorder.history.now_us() / 1e6:6.1f} s  {what}")
 
+    def problem(self, what: str) -> None:
+        """Something that makes the run bad, told at once."""
+        self.say(f"PROBLEM: {what}")
+        self.recorder.problem(what)
+
     @contextmanager
     def act(self, name: str) -> Iterator[Act]:
         """What happens inside belongs to the act."""
@@ -120,7 +125,7 @@ class Stage:
         act.convergences.append(found)
         self.say(f"routes right {found.text()}")
         if not found.is_in_time:
-            self.recorder.problem(
+            self.problem(
                 f"{act.name}: routes took more than {CONVERGED_S_MAX:.0f} s: {found.text()}"
             )
 
@@ -129,7 +134,7 @@ class Stage:
         began = time.monotonic()
         while (found := self._status()).returncode:
             if time.monotonic() - began > WHOLE_S_MAX:
-                self.recorder.problem(
+                self.problem(
                     f"{act.name}: not whole within {WHOLE_S_MAX:.0f} s:"
                     f" {found.stdout} {found.stderr}"
                 )
@@ -139,13 +144,17 @@ class Stage:
         self.say(f"whole after {act.whole_s[-1]:.1f} s")
 
     def command(self, *words: str) -> str:
-        """A `sprawl` command that has to succeed. Returns: what it printed."""
+        """A `sprawl` command that has to succeed. Returns: what it printed.
+
+        Raises:
+            RuntimeError: it failed; with what it said.
+        """
         began = time.monotonic()
         found = run_sprawl(*words, bootstrap=self.bootstrap, timeout_s=COMMAND_S_MAX)
         said = " ".join(words)
         self.say(f"sprawl {said}: {found.returncode}, {time.monotonic() - began:.1f} s")
         if found.returncode:
-            self.recorder.problem(f"sprawl {said}: exit code {found.returncode}: {found.stderr}")
+            raise RuntimeError(f"sprawl {said}: exit code {found.returncode}: {found.stderr}")
         return found.stdout
 
     @property

@@ -203,7 +203,7 @@ def play(cast: Cast, folder: Path, log: Callable[[str], None] = print) -> Outcom
         try:
             _perform(cast, stage, playing)
         except (RuntimeError, Unreachable, subprocess.TimeoutExpired) as error:
-            recorder.problem(f"the play ended early: {error!r}")
+            stage.problem(f"the play ended early: {error!r}")
         proxy.heal()
         for load in playing.loads[-1:]:
             load.end()
