@@ -129,7 +129,7 @@ def cut(stage: Stage, places: Sequence[Place], size: int, seconds: float) -> Isl
         islander.start()
         for half, what in ((others, "other"), (island, "cut off")):
             led = led_by({node.place.number for node in half}, before)
-            stage.settle(act, f"the cut, among those {what}", half, led)
+            stage.settle(act, f"the cut, among those {what}", half, led, began)
         time.sleep(max(0.0, began + seconds - time.monotonic()))
         islander.stopping.set()
         islander.join()

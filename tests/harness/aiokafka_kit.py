@@ -62,7 +62,7 @@ async def _start(make: Callable[[], Any]) -> Any:
 class AiokafkaProducer:
     """See ProducerPort. Callbacks run while `serve` does."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, request_timeout_ms: int) -> None:
         self._loop = _Loop()
         self._under_way: set[asyncio.Future[Any]] = set()
         self._producer = self._loop.start(
@@ -71,7 +71,7 @@ class AiokafkaProducer:
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=5,
-                **QUICK,
+                **(QUICK | {"request_timeout_ms": request_timeout_ms}),
             )
         )
 
@@ -83,8 +83,9 @@ class AiokafkaProducer:
         topic, partition = place
         try:
             future = await self._producer.send(topic, text.encode(), partition=partition)
-        except KafkaTimeoutError as error:
-            raise NeverSent from error  # its batch never had room for the record
+        except KafkaError as error:
+            # No room for the record in time, or what took the room was given up.
+            raise NeverSent from error
         self._under_way.add(future)
 
         def done(ended: asyncio.Future[Any]) -> None:
@@ -212,8 +213,12 @@ class AiokafkaKit:
 
     name = "aiokafka"
 
+    def __init__(self, patience_s: float = QUICK["request_timeout_ms"] / 1000) -> None:
+        # The library has one time for both: how long a request takes, and a batch waits.
+        self._request_timeout_ms = int(patience_s * 1000)
+
     def producer(self, bootstrap: str) -> AiokafkaProducer:
-        return AiokafkaProducer(bootstrap)
+        return AiokafkaProducer(bootstrap, self._request_timeout_ms)
 
     def consumer(self, bootstrap: str, group: str | None) -> AiokafkaConsumer:
         try:

@@ -8,7 +8,15 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from tests.harness.workloads import TOPIC, Delivered, NeverSent, NoAnswer, Place, Record
+from tests.harness.workloads import (
+    PATIENCE_S,
+    TOPIC,
+    Delivered,
+    NeverSent,
+    NoAnswer,
+    Place,
+    Record,
+)
 
 QUICK = {
     "reconnect.backoff.ms": 50,
@@ -19,15 +27,15 @@ QUICK = {
 
 
 class ConfluentProducer:
-    """Idempotent; records that have no answer in 30 s are given up."""
+    """Idempotent; records that have no answer after its patience are given up."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, patience_s: float) -> None:
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
                 "enable.idempotence": True,
                 "acks": "all",
-                "message.timeout.ms": 30_000,
+                "message.timeout.ms": int(patience_s * 1000),
                 "linger.ms": 5,
                 "retry.backoff.max.ms": 500,
                 **QUICK,
@@ -146,8 +154,11 @@ class ConfluentKit:
 
     name = "confluent-kafka"
 
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
+
     def producer(self, bootstrap: str) -> ConfluentProducer:
-        return ConfluentProducer(bootstrap)
+        return ConfluentProducer(bootstrap, self._patience_s)
 
     def consumer(self, bootstrap: str, group: str | None) -> ConfluentConsumer:
         return ConfluentConsumer(bootstrap, group)

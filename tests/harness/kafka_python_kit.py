@@ -16,7 +16,15 @@ from kafka import (  # type: ignore[import-untyped]
 )
 from kafka.errors import KafkaError, KafkaTimeoutError  # type: ignore[import-untyped]
 
-from tests.harness.workloads import TOPIC, Delivered, NeverSent, NoAnswer, Place, Record
+from tests.harness.workloads import (
+    PATIENCE_S,
+    TOPIC,
+    Delivered,
+    NeverSent,
+    NoAnswer,
+    Place,
+    Record,
+)
 
 QUICK: dict[str, Any] = {
     "reconnect_backoff_ms": 50,
@@ -28,13 +36,13 @@ QUICK: dict[str, Any] = {
 class KafkaPythonProducer:
     """Idempotent, with a thread of its own in the library."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, patience_s: float) -> None:
         self._producer = KafkaProducer(
             bootstrap_servers=bootstrap.split(","),
             acks="all",
             enable_idempotence=True,
             linger_ms=5,
-            delivery_timeout_ms=30_000,
+            delivery_timeout_ms=int(patience_s * 1000),
             max_block_ms=5_000,
             **QUICK,
         )
@@ -140,8 +148,11 @@ class KafkaPythonKit:
 
     name = "kafka-python"
 
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
+
     def producer(self, bootstrap: str) -> KafkaPythonProducer:
-        return KafkaPythonProducer(bootstrap)
+        return KafkaPythonProducer(bootstrap, self._patience_s)
 
     def consumer(self, bootstrap: str, group: str | None) -> KafkaPythonConsumer:
         try:

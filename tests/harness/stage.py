@@ -114,14 +114,17 @@ class Stage:
         what: str,
         nodes: Sequence[ClusterNode] | None = None,
         places: Collection[Place] | None = None,
+        since: float | None = None,
     ) -> None:
-        """Wait until the routes are right, from now on.
+        """Wait until the routes are right.
 
         Args:
             nodes: those that have to agree; all of the living when it is not given.
             places: see `await_convergence`.
+            since: `time.monotonic` of what had happened; now when it is not given.
         """
-        found = await_convergence(what, nodes or self.living, time.monotonic(), places)
+        since = time.monotonic() if since is None else since
+        found = await_convergence(what, nodes or self.living, since, places)
         act.convergences.append(found)
         self.say(f"routes right {found.text()}")
         if not found.is_in_time:

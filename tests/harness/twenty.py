@@ -14,25 +14,29 @@ import argparse
 import json
 import logging
 import random
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sprawl.client.faults import Unreachable
 from tests.harness.acts import Island, crash, cut, join, leave
+from tests.harness.aiokafka_kit import AiokafkaKit
+from tests.harness.confluent_kit import ConfluentKit
 from tests.harness.endings import FINAL, read_all
+from tests.harness.kafka_python_kit import KafkaPythonKit
 from tests.harness.load import Load
 from tests.harness.processes import Cluster, cluster_node
 from tests.harness.proxy import Proxy
 from tests.harness.recorder import Recorder, save_history
 from tests.harness.routes import CONVERGED_S_MAX
-from tests.harness.run import KITS, create_topic
+from tests.harness.run import create_topic
 from tests.harness.silence import Silence, longest_silence
 from tests.harness.stage import Act, Stage
 from tests.harness.workloads import TOPIC
@@ -41,12 +45,17 @@ from tests.sim.checkers.kafka import check
 from tests.sim.checkers.report import Report
 
 REPLICAS = 3
+PATIENCE_S = 120.0
+"""Kafka's own `delivery.timeout.ms`, and longer than a cut and what comes after it: a producer that
+gives up what it has sent begins a new epoch, and what it sent behind that may be stored twice."""
+KITS = (ConfluentKit(PATIENCE_S), KafkaPythonKit(PATIENCE_S), AiokafkaKit(PATIENCE_S))
 SILENCE_S_MAX = 30.0
-"""What clients here wait before they give a record up (`delivery.timeout.ms`). While nodes are cut
-off from clients, so is what these lead, for as long as that lasts."""
+"""A client gives a request 10 s here; after three of them it should have found its way. While nodes
+are cut off from clients, so is what these lead, for as long as that lasts."""
 REST_S = 30.0
 """Before the nodes are idle: groups of replicas fall asleep, and clients' sessions end."""
 SETTINGS = (f"default.replication.factor={REPLICAS}", "min.insync.replicas=2")
+ACTS = ("join", "leave", "crash", "cut")
 LOST = ("lost_write", "unseen", "vanished_read")
 
 
@@ -56,6 +65,7 @@ class Cast:
 
     Args:
         first: the nodes that form the cluster; the others join.
+        acts: those that are played; without "join" all nodes form the cluster.
         island: how many are cut off.
         rate: texts a second and producer.
     """
@@ -68,6 +78,7 @@ class Cast:
     rate: float = 20.0
     cut_s: float = 30.0
     idle_s: float = 60.0
+    acts: Collection[str] = ACTS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -249,17 +260,22 @@ def _perform(cast: Cast, stage: Stage, playing: _Play) -> None:
         load.start()
         return load
 
-    stage.start(nodes[1 : cast.first])
-    stage.say(f"{cast.first} nodes run")
+    first = cast.first if "join" in cast.acts else cast.nodes
+    stage.start(nodes[1:first])
+    stage.say(f"{first} nodes run")
     create_topic(stage.bootstrap, cast.partitions, REPLICAS)
-    load = begin_load()
-    join(stage, nodes[cast.first :])
-    load.end()
-    playing.idle_percent = stage.idle_percent(REST_S, cast.idle_s)
+    if "join" in cast.acts:
+        load = begin_load()
+        join(stage, nodes[first:])
+        load.end()
+        playing.idle_percent = stage.idle_percent(REST_S, cast.idle_s)
     begin_load()
-    leave(stage)
-    crash(stage)
-    playing.island = cut(stage, places, cast.island, cast.cut_s)
+    if "leave" in cast.acts:
+        leave(stage)
+    if "crash" in cast.acts:
+        crash(stage)
+    if "cut" in cast.acts:
+        playing.island = cut(stage, places, cast.island, cast.cut_s)
 
 
 def _expectations(playing: _Play, groups: dict[int, str]) -> Expectations:
@@ -307,8 +323,11 @@ def main() -> int:
     parser.add_argument("--partitions", type=int, default=24)
     parser.add_argument("--rate", type=float, default=20.0, help="texts a second and producer")
     parser.add_argument("--idle-seconds", type=float, default=60.0)
+    parser.add_argument("--act", action="append", choices=ACTS, help="all of them by default")
     parser.add_argument("--out", type=Path, help="folder for figures, logs and history")
     given = parser.parse_args()
+    # So that no node outlives a run that is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"seed {given.seed}")
     folder = given.out or Path(tempfile.mkdtemp(prefix="sprawl-twenty-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -321,6 +340,7 @@ def main() -> int:
         partitions=given.partitions,
         rate=given.rate,
         idle_s=given.idle_seconds,
+        acts=given.act or ACTS,
     )
     outcome = play(cast, folder)
     print(outcome.text())

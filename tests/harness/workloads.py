@@ -82,8 +82,12 @@ class ConsumerPort(Protocol):
         """Leave. Does not raise."""
 
 
+PATIENCE_S = 30.0
+"""How long a producer waits before it gives a record up, unless a run says otherwise."""
+
+
 class ClientKit(Protocol):
-    """A client library."""
+    """A client library. Its producers have a patience, as `PATIENCE_S`."""
 
     name: str
 
