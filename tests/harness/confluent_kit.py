@@ -141,8 +141,14 @@ class ConfluentConsumer:
         }
 
     def end(self, place: Place) -> int:
-        """The high watermark."""
-        return int(self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=30)[1])
+        """The high watermark. Raises: NoAnswer."""
+        try:
+            found = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=30)
+        except KafkaException as error:
+            raise NoAnswer from error
+        if found is None:
+            raise NoAnswer(f"the end of {place} was not told in time")
+        return int(found[1])
 
     def close(self) -> None:
         """See ConsumerPort."""

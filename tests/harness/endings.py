@@ -52,9 +52,15 @@ def read_all(
     recorder.do(FINAL, "assign", tuple(places))
     for place in places:
         recorder.do(FINAL, "seek", (*place, 0))
-    left = {place: port.end(place) for place in places}
-    left = {place: end for place, end in left.items() if end > 0}
+    left: dict[Place, int] = {}
     deadline = time.monotonic() + ENDING_S
+    for place in places:
+        while (last := _end_of(port, place)) is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        if last is None:
+            recorder.problem(f"the end of {place} cannot be read")
+        elif last > 0:
+            left[place] = last
     while left and time.monotonic() < deadline:
         recorder.add(FINAL, "invoke", "poll", ())
         found = [record for part in port.poll(0.5) for record in part]
@@ -68,6 +74,14 @@ def read_all(
     for process, group in enumerate(sorted(set(groups.values())), FINAL + 1):
         groups[process] = group
         _read_committed(bootstrap, places, process, group, recorder)
+
+
+def _end_of(port: ConfluentConsumer, place: Place) -> int | None:
+    """None while its leader is somewhere else than the client believes."""
+    try:
+        return port.end(place)
+    except NoAnswer:
+        return None
 
 
 def _read_committed(

@@ -42,7 +42,10 @@ class Load:
         return [*self.producers, *self.consumers]
 
     def start(self) -> None:
-        """All of them begin."""
+        """All of them begin; returns when each producer has been answered.
+
+        kafka-python's producer ends for good when nobody answers its request for an id.
+        """
         for process, kit in enumerate(self.kits, self.first_process):
             producer = Producer("producer", process, kit, self.bootstrap, self.recorder, self.seed)
             producer.rate = self.rate
@@ -71,6 +74,7 @@ class Load:
             consumer.life_s = LIFE_S
         for worker in self.workers:
             worker.start()
+        await_progress(self.producers, self.recorder)
 
     def end(self) -> None:
         """Everybody is answered once more, and stops; consumers last, to read what was written."""
