@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import socketserver
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.datagrams import FLOWS_MAX
+from tests.harness.processes import Cluster, NodePlace
 from tests.harness.proxy import Link, Proxy
 from tests.harness.recorder import Recorder, load_history, save_history
 
@@ -253,6 +255,38 @@ def test_the_least_recent_sender_makes_way(receiver: Receiver, way: Link) -> Non
     assert (data, senders[0].recv(100)) == (b"again", b"heard")
     for sock in senders:
         sock.close()
+
+
+def test_a_cluster_cut_in_two_reaches_itself_on_each_side_only(tmp_path: Path) -> None:
+    def command(_: NodePlace) -> list[str]:
+        raise AssertionError("no node starts here")
+
+    with Proxy() as proxy, Cluster(tmp_path, 4, command, proxy, first=0) as cluster:
+        heard = {node.place.number: datagram_socket(node.place.peer_port) for node in cluster.nodes}
+
+        def reached() -> set[str]:
+            """The ways between nodes that a datagram gets through on."""
+            found = set()
+            for start in cluster.nodes:
+                for end in start.place.peers:
+                    name = f"{start.place.number}-{end}"
+                    with datagram_socket() as sock:
+                        sock.sendto(name.encode(), ("127.0.0.1", proxy.links[name].port))
+            for sock in heard.values():
+                sock.settimeout(0.3)
+                with contextlib.suppress(TimeoutError):
+                    while True:
+                        found.add(sock.recv(100).decode())
+            return found
+
+        everything = {f"{a}-{b}" for a in range(1, 5) for b in range(1, 5) if a != b}
+        assert reached() == everything
+        cluster.cut_in_two(cluster.nodes[2:])
+        assert reached() == {"1-2", "2-1", "3-4", "4-3"}
+        proxy.heal()
+        assert reached() == everything
+        for sock in heard.values():
+            sock.close()
 
 
 def test_a_history_is_the_same_after_a_file(tmp_path: Path) -> None:
