@@ -24,6 +24,8 @@ WHOLE_S_MAX = 90.0
 partition here, and the leader of a partition that nobody writes to has to be asked first."""
 COMMAND_S_MAX = 180.0
 WHOLE_LOOK_S = 1.0
+SAID_CHARS_MAX = 1_000
+"""Of what `sprawl cluster status` says, the head: a line for each partition follows."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,7 +141,7 @@ class Stage:
             if time.monotonic() - began > WHOLE_S_MAX:
                 self.problem(
                     f"{act.name}: not whole within {WHOLE_S_MAX:.0f} s:"
-                    f" {found.stdout} {found.stderr}"
+                    f" {found.stdout[:SAID_CHARS_MAX]} {found.stderr}"
                 )
                 return
             time.sleep(WHOLE_LOOK_S)
