@@ -216,7 +216,7 @@ class Assembly:
         running.push_async_callback(server.stop)
         await broker.groups.start()
         running.push_async_callback(self._registry.stop)
-        await self._registry.start(broker, None if peering is None else peering[0])
+        await self._registry.start(broker, None if peering is None else peering.transport)
         handlers.load()
         await server.start()
         running.push_async_callback(self._registry.stop_serving)
