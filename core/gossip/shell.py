@@ -111,6 +111,8 @@ class GossipShell(asyncio.DatagramProtocol):
         self._transports: dict[bool, asyncio.DatagramTransport] = {}
         """By whether they are for IPv6."""
         self._timer: asyncio.TimerHandle | None = None
+        self._due_s = 0.0
+        """When it fires: uvloop's handles do not always tell."""
         self._exchanges: set[asyncio.Task[None]] = set()
         self._departed = asyncio.Event()
         self._is_closed = False
@@ -200,9 +202,10 @@ class GossipShell(asyncio.DatagramProtocol):
             return
         due_s = (self.membership.deadline_ms + 1) / 1_000
         if self._timer is not None:
-            if self._timer.when() <= due_s:
+            if self._due_s <= due_s:
                 return  # it looks again when it fires
             self._timer.cancel()
+        self._due_s = due_s
         self._timer = self._loop.call_at(due_s, self._tick)
 
     def _act(self, effects: list[Effect]) -> bytes | None:

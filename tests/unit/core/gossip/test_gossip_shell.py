@@ -14,6 +14,7 @@ from sprawl.core.cluster.peers import PeerAddress, PeerIdentity
 from sprawl.core.cluster.transport import Transport
 from sprawl.core.gossip.digest import LoadDigest
 from sprawl.core.gossip.keyring import Keyring
+from sprawl.core.gossip.membership import Membership
 from sprawl.core.gossip.model import Event, EventKind
 from sprawl.core.gossip.settings import GossipSettings
 from sprawl.core.gossip.shell import EXCHANGE, GossipShell
@@ -120,6 +121,19 @@ async def test_who_knows_nobody_has_left_at_once(town: Town) -> None:
     shell.leave()
     async with asyncio.timeout(60):
         await shell.departed()
+
+
+async def test_a_timer_that_is_overdue_is_one_like_others(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = await town.start(0)
+    overdue = property(lambda membership: shell.now_ms() - 5)
+    with monkeypatch.context() as patched:
+        patched.setattr(Membership, "deadline_ms", overdue)
+        for _ in range(2):
+            shell.update_digest(LoadDigest(1, 2, 3, 4, 5, 6, 7))
+    await town.start(1)
+    await town.until(lambda: town.told(EventKind.JOINED, 1))
 
 
 async def test_load_digests_spread(town: Town) -> None:
