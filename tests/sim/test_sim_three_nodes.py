@@ -9,6 +9,7 @@ import os
 
 import pytest
 from sim.scenario import Report, Scenario, replay_command, run_seed, run_seeds
+from sim.scenarios.many_nodes import ManyNodes
 from sim.scenarios.moves import Moves
 from sim.scenarios.three_nodes import ThreeNodes
 
@@ -52,6 +53,11 @@ def survive(scenario: type[Scenario], seconds: float) -> None:
         pytest.fail(tell(scenario, report))
     if totals.seeds >= SEEDS_TO_REACH_ALL:
         assert [what for what in scenario.rare if not totals.reached.get(what)] == []
+
+
+@pytest.mark.timeout(300)
+def test_routes_are_found_among_many_nodes_under_chaos() -> None:
+    survive(ManyNodes, SECONDS / 2)
 
 
 @pytest.mark.timeout(300)
