@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import random
-import select
+import selectors
 import signal
 import socket
 import subprocess
@@ -139,7 +139,10 @@ class ClusterNode(NodeProcess):
         self.starts += 1
         self.is_paused = False
         assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT_S)
+        # Unlike select(), it takes the file numbers of twenty nodes with a proxy for each link.
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._process.stdout, selectors.EVENT_READ)
+            ready = waiting.select(START_TIMEOUT_S)
         line = self._process.stdout.readline() if ready else ""
         if not line:
             self.kill()
