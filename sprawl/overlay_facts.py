@@ -2,6 +2,8 @@
 
 /cluster/ring       the nodes by where they stand
 /cluster/lookup     how a partition's leader is found: ?partition=TOPIC/N
+
+What is of the DHT is loaded when it is used: a node that is alone has none.
 """
 
 from __future__ import annotations
@@ -13,10 +15,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
-from sprawl.core.cluster.route_trace import Parts, trace
-from sprawl.core.dht.ids import ID_BYTES
-from sprawl.core.dht.messages import StoreResult
-
 if TYPE_CHECKING:
     from sprawl.core.broker import Broker
     from sprawl.core.cluster.cluster import Cluster
@@ -27,11 +25,11 @@ if TYPE_CHECKING:
 SAMPLES: Final = 512
 """Keys by which the share of each node is told: to a twentieth of itself."""
 _REFUSED: Final = {
-    StoreResult.STALE: "older than the one known",
-    StoreResult.FORGED: "not signed by the node that they name",
-    StoreResult.EXPIRED: "expired",
-    StoreResult.EARLY: "dated into the future",
-    StoreResult.FULL: "farther away than all that there is room for",
+    "STALE": "older than the one known",
+    "FORGED": "not signed by the node that they name",
+    "EXPIRED": "expired",
+    "EARLY": "dated into the future",
+    "FULL": "farther away than all that there is room for",
 }
 
 
@@ -40,6 +38,8 @@ def gauges(cluster: Cluster) -> Iterator[tuple[str, str, float]]:
     overlay, routing = cluster.overlay, cluster.routing
     if overlay is None or routing is None:
         return
+    from sprawl.core.dht.messages import StoreResult
+
     dht = overlay.dht
     yield "sprawl_dht_nodes", "Nodes in the routing table of the DHT", len(dht.table)
     yield "sprawl_dht_records", "Records kept for leaders of the cluster", len(dht.records)
@@ -47,9 +47,9 @@ def gauges(cluster: Cluster) -> Iterator[tuple[str, str, float]]:
     yield "sprawl_routes_cached", "Leaders that are known here", len(cluster.hints)
     for result, what in _REFUSED.items():
         yield (
-            f"sprawl_dht_records_{result.name.lower()}_total",
+            f"sprawl_dht_records_{result.lower()}_total",
             f"Records that were not taken in or believed: {what}",
-            overlay.refused(result),
+            overlay.refused(StoreResult[result]),
         )
     for prefix, counters in (("dht", overlay.counters), ("routes", routing.counters)):
         for field in fields(counters):
@@ -80,6 +80,8 @@ def pages(parts: Callable[[], tuple[Broker, Cluster] | None]) -> dict[str, Page]
             raise LookupError(f"this node knows no topic {name!r}")
         if not number.isdecimal() or int(number) not in topic.partitions:
             raise LookupError(f"{name} has no partition {number}")
+        from sprawl.core.cluster.route_trace import Parts, trace
+
         found = Parts(
             broker.node_id,
             overlay,
@@ -112,6 +114,8 @@ def ring(overlay: Overlay) -> dict[str, object]:
         For JSON: `share` is that of all keys whose records a node keeps, `distance` what it is away
         from the node that was asked, both in [0, 1].
     """
+    from sprawl.core.dht.ids import ID_BYTES
+
     shares = shares_of(list(overlay.ids.values()), overlay.settings.holders)
     own = overlay.own_id
     return {

@@ -27,11 +27,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sprawl.core.cluster.address_book import AddressBook
 from sprawl.core.cluster.elections import Elections
 from sprawl.core.cluster.hints import LeaderHints
-from sprawl.core.cluster.overlay import Overlay
-from sprawl.core.cluster.overlay_identity import places_of
 from sprawl.core.cluster.peers import PeerIdentity, PeerRefused, PeerUnreachable
 from sprawl.core.cluster.registration import Registration
-from sprawl.core.cluster.routing import WHO_LEADS, Routing
 from sprawl.core.cluster.view import Quorum, QuorumMember
 from sprawl.core.controller.checkpoint_copies import AttachedCheckpoints
 from sprawl.core.controller.checkpoints import CheckpointFiles
@@ -64,7 +61,9 @@ if TYPE_CHECKING:
 
     from sprawl.core.clock import Clock
     from sprawl.core.cluster.hints import LeaderHint
+    from sprawl.core.cluster.overlay import Overlay
     from sprawl.core.cluster.peers import TransportCounters
+    from sprawl.core.cluster.routing import Routing
     from sprawl.core.cluster.transport import Transport
     from sprawl.core.controller.controller import Controller
     from sprawl.core.controller.features import Levels
@@ -225,6 +224,10 @@ class Cluster:
         self._host.start()
 
     def _begin_routing(self, transport: Transport, controller: Controller, host: RaftHost) -> None:
+        from sprawl.core.cluster.overlay import Overlay
+        from sprawl.core.cluster.overlay_identity import places_of
+        from sprawl.core.cluster.routing import WHO_LEADS, Routing
+
         self.overlay = Overlay(
             node_id=self.node_id,
             cluster_id=controller.cluster_id,
