@@ -20,13 +20,13 @@ from sprawl.cli.common import (
     show_time,
     with_cluster,
 )
+from sprawl.cli.node_http import HTTP_PORT, read_page
 from sprawl.core.clock import SystemClock
 
 if TYPE_CHECKING:
     from sprawl.client.cluster import Cluster
     from sprawl.client.nodes import Member
 
-HTTP_PORT: Final = 9644
 HTTP_TIMEOUT_S: Final = 5.0
 _KIB: Final = 1024
 
@@ -101,16 +101,10 @@ def _read(address: str) -> dict[str, Any]:
     from sprawl.client.cluster import parse_addresses
 
     host, port = parse_addresses(address)[0]
-    connection = http.client.HTTPConnection(host, port, timeout=HTTP_TIMEOUT_S)
-    try:
-        connection.request("GET", "/members")
-        response = connection.getresponse()
-        body = response.read()
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        raise ValueError(f"{response.status}: {body.decode(errors='replace').strip()}")
-    found = json.loads(body)
+    page = read_page(host, port, "/members", timeout_s=HTTP_TIMEOUT_S)
+    if page.status != http.client.OK:
+        raise ValueError(f"{page.status}: {page.text}")
+    found = json.loads(page.body)
     if not isinstance(found, dict):
         raise TypeError("no document of members")
     return found

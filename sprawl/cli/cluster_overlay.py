@@ -13,11 +13,12 @@ from urllib.parse import quote
 import click
 
 from sprawl.cli.common import json_option, print_json, table_of
+from sprawl.cli.node_http import HTTP_PORT, read_page
 from sprawl.faults import EXIT_USAGE, CommandFault
 
 TIMEOUT_S: Final = 10.0
 """A lookup goes around nodes that do not answer, which takes a second or two."""
-DEFAULT_ADDRESS: Final = "127.0.0.1:9644"
+DEFAULT_ADDRESS: Final = f"127.0.0.1:{HTTP_PORT}"
 _ID_SHOWN: Final = 12
 
 http_option = click.option(
@@ -88,24 +89,16 @@ def ask(address: str, path: str) -> dict[str, Any]:
             next_step=f"--http {DEFAULT_ADDRESS}",
             exit_code=EXIT_USAGE,
         )
-    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=TIMEOUT_S)
     try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read()
+        page = read_page(host.strip("[]"), int(port), path, timeout_s=TIMEOUT_S)
     except (OSError, http.client.HTTPException) as error:
         raise CommandFault(
             f"the HTTP port at {address} does not answer: {error}",
             next_step="name a node's HTTP port: --http HOST:PORT",
         ) from error
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        raise CommandFault(
-            body.decode(errors="replace").strip(),
-            next_step="sprawl topic list; sprawl serve --help",
-        )
-    found: dict[str, Any] = json.loads(body)
+    if page.status != http.client.OK:
+        raise CommandFault(page.text, next_step="sprawl topic list; sprawl serve --help")
+    found: dict[str, Any] = json.loads(page.body)
     return found
 
 

@@ -15,10 +15,10 @@ from typing import Literal
 import click
 
 from sprawl.cli.common import bootstrap_of, json_option, load_settings, print_json
+from sprawl.cli.node_http import HTTP_PORT, read_page
 from sprawl.client.cluster import Cluster, ClusterView, NodeView, parse_addresses
 from sprawl.client.faults import cause_of
 from sprawl.config import Settings
-from sprawl.core.clock import SystemClock
 from sprawl.faults import EXIT_FAILED, EXIT_OK, CommandFault
 from sprawl.ports import holder_of
 
@@ -85,7 +85,7 @@ async def examine(bootstrap: str, http_address: str | None, settings: Settings) 
         findings += await check_cluster(bootstrap)
     http_host = parse_addresses(bootstrap)[0][0]
     findings += await asyncio.to_thread(
-        check_http, http_address or f"{http_host}:{settings.http_port or 9644}"
+        check_http, http_address or f"{http_host}:{settings.http_port or HTTP_PORT}"
     )
     if settings.storage == "disk":
         findings.append(check_disk(settings.data))
@@ -186,13 +186,8 @@ async def check_advertised(bootstrap: str, view: ClusterView, node: NodeView) ->
 def check_http(address: str) -> list[Finding]:
     """Health, data directory and clock as the node's HTTP port tells them."""
     host, port = parse_addresses(address)[0]
-    clock = SystemClock()
-    connection = http.client.HTTPConnection(host, port, timeout=CONNECT_TIMEOUT_S)
     try:
-        connection.request("GET", "/health")
-        response = connection.getresponse()
-        now_ms = clock.now_ms()
-        body = response.read()
+        page = read_page(host, port, "/health", timeout_s=CONNECT_TIMEOUT_S)
     except (OSError, http.client.HTTPException) as error:
         return [
             Finding(
@@ -202,12 +197,10 @@ def check_http(address: str) -> list[Finding]:
                 fix="name the node's HTTP port: sprawl doctor --http HOST:PORT",
             )
         ]
-    finally:
-        connection.close()
-    findings = [_health(response.status, body), *_advice(body)]
-    date = response.getheader("Date")
-    if date is not None:
-        findings.append(_clock(now_ms, int(parsedate_to_datetime(date).timestamp() * 1000)))
+    findings = [_health(page.status, page.body), *_advice(page.body)]
+    if page.date is not None:
+        node_ms = int(parsedate_to_datetime(page.date).timestamp() * 1000)
+        findings.append(_clock(page.arrived_ms, node_ms))
     return findings
 
 
