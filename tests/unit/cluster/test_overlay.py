@@ -209,6 +209,19 @@ def give(world: OverlayWorld, sender: int, to: int, record: Record) -> None:
     receive(identity_of(sender), memoryview(frame))
 
 
+def lie(node: BrokerId, about: Record, credential: bytes) -> Record:
+    """What a node would publish if it led what another one leads, in a later term."""
+    return make_record(
+        about.claim._replace(term=Term(9)),
+        sequence=1,
+        node=node,
+        expires_ms=about.expires_ms,
+        cluster_id="cluster",
+        credential=credential,
+        signer=Unsigned(),
+    )
+
+
 async def test_what_is_forged_stale_or_replayed_is_refused_and_counted() -> None:
     with OverlayWorld(3) as world:
         topic = world.topic(1)
@@ -227,28 +240,10 @@ async def test_what_is_forged_stale_or_replayed_is_refused_and_counted() -> None
         give(world, 1, 3, new)
         assert node.overlay.refused(StoreResult.HELD) == 1
         # Node 1 says in the name of node 2 what node 2 never said.
-        lie = make_record(
-            new.claim._replace(term=Term(9)),
-            sequence=1,
-            node=BrokerId(2),
-            expires_ms=new.expires_ms,
-            cluster_id="cluster",
-            credential=old.credential,
-            signer=Unsigned(),
-        )
-        give(world, 1, 3, lie)
+        give(world, 1, 3, lie(BrokerId(2), new, old.credential))
         assert node.overlay.refused(StoreResult.FORGED) == 1
         # And in its own name that a replica of node 2 is its own.
-        lie = make_record(
-            new.claim._replace(term=Term(9)),
-            sequence=1,
-            node=BrokerId(1),
-            expires_ms=new.expires_ms,
-            cluster_id="cluster",
-            credential=old.credential,
-            signer=Unsigned(),
-        )
-        give(world, 1, 3, lie)
+        give(world, 1, 3, lie(BrokerId(1), new, old.credential))
         assert node.overlay.counters.records_misplaced == 1
         found = node.hints.get(key)
         assert found is not None

@@ -34,6 +34,14 @@ def leader(node: OverlayNode, topic: TopicInfo, index: int = 0) -> int | None:
     return None if hint is None else hint.leader
 
 
+async def led_elsewhere(world: OverlayWorld) -> tuple[TopicInfo, OverlayNode]:
+    """A partition that node 1 leads, and a node that nobody tells of it."""
+    topic = world.topic(1)
+    world.lead(topic, 0, leader=1)
+    await world.settle()
+    return topic, world.outsider(topic, 0)
+
+
 def forget_records(world: OverlayWorld) -> None:
     for node in world.nodes.values():
         node.overlay.dht.records._held.clear()
@@ -41,10 +49,7 @@ def forget_records(world: OverlayWorld) -> None:
 
 async def test_what_is_not_told_is_found_in_the_dht_and_good_for_a_while() -> None:
     with OverlayWorld(20) as world:
-        topic = world.topic(1)
-        world.lead(topic, 0, leader=1)
-        await world.settle()
-        node = world.outsider(topic, 0)
+        topic, node = await led_elsewhere(world)
         assert await find(node, topic)
         assert leader(node, topic) == 1
         assert node.routing.counters.found_by_dht == 1
@@ -61,10 +66,7 @@ async def test_what_is_not_told_is_found_in_the_dht_and_good_for_a_while() -> No
 
 async def test_who_is_told_that_a_node_does_not_lead_looks_again() -> None:
     with OverlayWorld(20) as world:
-        topic = world.topic(1)
-        world.lead(topic, 0, leader=1)
-        await world.settle()
-        node = world.outsider(topic, 0)
+        topic, node = await led_elsewhere(world)
         await find(node, topic)
         assert not await find(node, topic)
         node.routing.doubt(LogKey(topic.id, 0))
@@ -108,10 +110,7 @@ async def test_without_records_replicas_are_asked_once_each() -> None:
 
 async def test_a_leader_that_died_is_found_through_a_replica() -> None:
     with OverlayWorld(20) as world:
-        topic = world.topic(1)
-        world.lead(topic, 0, leader=1)
-        await world.settle()
-        node = world.outsider(topic, 0)
+        topic, node = await led_elsewhere(world)
         await find(node, topic)
         world.dead = {1}
         for each in world.nodes.values():
@@ -186,10 +185,7 @@ async def test_searches_end_within_their_time(monkeypatch: pytest.MonkeyPatch) -
 
 async def test_a_client_that_goes_ends_no_search_of_others() -> None:
     with OverlayWorld(20) as world:
-        topic = world.topic(1)
-        world.lead(topic, 0, leader=1)
-        await world.settle()
-        node = world.outsider(topic, 0)
+        topic, node = await led_elsewhere(world)
         one = asyncio.ensure_future(find(node, topic))
         other = asyncio.ensure_future(find(node, topic))
         await asyncio.sleep(0)
