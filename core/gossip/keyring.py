@@ -120,13 +120,10 @@ class Keyring:
         self._me = wire.member_tag(me)
         self._purpose = _PURPOSE + wire.cluster_tag(cluster_id).to_bytes(4, "big")
         self._session = session
-        found = list(keys)
-        check_keys(found)
-        self._keys = {key_id(key): key for key in found}
-        self._primary = key_id(found[0])
         self._own: tuple[bytes, int, AESGCM] | None = None
         self._sequence = 0
         self._lives: dict[bytes, _Life] = {}
+        self.replace(keys)
 
     # --- keys ---------------------------------------------------------------------------------
 
