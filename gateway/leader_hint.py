@@ -45,7 +45,7 @@ def find_partition(broker: Broker, topic: str | UUID, index: int) -> Partition:
     try:
         return broker.partitions.find(topic, index)
     except KafkaFault as fault:
-        info = _topic(broker, topic)
+        info = find_topic(broker, topic)
         if fault.code not in UNKNOWN or info is None:
             raise
         known = index in info.partitions
@@ -63,7 +63,7 @@ def current_leader(
     """
     if partition is not None and partition.is_leader:
         return CurrentLeader(broker.node_id, partition.leader_epoch)
-    info = _topic(broker, topic)
+    info = find_topic(broker, topic)
     if info is None or index not in info.partitions:
         return CurrentLeader(NOBODY, -1)
     # This client is told what is known; the metadata that it asks for next may be better.
@@ -84,7 +84,8 @@ def endpoints(ctx: RequestContext, leaders: Iterable[int]) -> list[BrokerView]:
     return [each for each in found if each is not None]
 
 
-def _topic(broker: Broker, topic: str | UUID) -> TopicInfo | None:
+def find_topic(broker: Broker, topic: str | UUID) -> TopicInfo | None:
+    """What the controller says of a topic, by its name or its id; None when it knows none."""
     if isinstance(topic, str):
         return broker.controller.topics.get(topic)
     return broker.controller.by_id.get(topic)

@@ -238,8 +238,7 @@ async def _append_after(
 ) -> _Appends:
     """Append in the order in which the requests came: sequence numbers count on it."""
     await asyncio.wait([before])
-    appends = _append_all(ctx, request)
-    return await _append_held(ctx, appends) if appends.held else appends
+    return await _append_held(ctx, _append_all(ctx, request))
 
 
 async def _append_held(ctx: RequestContext, appends: _Appends) -> _Appends:

@@ -43,6 +43,7 @@ from sprawl.gateway.codec._generated.k03_metadata import (
     MetadataResponseTopic,
 )
 from sprawl.gateway.dispatch import HandlerSpec
+from sprawl.gateway.leader_hint import find_topic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -104,14 +105,9 @@ async def _after(
 
 
 def _known(ctx: RequestContext, asked: list[MetadataRequestTopic]) -> Iterator[TopicInfo]:
-    controller = ctx.broker.controller
     for each in asked:
         is_named = each.topic_id == ZERO_UUID
-        found = (
-            controller.topics.get(each.name or "")
-            if is_named
-            else controller.by_id.get(each.topic_id)
-        )
+        found = find_topic(ctx.broker, (each.name or "") if is_named else each.topic_id)
         if found is not None:
             yield found
 
