@@ -12,7 +12,8 @@ Bind = Callable[[str, int], list[socket.socket]]
 
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """An address of a family that this machine has no use of: hosts files name ::1 all the same."""
-_FREE_PORT_TRIES = 8
+FREE_PORT_TRIES = 8
+"""For a number that is free on several addresses, or on TCP and UDP: the first nearly always is."""
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
@@ -39,7 +40,7 @@ def bind_datagrams(host: str, port: int) -> list[socket.socket]:
 def _bind(host: str, port: int, kind: socket.SocketKind) -> list[socket.socket]:
     found = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)
     addresses = sorted({(family, str(place[0])) for family, *_, place in found})
-    for _ in range(1 if port else _FREE_PORT_TRIES):
+    for _ in range(1 if port else FREE_PORT_TRIES):
         try:
             return _bind_all(addresses, port, kind)
         except OSError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from sprawl.faults import SettingFault, StartFault
-from sprawl.gateway.sockets import bind, bind_datagrams
+from sprawl.gateway.sockets import FREE_PORT_TRIES, bind, bind_datagrams
 from sprawl.ports import holder_of
 
 HOST: Final = "localhost"
@@ -25,7 +25,6 @@ FIRST_REGISTRY_PORT: Final = 8081
 PEERS_ABOVE: Final = 100
 """How far above the ports for clients those for other nodes are: 9192 to 9206 are free of names
 that Kafka's users know."""
-_FREE_PORT_TRIES: Final = 8
 _VERSION: Final = 1
 _PLAN: Final = "cluster.json"
 
@@ -231,7 +230,7 @@ def _take(port: int, opened: ExitStack, *, has_datagrams: bool) -> int:
 
 def _take_free(opened: ExitStack) -> int:
     """Hold a port that is free on TCP and on UDP. Raises: OSError."""
-    for _ in range(_FREE_PORT_TRIES):
+    for _ in range(FREE_PORT_TRIES):
         try:
             return _take(0, opened, has_datagrams=True)
         except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sprawl.core.broker import Endpoint
 from sprawl.core.cluster.peers import PeerAddress
@@ -14,6 +14,7 @@ from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import BrokerId, ReplicaId
 from sprawl.faults import SettingFault, StartFault
 from sprawl.gateway.listeners import WILDCARDS
+from sprawl.gateway.sockets import FREE_PORT_TRIES
 
 if TYPE_CHECKING:
     import socket
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from sprawl.core.controller.identity import Identity
     from sprawl.platform import Platform
 
-_FREE_PORT_TRIES: Final = 8
-"""For a number that is free on TCP and on UDP: the first one nearly always is."""
 PEER_PORT = 9093
 """Where nodes listen for each other unless told otherwise: beside Kafka's 9092."""
 
@@ -133,7 +132,7 @@ async def _bind(
     transport: Transport, platform: Platform, host: str, port: int
 ) -> tuple[list[socket.socket], int]:
     """One number on both protocols; with port 0 one that is free on both."""
-    tries = 1 if port else _FREE_PORT_TRIES
+    tries = 1 if port else FREE_PORT_TRIES
     for left in reversed(range(tries)):
         protocol = "UDP"
         datagrams: list[socket.socket] = []
