@@ -87,7 +87,7 @@ class CheckedSchemas:
         if known is None:
             return None
         verdict, since_ms = known
-        if self._clock.monotonic_ms() - since_ms > limits.CHECK_AGAIN_MS:
+        if self._clock.monotonic_ms() - since_ms > limits.CHECK_AGAIN_MS and self._has_room(1):
             self._join((use,))
         return verdict
 
@@ -98,6 +98,8 @@ class CheckedSchemas:
                 ErrorCode.INVALID_RECORD,
                 f"The batch names {len(uses)} schemas; it may name {limits.CHECKED_USES_MAX}.",
             )
+        if not self._has_room(len(uses)):
+            raise _unanswered(f"{limits.CHECKED_USES_MAX} questions wait already")
         verdicts = await asyncio.shield(self._join(uses))
         return {use: verdicts[use] for use in uses}
 
@@ -111,15 +113,16 @@ class CheckedSchemas:
 
     # --- rounds ----------------------------------------------------------------------------------
 
+    def _has_room(self, count: int) -> bool:
+        """May so many more be asked in the next round?"""
+        waiting = 0 if self._next is None else len(self._next.uses)
+        return waiting + count <= limits.CHECKED_USES_MAX
+
     def _join(self, uses: Collection[SchemaUse]) -> asyncio.Future[Mapping[SchemaUse, Verdict]]:
-        """Have something asked in the next round that has room."""
+        """Have something asked in the next round."""
         if self._next is None:
             self._next = _Round()
         joined = self._next
-        if len(joined.uses) + len(uses) > limits.CHECKED_USES_MAX and joined.uses:
-            crowded = _Round()
-            _fail(crowded, f"{limits.CHECKED_USES_MAX} questions wait already")
-            return crowded.answer
         joined.uses.update(uses)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._go_through())
@@ -207,13 +210,15 @@ def _judge(uses: Collection[SchemaUse], registry: Registry) -> dict[SchemaUse, V
 
 def _fail(now: _Round, why: str) -> None:
     if not now.answer.done():
-        now.answer.set_exception(
-            KafkaFault(
-                ErrorCode.NOT_ENOUGH_REPLICAS,
-                f"The schema registry cannot be asked, so nothing was appended: {why}",
-            )
-        )
+        now.answer.set_exception(_unanswered(why))
         now.answer.exception()  # nobody may be waiting: a use that is looked at again
+
+
+def _unanswered(why: str) -> KafkaFault:
+    return KafkaFault(
+        ErrorCode.NOT_ENOUGH_REPLICAS,
+        f"The schema registry cannot be asked, so nothing was appended: {why}",
+    )
 
 
 # --- questions and answers between nodes ---------------------------------------------------------
