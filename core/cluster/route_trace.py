@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+from sprawl.core.cluster.routing import DHT_SEARCH_MS
 from sprawl.core.dht.ids import ID_BYTES, key_of
 from sprawl.core.ids import BrokerId, LogKey
 
@@ -56,7 +57,7 @@ async def trace(parts: Parts, topic: TopicInfo, index: int) -> dict[str, object]
     ]
     # Of two that say so, the one of the earlier term has been deposed and does not know it yet.
     leader = max(leaders)[1] if leaders else None
-    record = None if found is None or found.record is None else found.record
+    record = None if found is None else found.record
     return {
         "partition": f"{topic.name}/{index}",
         "asked": parts.node_id,
@@ -94,8 +95,6 @@ async def trace(parts: Parts, topic: TopicInfo, index: int) -> dict[str, object]
 
 
 async def _look_up(overlay: Overlay, key: LogKey) -> LookupDone | None:
-    from sprawl.core.cluster.routing import DHT_SEARCH_MS
-
     try:
         async with asyncio.timeout(DHT_SEARCH_MS / 1_000):
             return await overlay.lookup(key)
