@@ -6,14 +6,20 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from random import SystemRandom
+from typing import Final
 
 Bind = Callable[[str, int], list[socket.socket]]
 """What `bind` is, or takes its place: (host, port) to bound sockets."""
 
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """An address of a family that this machine has no use of: hosts files name ::1 all the same."""
-FREE_PORT_TRIES = 8
+FREE_PORT_TRIES: Final = 8
 """For a number that is free on several addresses, or on TCP and UDP: the first nearly always is."""
+LASTING_PORTS: Final = range(15_000, 32_000)
+"""Below those that systems give to connections (32,768 on Linux, 49,152 in RFC 6335), so that
+nobody takes the port of a server that is away for a moment."""
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
@@ -35,6 +41,42 @@ def bind(host: str, port: int) -> list[socket.socket]:
 def bind_datagrams(host: str, port: int) -> list[socket.socket]:
     """The same for UDP: sockets for datagrams on every address of `host`."""
     return _bind(host, port, socket.SOCK_DGRAM)
+
+
+def hold_port(host: str, port: int, held: ExitStack, *, has_datagrams: bool) -> None:
+    """Hold a port, of UDP too where nodes talk to each other, until `held` is closed.
+
+    Raises: OSError when somebody has it.
+    """
+    sockets = bind(host, port)
+    for each in sockets:
+        held.callback(each.close)
+    if has_datagrams:
+        for each in bind_datagrams(host, port):
+            held.callback(each.close)
+
+
+def free_ports(host: str, count: int) -> list[int]:
+    """Ports for servers that are started later, or more than once: free on TCP and on UDP now, and
+    none that the system gives away.
+
+    Raises: OSError when so many are not to be had.
+    """
+    found: list[int] = []
+    with ExitStack() as held:
+        for port in SystemRandom().sample(LASTING_PORTS, min(len(LASTING_PORTS), 2 * count + 100)):
+            if len(found) == count:
+                break
+            try:
+                hold_port(host, port, held, has_datagrams=True)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                found.append(port)
+    if len(found) < count:
+        raise OSError(errno.EADDRINUSE, f"fewer than {count} ports of {LASTING_PORTS} are free")
+    return found
 
 
 def _bind(host: str, port: int, kind: socket.SocketKind) -> list[socket.socket]:

@@ -11,11 +11,12 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from sprawl.faults import SettingFault, StartFault
-from sprawl.gateway.sockets import FREE_PORT_TRIES, bind, bind_datagrams
+from sprawl.gateway.sockets import free_ports, hold_port
 from sprawl.ports import holder_of
 
 HOST: Final = "localhost"
@@ -139,8 +140,8 @@ def check_ports(plan: Sequence[NodePlan]) -> None:
     for node in plan:
         for use, port in node.ports():
             try:
-                with ExitStack() as opened:
-                    _take(port, opened, has_datagrams=port == node.peer_port)
+                with ExitStack() as held:
+                    hold_port(HOST, port, held, has_datagrams=port == node.peer_port)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     continue  # the node itself says it better
@@ -205,36 +206,8 @@ def _with_ports(plan: Sequence[NodePlan], wish: Wish) -> list[NodePlan]:
 
 def _ports(firsts: Sequence[int], count: int) -> list[list[int]]:
     """For each first port, that and the following ones; free ones for 0."""
-    found: list[list[int]] = []
-    with ExitStack() as opened:
-        for first in firsts:
-            if first:
-                found.append(list(range(first, first + count)))
-                continue
-            # Closed only when all are chosen: they must differ.
-            found.append([_take_free(opened) for _ in range(count)])
-    return found
-
-
-def _take(port: int, opened: ExitStack, *, has_datagrams: bool) -> int:
-    """Hold a port, of UDP too where nodes talk to each other; its number. Raises: OSError."""
-    sockets = bind(HOST, port)
-    for each in sockets:
-        opened.callback(each.close)
-    number = int(sockets[0].getsockname()[1])
-    if has_datagrams:
-        for each in bind_datagrams(HOST, number):
-            opened.callback(each.close)
-    return number
-
-
-def _take_free(opened: ExitStack) -> int:
-    """Hold a port that is free on TCP and on UDP. Raises: OSError."""
-    for _ in range(FREE_PORT_TRIES):
-        try:
-            return _take(0, opened, has_datagrams=True)
-        except OSError as error:
-            failure = error
-            if error.errno != errno.EADDRINUSE:
-                break
-    raise failure
+    free = iter(free_ports(HOST, count * firsts.count(0)))
+    return [
+        list(range(first, first + count)) if first else list(islice(free, count))
+        for first in firsts
+    ]

@@ -8,11 +8,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from node_process import free_ports
-
 from sprawl.core.controller.topics import TopicInfo, TopicSpec
 from sprawl.core.partition.partition import Partition
 from sprawl.gateway.metrics import GatewayMetrics
+from sprawl.gateway.sockets import free_ports
 from sprawl.node import Node
 
 PATIENCE_S = 20.0
@@ -38,7 +37,7 @@ class ClusterWorld:
         self._folder = folder
         self._settings = settings
         # The ports that others know a node by outlive its restarts.
-        ports = free_ports(2 * count)
+        ports = free_ports("127.0.0.1", 2 * count)
         self._ports = dict(enumerate(ports[:count], start=1))
         self._peer_ports = dict(enumerate(ports[count:], start=1))
 
@@ -55,7 +54,7 @@ class ClusterWorld:
     async def start(self, number: int) -> None:
         """Start a node, again or for the first time; one more than there were, too."""
         if number not in self._ports:
-            self._ports[number], self._peer_ports[number] = free_ports(2)
+            self._ports[number], self._peer_ports[number] = free_ports("127.0.0.1", 2)
         port = self._peer_ports[number]
         settings: dict[str, Any] = {"peer_port": port, "node_id": number, **self._settings}
         settings["broker_rack"] = rack_of(number)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Self
+
+from sprawl.gateway.sockets import free_ports
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -45,6 +46,8 @@ class NodeProcess:
 
     def start(self) -> Self:
         """Returns when clients can connect. A restarted node takes the port it had before."""
+        if not self._port:
+            [self._port] = free_ports("127.0.0.1", 1)
         command = [sys.executable, "-m", "sprawl", "serve", *self._storage]
         command += ["--host", "127.0.0.1", "--port", str(self._port), "--http-port", "0"]
         command += ["--schema-registry-port", "off"]
@@ -59,7 +62,6 @@ class NodeProcess:
         if not line:
             raise RuntimeError(f"the node did not start, exit code {self._process.wait()}")
         self.facts = json.loads(line)
-        self._port = int(self.bootstrap.rpartition(":")[2])
         return self
 
     @property
@@ -119,15 +121,3 @@ class NodeProcess:
         if process.stdout is not None:
             process.stdout.close()
         return code
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        return [opened.getsockname()[1] for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()

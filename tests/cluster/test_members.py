@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from sprawl.gateway.sockets import free_ports
 from tests.cluster.local_command import run_sprawl
 from tests.harness.processes import wait_until
-from tests.node_process import NodeProcess, free_ports
+from tests.node_process import NodeProcess
 
 PATIENCE_S = 60.0
 
@@ -54,7 +55,7 @@ def all_say(nodes: list[NodeProcess], expected: dict[int, str]) -> Callable[[], 
 def test_a_crash_is_dead_a_stop_has_left_and_both_come_back(tmp_path: Path) -> None:
     keys = tmp_path / "gossip.keys"
     keys.write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
-    ports = free_ports(3)
+    ports = free_ports("127.0.0.1", 3)
     first, second, third = nodes = [node(tmp_path, each, ports, keys) for each in (1, 2, 3)]
     try:
         for each in nodes:
@@ -97,7 +98,7 @@ def test_a_crash_is_dead_a_stop_has_left_and_both_come_back(tmp_path: Path) -> N
 
 @pytest.mark.timeout(60)
 def test_members_without_the_http_port_says_how_to_see_more(tmp_path: Path) -> None:
-    [closed] = free_ports(1)
+    [closed] = free_ports("127.0.0.1", 1)
     with NodeProcess(None) as alone:
         for place, reason in ((f"127.0.0.1:{closed}", "refused"), (alone.http[7:], "no peer port")):
             found = run_sprawl("cluster", "members", "--http", place, bootstrap=alone.bootstrap)

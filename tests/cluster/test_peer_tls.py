@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sprawl.faults import EXIT_START_FAILED
+from sprawl.gateway.sockets import free_ports
 from tests.cluster.local_command import PROGRAM, read, run_sprawl, write
-from tests.node_process import free_ports
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "cluster.md"
 
@@ -66,7 +66,7 @@ def test_three_nodes_with_the_documented_certificates_and_a_stranger(tmp_path: P
     make_certificates(tmp_path / "ours")
     make_certificates(tmp_path / "theirs")
     ours = tmp_path / "ours"
-    ports = free_ports(4)
+    ports = free_ports("127.0.0.1", 4)
     nodes = [TlsNode(1, ports, ours, ours / "ca.pem")]
     try:
         nodes += [TlsNode(number, ports, ours, ours / "ca.pem") for number in (2, 3)]

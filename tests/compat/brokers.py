@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 from typing import Protocol, Self
 
+from sprawl.gateway.sockets import free_ports
 from tests.compat.workshop import maven_jars, run
-from tests.node_process import NodeProcess, free_ports, process_cpu_s, process_resident_mib
+from tests.node_process import NodeProcess, process_cpu_s, process_resident_mib
 
 KAFKA_VERSION = "4.1.1"
 CLUSTER_ID = "c3ByYXdsLWNvbXBhdC10ZQ"
@@ -171,7 +172,7 @@ class ApacheKafka:
     def __enter__(self) -> Self:
         jars = kafka_jars()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._port, controller = self._ports or free_ports(2)
+        self._port, controller = self._ports or free_ports("127.0.0.1", 2)
         properties = self._folder / "server.properties"
         node_id = self._configs.get("node.id", "1")
         lines = {

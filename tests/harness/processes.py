@@ -11,10 +11,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import selectors
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,13 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from sprawl.gateway.sockets import free_ports
 from tests.harness.proxy import Link, Proxy
 from tests.node_process import NodeProcess
 
 START_TIMEOUT_S = 60.0
-NODE_PORTS = range(15_000, 32_000)
-"""Below those that the system gives to connections, so that nobody takes a port of a node that is
-away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,22 +82,6 @@ def cluster_node(*settings: str) -> CommandLine:
         return words
 
     return command
-
-
-def node_ports(count: int) -> list[int]:
-    """So many ports of the loopback interface, free for streams and for datagrams now."""
-    found: list[int] = []
-    with contextlib.ExitStack() as held:
-        for port in random.sample(NODE_PORTS, len(NODE_PORTS)):
-            stream = held.enter_context(socket.socket())
-            datagrams = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            with contextlib.suppress(OSError):
-                stream.bind(("127.0.0.1", port))
-                datagrams.bind(("127.0.0.1", port))
-                found.append(port)
-            if len(found) == count:
-                return found
-    raise RuntimeError(f"fewer than {count} ports are free")
 
 
 class ClusterNode(NodeProcess):
@@ -201,7 +181,7 @@ class Cluster:
         self.nodes: list[ClusterNode] = []
         self.proxy = proxy
         self._first = count if first is None else first
-        ports = node_ports(2 * count)
+        ports = free_ports("127.0.0.1", 2 * count)
         peer_ports = dict(enumerate(ports[count:], 1))
         for number, port in enumerate(ports[:count], 1):
             link = proxy.link(f"client-{number}", ("127.0.0.1", port))

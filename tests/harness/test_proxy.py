@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sprawl.gateway.sockets import free_ports
 from tests.harness.datagrams import FLOWS_MAX
 from tests.harness.processes import Cluster, NodePlace
 from tests.harness.proxy import Link, Proxy
@@ -154,9 +155,7 @@ def test_delay_and_throttle(link: Link) -> None:
 
 
 def test_a_node_that_is_down_ends_the_connection() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+    [port] = free_ports("127.0.0.1", 1)
     with Proxy() as proxy:
         link = proxy.link("client-1", ("127.0.0.1", port))
         # It may end as early as in the call that makes it.

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
+from sprawl.gateway.sockets import free_ports
 from tests.compat.brokers import ApacheKafka, MeasuredBroker
-from tests.node_process import NodeProcess, free_ports
+from tests.node_process import NodeProcess
 
 NODES = (1, 2, 3)
 REPLICATED = {
@@ -37,7 +38,7 @@ class SprawlCluster:
     name = "sprawl"
 
     def __init__(self, folder: Path) -> None:
-        peer_ports = dict(zip(NODES, free_ports(len(NODES)), strict=True))
+        peer_ports = dict(zip(NODES, free_ports("127.0.0.1", len(NODES)), strict=True))
         self._nodes: dict[int, NodeProcess] = {}
         for number, peer_port in peer_ports.items():
             words = ["--node-id", str(number), "--peer-port", str(peer_port)]
@@ -82,7 +83,7 @@ class KafkaCluster:
     name = "apache-kafka"
 
     def __init__(self, folder: Path) -> None:
-        ports = free_ports(2 * len(NODES))
+        ports = free_ports("127.0.0.1", 2 * len(NODES))
         controllers = dict(zip(NODES, ports[len(NODES) :], strict=True))
         voters = ",".join(f"{number}@127.0.0.1:{port}" for number, port in controllers.items())
         self._brokers = {

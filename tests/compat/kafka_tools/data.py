@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.compat.brokers import free_ports
+from sprawl.gateway.sockets import free_ports
 from tests.compat.kafka_tools.tools import Tools, connect_jars, expect, streams_jars, wait_for
 
 STRING = "org.apache.kafka.common.serialization.StringDeserializer"
@@ -87,7 +87,7 @@ def connect_file(kafka: Tools) -> None:
     """Connect in one process: a file to a topic, the topic to another file."""
     kafka.topic("tools-connect")
     source, target = kafka.file("in.txt", "first\nsecond\n"), kafka.work / "out.txt"
-    [port] = free_ports(1)
+    [port] = free_ports("127.0.0.1", 1)
     converter = "org.apache.kafka.connect.storage.StringConverter"
     worker = {
         "bootstrap.servers": kafka.bootstrap,

@@ -17,13 +17,13 @@ import base64
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sprawl.gateway.sockets import free_ports
 from tests.overlay.rival.proxy import HOST, Ports, Proxy
 from tests.overlay.tables import Cell, Table, seconds, write_json
 
@@ -46,7 +46,8 @@ class Cluster:
         self.loss = loss
         self.count = nodes
         self.stoppable = set(range(nodes - nodes // 6, nodes))
-        self.ports = _free_ports(nodes)
+        numbers = free_ports(HOST, 2 * nodes)
+        self.ports = [Ports(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
         self.proxy = Proxy(self.ports, 1)
         self.events: list[dict[str, Any]] = []
         self.gone: set[int] = set()
@@ -128,16 +129,6 @@ class Cluster:
             and event["t"] >= since
             for event in self.events
         )
-
-
-def _free_ports(nodes: int) -> list[Ports]:
-    taken = [socket.socket() for _ in range(2 * nodes)]
-    for each in taken:
-        each.bind((HOST, 0))
-    numbers = [each.getsockname()[1] for each in taken]
-    for each in taken:
-        each.close()
-    return [Ports(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
 
 
 async def play(cluster: Cluster) -> dict[str, Cell]:

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from certificates import Authority
 from cluster_world import ClusterWorld
-from node_process import free_ports
 
 from sprawl.core.cluster.membership import ClusterMembership
 from sprawl.core.gossip.model import Event, EventKind, MemberState
 from sprawl.faults import SettingFault, StartFault
+from sprawl.gateway.sockets import free_ports
 from sprawl.node import Node
 
 
@@ -149,7 +149,7 @@ async def test_a_taken_number_of_udp_is_a_fault_and_zero_takes_another() -> None
 
 
 async def test_the_http_port_tells_the_members(tmp_path: Path) -> None:
-    [port] = free_ports(1)
+    [port] = free_ports("127.0.0.1", 1)
     async with Node(host="127.0.0.1", port=0, **{"peer_port": 0, "http_port": port}) as node:
         url = f"http://127.0.0.1:{port}"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sprawl.gateway.sockets import bind
+from sprawl.gateway.sockets import LASTING_PORTS, bind, bind_datagrams, free_ports
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
@@ -93,3 +93,26 @@ def test_a_free_port_avoids_one_that_is_taken_on_another_address(
         with bound("name") as sockets:
             assert {each.getsockname()[1] for each in sockets}.isdisjoint({taken_port})
             assert len(sockets) == 2
+
+
+def test_ports_for_servers_to_come_are_none_that_the_system_gives_away() -> None:
+    found = free_ports("127.0.0.1", 20)
+    assert len(set(found)) == 20
+    assert set(found) <= set(LASTING_PORTS)
+    for port in found:
+        for each in [*bind("127.0.0.1", port), *bind_datagrams("127.0.0.1", port)]:
+            each.close()
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_port_that_is_taken_on_one_protocol_is_not_handed_out(
+    kind: socket.SocketKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [port, other] = free_ports("127.0.0.1", 2)
+    with socket.socket(V4, kind) as taken:
+        taken.bind(("127.0.0.1", port))
+        monkeypatch.setattr("sprawl.gateway.sockets.LASTING_PORTS", [port, other])
+        assert free_ports("127.0.0.1", 1) == [other]
+        with pytest.raises(OSError, match="fewer than 2 ports") as failure:
+            free_ports("127.0.0.1", 2)
+        assert failure.value.errno == errno.EADDRINUSE

@@ -18,6 +18,7 @@ from sprawl.client.topics import ResourceType, create_topic, delete_topics, desc
 from sprawl.core.groups.coordinators import GroupCoordinators
 from sprawl.core.storage.rocksdb import RocksKeyValueStore
 from sprawl.faults import SettingFault, StartFault
+from sprawl.gateway.sockets import free_ports
 
 pytest_plugins = ["pytester"]
 
@@ -107,10 +108,12 @@ async def test_two_nodes_do_not_share_a_data_directory(tmp_path: Path) -> None:
 
 
 async def test_a_failed_start_leaves_port_and_directory_free(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(StartFault, match=f"port {port}"):
-            await package.Node(data_dir=tmp_path, port=port).__aenter__()
+    [port] = free_ports("127.0.0.1", 1)
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(StartFault, match=f"port {port}"),
+    ):
+        await package.Node(data_dir=tmp_path, port=port).__aenter__()
     async with package.Node(data_dir=tmp_path, port=port) as node:
         assert node.bootstrap == f"127.0.0.1:{port}"
 

@@ -19,7 +19,7 @@ from sprawl.core.gossip.model import Event, EventKind
 from sprawl.core.gossip.settings import GossipSettings
 from sprawl.core.gossip.shell import EXCHANGE, GossipShell
 from sprawl.core.ids import BrokerId
-from sprawl.gateway.sockets import FREE_PORT_TRIES, bind_datagrams
+from sprawl.gateway.sockets import bind_datagrams, free_ports
 
 FAST = GossipSettings(
     probe_interval_ms=200, probe_timeout_ms=100, gossip_interval_ms=20, leave_ms=100
@@ -47,8 +47,11 @@ class Town:
             addresses=self.addresses.get,
             expected_directory=lambda node: member(node).directory_id,
         )
-        datagrams = await self._bind(transport, self.addresses.get(number))
-        address = self.addresses.setdefault(number, PeerAddress(*datagrams.getsockname()))
+        if number not in self.addresses:
+            self.addresses[number] = PeerAddress(HOST, *free_ports(HOST, 1))
+        address = self.addresses[number]
+        datagrams = bind_datagrams(*address)
+        await transport.listen(*address)
 
         def on_event(event: Event) -> None:
             told.append((event.kind, event.id.node_id))
@@ -65,24 +68,10 @@ class Town:
             on_event=on_event,
             keyring=Keyring(member(number), (KEY,), bytes([number, epoch]) * 2),
         )
-        await shell.start([datagrams], list(self.addresses.values())[:2])
+        await shell.start(datagrams, list(self.addresses.values())[:2])
         self.shells[number] = shell
         self.transports[number] = transport
         return shell
-
-    async def _bind(self, transport: Transport, known: PeerAddress | None) -> socket.socket:
-        """One number of UDP and TCP: the node's former one, or one that is free on both."""
-        for left in reversed(range(FREE_PORT_TRIES)):
-            [datagrams] = bind_datagrams(HOST, 0 if known is None else known.port)
-            try:
-                await transport.listen(*datagrams.getsockname())
-            except OSError:
-                datagrams.close()
-                if known is not None or not left:
-                    raise
-            else:
-                return datagrams
-        raise AssertionError("the last try returns or raises")
 
     async def close(self, number: int) -> None:
         await self.shells.pop(number).close()
