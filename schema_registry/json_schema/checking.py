@@ -25,12 +25,28 @@ def check_keywords(root: Json) -> None:
     while waiting:
         pointer, schema, draft = waiting.pop()
         dialects.check_against_metaschema(schema, draft, pointer)
+        if pointer != "#":
+            _check_dependencies(schema, draft, pointer)
         inside = [
             (json_text.pointer(steps, pointer), value, dialects.draft_of(value, draft))
             for steps, value in subschemas(schema, draft)
             if not isinstance(value, bool)
         ]
         waiting.extend(reversed(inside))
+
+
+def _check_dependencies(schema: Json, draft: Draft, pointer: str) -> None:
+    """Below the root, the library reads a schema that names its draft by its own rules: all
+    `dependencies` are for it what the first one is."""
+    if not isinstance(schema, dict) or "$schema" not in schema or draft > Draft.D7:
+        return
+    dependencies = schema.get("dependencies")
+    if isinstance(dependencies, dict) and len({type(each) for each in dependencies.values()}) > 1:
+        place = json_text.pointer(["dependencies"], pointer)
+        raise InvalidSchema(
+            f"{place}: schemas and lists side by side are not supported inside a schema that has a"
+            " $schema of its own; leave that $schema out"
+        )
 
 
 def check(documents: Documents) -> None:

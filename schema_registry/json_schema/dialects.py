@@ -17,6 +17,7 @@ from urllib.parse import urldefrag, urljoin
 import jsonschema.validators
 import jsonschema_specifications
 import referencing.jsonschema
+from attrs import evolve
 from jsonschema.exceptions import ValidationError, best_match
 from referencing import Resource, Specification
 
@@ -63,10 +64,25 @@ _VALIDATORS = {
     Draft.D2019_09: jsonschema.validators.Draft201909Validator,
     Draft.D2020_12: jsonschema.validators.Draft202012Validator,
 }
+
+
+def _taking_mixed_dependencies(known: Specification[Json]) -> Specification[Json]:
+    """The library's, which takes all `dependencies` for what the first one is, schema or list."""
+
+    def subresources_of(contents: Json) -> Iterable[Json]:
+        if isinstance(contents, dict) and isinstance(contents.get("dependencies"), dict):
+            dependencies = contents["dependencies"].items()
+            schemas = {name: each for name, each in dependencies if isinstance(each, dict)}
+            contents = {**contents, "dependencies": schemas}
+        return known.subresources_of(contents)
+
+    return evolve(known, subresources_of=subresources_of)
+
+
 _SPECIFICATIONS: dict[Draft, Specification[Json]] = {
-    Draft.D4: referencing.jsonschema.DRAFT4,
-    Draft.D6: referencing.jsonschema.DRAFT6,
-    Draft.D7: referencing.jsonschema.DRAFT7,
+    Draft.D4: _taking_mixed_dependencies(referencing.jsonschema.DRAFT4),
+    Draft.D6: _taking_mixed_dependencies(referencing.jsonschema.DRAFT6),
+    Draft.D7: _taking_mixed_dependencies(referencing.jsonschema.DRAFT7),
     Draft.D2019_09: referencing.jsonschema.DRAFT201909,
     Draft.D2020_12: referencing.jsonschema.DRAFT202012,
 }

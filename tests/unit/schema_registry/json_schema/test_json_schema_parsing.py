@@ -289,3 +289,32 @@ def test_any_text_is_a_schema_or_is_refused(text: str) -> None:
         pass
     else:
         assert FORMAT.incompatibilities(parsed, parsed) == []
+
+
+@pytest.mark.parametrize("draft", DRAFTS[:3])
+@pytest.mark.parametrize(
+    "dependencies",
+    [
+        {"a": {"ID": "https://example.org/inside", "type": "object"}, "b": ["c"]},
+        {"b": ["c"], "a": {"ID": "https://example.org/inside", "type": "object"}},
+    ],
+    ids=["schema first", "list first"],
+)
+def test_dependencies_may_be_schemas_and_lists_side_by_side(
+    draft: str, dependencies: dict[str, object]
+) -> None:
+    schema = {
+        "$schema": draft,
+        "dependencies": dependencies,
+        "properties": {"d": {"$ref": "https://example.org/inside"}},
+    }
+    keyword = "id" if draft == DRAFTS[0] else "$id"
+    text = json.dumps(schema).replace("ID", keyword)
+    assert canonical(text) == json.dumps(json.loads(text), separators=(",", ":"))
+
+
+def test_a_schema_of_another_draft_inside_has_dependencies_of_one_kind() -> None:
+    inside: dict[str, object] = {"$id": "i", "$schema": D7, "dependencies": {"a": {}, "b": ["c"]}}
+    assert "#/$defs/x/dependencies" in fault(json.dumps({"$schema": D2020, "$defs": {"x": inside}}))
+    inside["dependencies"] = {"a": {}}
+    canonical(json.dumps({"$schema": D2020, "$defs": {"x": inside}}))
