@@ -12,7 +12,7 @@ Rules:
 3. A batch is checked completely (format, producer state) before a byte of it is written.
 4. A duplicate of a batch that is not committed yet waits for the original's commit: answering
    sooner would promise an offset that may still be lost.
-5. A batch that is out of order because one before it was refused is refused for the same reason
+5. A batch that overtook one of the same producer that was refused is refused for the same reason
    (refusals.py).
 6. `leader_epoch` is the term of the log's owner; it is stamped into every batch.
 
@@ -76,6 +76,7 @@ class Partition:
         term: the newest term known; Kafka's leader epoch.
         high_watermark: what is known to be committed.
         replicate: makes the partition's `Replication`.
+        refusals: of this node.
     """
 
     __slots__ = (
@@ -99,6 +100,7 @@ class Partition:
         term: Term,
         high_watermark: Offset,
         replicate: Callable[[Partition], Replication],
+        refusals: Refusals | None = None,
     ) -> None:
         self.log = log
         self.tp: TopicPartition = log.tp
@@ -106,7 +108,7 @@ class Partition:
         self.term = term
         self.high_watermark = high_watermark
         self.is_closed = False
-        self._refusals = Refusals()
+        self._refusals = refusals or Refusals()
         # (end offset, size) of what was appended here and is not committed, in order.
         self._uncommitted: list[tuple[Offset, int]] = []
         self._waiters: dict[FetchWaiter, None] = {}  # in the order in which they came
@@ -199,7 +201,7 @@ class Partition:
         try:
             self._replication.check_writable(len(buf), acks=acks)
         except KafkaFault as fault:
-            self._refusals.note(buf, fault)
+            self._refusals.note(self.tp, buf, fault, now_ms)
             raise
         header = validate_produced(
             buf, config=log.config, now_ms=now_ms, produce_version=produce_version
@@ -209,7 +211,7 @@ class Partition:
                 ErrorCode.INVALID_TXN_STATE, "The producer has no transaction in progress."
             )
         if header.producer_id >= 0:
-            duplicate = self._refusals.check(log.producers, header)
+            duplicate = self._refusals.check(self.tp, log.producers, header, now_ms)
             if duplicate is not None:
                 return self._duplicate(duplicate)
         config = log.config
@@ -217,17 +219,13 @@ class Partition:
             check_schemas(buf, header, topic=self.tp.topic, rules=config, find=find_schema)
         buf, header = conform_to_topic(buf, header, config=log.config, now_ms=now_ms)
         result = log.append_batch(buf, header, term=self.term, now_ms=now_ms)
-        self._refusals.appended(header)
+        self._refusals.appended(self.tp, header)
         return ProduceOutcome(
             result.first_offset,
             self._append_time(header.max_timestamp),
             log.log_start_offset,
             self._appended(header.size_bytes, acks),
         )
-
-    def refuse(self, buf: memoryview, fault: KafkaFault) -> None:
-        """A producer's batch was refused before it came here, for now."""
-        self._refusals.note(buf, fault)
 
     def append_internal(self, batch: bytearray, *, now_ms: int) -> ProduceOutcome:
         """Append a batch that the broker itself made, such as a coordinator's records.

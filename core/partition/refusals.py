@@ -9,12 +9,18 @@ in order.
 
     refused(batch)  ──> noted, unless an earlier one of the producer is
     out of order    ──> the noted refusal, when the batch comes after the noted one
+    producer is new ──> likewise: it may begin anywhere, but not behind what it sent before
     appended(batch) ──> forgotten, once it is not before the noted one
+    REFUSED_MS      ──> forgotten
 
-What is not noted any more is answered with OUT_OF_ORDER_SEQUENCE_NUMBER, as Apache Kafka does: it
-is certain in either case that nothing was appended.
+The second rule is no courtesy: librdkafka takes all batches before an acknowledged one for
+acknowledged, so that a batch that overtook others would lose them.
 
-Source: KIP-98, KIP-360; librdkafka's handling of skipped sequence numbers.
+What is not noted any more is answered as Apache Kafka does, with OUT_OF_ORDER_SEQUENCE_NUMBER, or
+if the producer is new, by appending it.
+
+Source: KIP-98, KIP-360; librdkafka's handling of skipped sequence numbers and implicit
+acknowledgements.
 """
 
 from __future__ import annotations
@@ -22,6 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import TopicPartition
 from sprawl.core.records.batch import SEQUENCE_MAX, parse_header
 
 if TYPE_CHECKING:
@@ -29,8 +36,12 @@ if TYPE_CHECKING:
     from sprawl.core.records.crc import Readable
     from sprawl.core.records.producers import Duplicate, ProducerTable
 
-REFUSED_PRODUCERS_MAX: Final = 1_000
-"""Producers of one partition; the one that was refused first is forgotten first."""
+REFUSALS_MAX: Final = 10_000
+"""Producers and partitions, some 3 MB; the one that was refused first is forgotten first."""
+REFUSED_MS: Final = 60_000
+"""What overtakes a refused batch was sent before its producer heard of that, so it comes within the
+30 s that producers wait for an answer. Who does not send the refused batch again is not held up
+for longer."""
 
 
 class _Refusal(NamedTuple):
@@ -38,6 +49,7 @@ class _Refusal(NamedTuple):
     base_sequence: int
     code: ErrorCode
     message: str | None
+    until_ms: int
 
     def is_before(self, header: BatchHeader) -> bool:
         """Whether a batch is this one or follows it. Sequences begin again after the largest."""
@@ -51,47 +63,76 @@ class _Refusal(NamedTuple):
 
 
 class Refusals:
-    """Those of one partition."""
+    """Those of one node, also of partitions that it does not have, or not yet."""
 
     __slots__ = ("_refused",)
 
     def __init__(self) -> None:
-        self._refused: dict[int, _Refusal] | None = None  # most partitions never refuse anything
+        # In the order of time.
+        self._refused: dict[tuple[TopicPartition, int], _Refusal] = {}
 
-    def note(self, buf: Readable, fault: KafkaFault) -> None:
-        """A batch was refused that would be taken at another time; it was not validated."""
+    def note(self, tp: TopicPartition, buf: Readable, fault: KafkaFault, now_ms: int) -> None:
+        """A batch was refused that would be taken at another time; it was not validated.
+
+        Args:
+            now_ms: wall time, as everywhere here.
+        """
         try:
             header = parse_header(buf)
         except KafkaFault:
             return
-        producer_id = header.producer_id
-        if producer_id < 0 or header.base_sequence < 0:
+        if header.producer_id < 0 or header.base_sequence < 0:
             return
-        if self._refused is None:
-            self._refused = {}
-        known = self._refused.get(producer_id)
-        if known is None and len(self._refused) >= REFUSED_PRODUCERS_MAX:
+        key = tp, header.producer_id
+        known = self._known(key, now_ms)
+        if known is not None and known.is_before(header):
+            return
+        self._refused.pop(key, None)
+        if len(self._refused) >= REFUSALS_MAX:
             del self._refused[next(iter(self._refused))]
-        if known is None or not known.is_before(header):
-            self._refused[producer_id] = _Refusal(
-                header.producer_epoch, header.base_sequence, fault.code, fault.message
-            )
+        self._refused[key] = _Refusal(
+            header.producer_epoch,
+            header.base_sequence,
+            fault.code,
+            fault.message,
+            now_ms + REFUSED_MS,
+        )
 
-    def check(self, producers: ProducerTable, header: BatchHeader) -> Duplicate | None:
-        """See ProducerTable.check. A batch that is out of order because of a refusal is refused
-        for the same reason."""
+    def check(
+        self, tp: TopicPartition, producers: ProducerTable, header: BatchHeader, now_ms: int
+    ) -> Duplicate | None:
+        """See ProducerTable.check. A batch that overtook a refused one is refused for the same
+        reason."""
         try:
-            return producers.check(header)
+            duplicate = producers.check(header)
         except KafkaFault as fault:
-            if self._refused and fault.code is ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER:
-                known = self._refused.get(header.producer_id)
-                if known is not None and known.is_before(header):
-                    raise KafkaFault(known.code, known.message) from fault
+            if fault.code is ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER:
+                self._refuse_after_refused(tp, header, now_ms)
             raise
+        if self._refused and not producers.knows(header.producer_id):
+            self._refuse_after_refused(tp, header, now_ms)
+        return duplicate
 
-    def appended(self, header: BatchHeader) -> None:
+    def appended(self, tp: TopicPartition, header: BatchHeader) -> None:
         """A batch is in the log."""
         if self._refused:
-            known = self._refused.get(header.producer_id)
+            key = tp, header.producer_id
+            known = self._refused.get(key)
             if known is not None and not known.comes_after(header):
-                del self._refused[header.producer_id]
+                del self._refused[key]
+
+    def _refuse_after_refused(self, tp: TopicPartition, header: BatchHeader, now_ms: int) -> None:
+        known = self._known((tp, header.producer_id), now_ms)
+        if (
+            known is not None
+            and known.is_before(header)
+            and known.base_sequence != header.base_sequence
+        ):
+            raise KafkaFault(known.code, known.message)
+
+    def _known(self, key: tuple[TopicPartition, int], now_ms: int) -> _Refusal | None:
+        known = self._refused.get(key)
+        if known is not None and known.until_ms < now_ms:
+            del self._refused[key]
+            return None
+        return known

@@ -33,6 +33,7 @@ from sprawl.core.partition.housekeeping import Housekeeping
 from sprawl.core.partition.logs import Logs, log_of
 from sprawl.core.partition.partition import Partition
 from sprawl.core.partition.placement import ELSEWHERE, Placement, Role
+from sprawl.core.partition.refusals import Refusals
 from sprawl.core.partition.repairs import Repairs
 from sprawl.core.partition.replication import Replication, SingleReplica
 from sprawl.core.partition.settings import PartitionSettings
@@ -92,6 +93,7 @@ class Partitions:
             settings.io_threads, thread_name_prefix="sprawl-io"
         )
         self.housekeeping = Housekeeping(self, clock, settings)
+        self.refusals = Refusals()
         # A store without the entry is a new one.
         self._was_clean = kv.get(_STATE) in (None, _CLEAN)
         self._replicate = replicate
@@ -475,6 +477,7 @@ class Partitions:
                 term=self._terms.of(key),
                 high_watermark=log.log_end_offset,
                 replicate=lambda made: SingleReplica(log, made.commit_to, self.run_blocking),
+                refusals=self.refusals,
             )
         topic.partitions[index] = partition
         return partition
@@ -490,6 +493,7 @@ class Partitions:
             term=self._terms.of(key),
             high_watermark=log.log_start_offset,
             replicate=lambda made: replicate(made, key, placement),
+            refusals=self.refusals,
         )
         if self._repairs is not None:
             self._repairs.watch(key, log)

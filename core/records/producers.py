@@ -162,6 +162,11 @@ class ProducerTable:
 
     # --- appending ------------------------------------------------------------------------------
 
+    def knows(self, producer_id: int) -> bool:
+        """Whether it is known which sequence of a producer is due; otherwise any is taken."""
+        producer = self._producers.get(producer_id)
+        return producer is not None and producer.epoch != NO_EPOCH
+
     def check(self, header: BatchHeader) -> Duplicate | None:
         """Decide about a data batch, before it is appended.
 

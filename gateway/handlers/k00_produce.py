@@ -39,6 +39,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
+from sprawl.core.ids import PartitionId, TopicName, TopicPartition
 from sprawl.core.log_limit import LogLimit
 from sprawl.core.records.schema_ids import SchemasUnknown, UnregisteredSchemas, no_registry
 from sprawl.core.records.validation import InvalidRecords
@@ -53,7 +54,7 @@ from sprawl.gateway.codec._generated.k00_produce import (
     TopicProduceResponse,
 )
 from sprawl.gateway.dispatch import HandlerSpec
-from sprawl.gateway.leader_hint import MOVED, current_leader, endpoints, find_partition
+from sprawl.gateway.leader_hint import MOVED, current_leader, endpoints, find_partition, find_topic
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -167,7 +168,7 @@ def _append(
     try:
         if acks not in _ACKS:
             raise KafkaFault(ErrorCode.INVALID_REQUIRED_ACKS)
-        partition = find_partition(ctx.broker, topic, data.index)
+        partition = _find_partition(ctx, batch, now_ms)
         outcome: ProduceOutcome = partition.append_produced(
             _writable(data),
             produce_version=ctx.api_version,
@@ -192,6 +193,26 @@ def _append(
     if outcome.commit is None:
         return None
     return _Pending(_Place(topic, answer, partition), outcome.commit)
+
+
+def _find_partition(ctx: RequestContext, batch: _Batch, now_ms: int) -> Partition:
+    """See `find_partition`. What its producer has sent behind a refused batch is refused too."""
+    try:
+        return find_partition(ctx.broker, batch.topic, batch.data.index)
+    except KafkaFault as fault:
+        _note_refusal(ctx, batch, fault, now_ms)
+        raise
+
+
+def _note_refusal(ctx: RequestContext, batch: _Batch, fault: KafkaFault, now_ms: int) -> None:
+    topic = batch.topic
+    if not isinstance(topic, str):
+        info = find_topic(ctx.broker, topic)
+        if info is None:
+            return
+        topic = info.name
+    tp = TopicPartition(TopicName(topic), PartitionId(batch.data.index))
+    ctx.broker.partitions.refusals.note(tp, _writable(batch.data), fault, now_ms)
 
 
 def _answer(
@@ -269,9 +290,10 @@ async def _append_learning(
                 unknown = more
     except KafkaFault as fault:
         partition: Partition | None = None
+        now_ms = ctx.broker.clock.now_ms()
         try:
-            partition = find_partition(ctx.broker, batch.topic, batch.data.index)
-            partition.refuse(_writable(batch.data), fault)
+            partition = _find_partition(ctx, batch, now_ms)
+            _note_refusal(ctx, batch, fault, now_ms)
         except KafkaFault as moved:
             fault = moved
         batch.answer.base_offset = -1

@@ -70,13 +70,13 @@ def _taking_mixed_dependencies(known: Specification[Json]) -> Specification[Json
     """The library's, which takes all `dependencies` for what the first one is, schema or list."""
 
     def subresources_of(contents: Json) -> Iterable[Json]:
-        if isinstance(contents, dict) and isinstance(contents.get("dependencies"), dict):
-            dependencies = contents["dependencies"].items()
-            schemas = {name: each for name, each in dependencies if isinstance(each, dict)}
+        inside = contents.get("dependencies") if isinstance(contents, dict) else None
+        if isinstance(contents, dict) and isinstance(inside, dict):
+            schemas: Json = {name: each for name, each in inside.items() if isinstance(each, dict)}
             contents = {**contents, "dependencies": schemas}
         return known.subresources_of(contents)
 
-    return evolve(known, subresources_of=subresources_of)
+    return evolve(known, subresources_of=subresources_of)  # type: ignore[misc]  # its own frozen
 
 
 _SPECIFICATIONS: dict[Draft, Specification[Json]] = {

@@ -7,9 +7,12 @@ import pytest
 from data_world import World, batch
 
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import TopicName
+from sprawl.core.ids import TopicId, TopicName
 from sprawl.core.log.config import LogConfig
 from sprawl.core.partition import refusals
+from sprawl.core.partition.placement import ALONE
+from sprawl.gateway.codec._generated import k00_produce as k00
+from sprawl.gateway.handlers import k00_produce
 
 LARGEST = 2**31 - 1
 
@@ -71,6 +74,65 @@ def test_a_gap_that_nobody_here_made_is_out_of_order(world: World) -> None:
     assert send(world, 2) is ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
+def test_a_producer_that_is_new_here_begins_with_what_was_refused(world: World) -> None:
+    """librdkafka takes everything before an acknowledged batch for acknowledged."""
+    world.topic()
+    want_replicas(world, 2)
+    assert send(world, 0) is ErrorCode.NOT_ENOUGH_REPLICAS
+    want_replicas(world, 1)
+    assert send(world, 1) is ErrorCode.NOT_ENOUGH_REPLICAS
+    assert [send(world, sequence) for sequence in (0, 1)] == [0, 1]
+
+
+def test_a_producer_whose_state_is_gone_goes_on_where_it_was(world: World) -> None:
+    world.topic()
+    assert send(world, 41) == 0
+    want_replicas(world, 2)
+    assert send(world, 6, producer=8) is ErrorCode.NOT_ENOUGH_REPLICAS
+    want_replicas(world, 1)
+    assert [send(world, sequence, producer=8) for sequence in (6, 7)] == [1, 2]
+
+
+async def produce(world: World, sequence: int, topic: TopicId | None = None) -> ErrorCode:
+    """By the name "t", or the id that is given, through the handler."""
+    records = batch("v", producer_id=7, producer_epoch=0, base_sequence=sequence)
+    sent = k00.TopicProduceData(
+        partition_data=[k00.PartitionProduceData(index=0, records=records)],
+        **({"name": "t"} if topic is None else {"topic_id": topic}),
+    )
+    wish = k00.ProduceRequest(acks=-1, timeout_ms=1_000, topic_data=[sent])
+    answer = await world.call(k00_produce, wish, 12 if topic is None else 13)
+    assert isinstance(answer, k00.ProduceResponse)
+    return ErrorCode(answer.responses[0].partition_responses[0].error_code)
+
+
+async def test_what_came_before_its_topic_was_known_counts(world: World) -> None:
+    unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert await produce(world, 0) is unknown
+    world.topic()
+    assert await produce(world, 1) is unknown
+    assert [await produce(world, sequence) for sequence in (0, 1)] == [ErrorCode.NONE] * 2
+
+
+@pytest.mark.parametrize("by_id", [False, True], ids=["by name", "by id"])
+async def test_what_came_before_the_partition_was_here_counts(world: World, by_id: bool) -> None:
+    topic_id = world.elsewhere("t", [[1]])
+    topic = topic_id if by_id else None
+    absent = ErrorCode.NOT_LEADER_OR_FOLLOWER
+    assert await produce(world, 0, topic) is absent
+    world.partitions.add_topic(TopicName("t"), topic_id, LogConfig(), [ALONE])
+    assert await produce(world, 1, topic) is absent
+    assert [await produce(world, sequence, topic) for sequence in (0, 1)] == [ErrorCode.NONE] * 2
+
+
+def test_a_refused_batch_that_does_not_come_again_is_forgotten(world: World) -> None:
+    refused_world(world)
+    world.clock.advance(refusals.REFUSED_MS)
+    assert send(world, 2) is ErrorCode.NOT_ENOUGH_REPLICAS
+    world.clock.advance(1)
+    assert send(world, 2) is ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+
+
 def test_a_new_epoch_forgets_what_was_refused(world: World) -> None:
     refused_world(world)
     assert send(world, 3, epoch=1) is ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
@@ -87,7 +149,7 @@ def test_sequences_begin_again_after_the_largest(world: World) -> None:
 
 
 def test_what_is_remembered_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusals, "REFUSED_PRODUCERS_MAX", 2)
+    monkeypatch.setattr(refusals, "REFUSALS_MAX", 2)
     refused_world(world)
     for producer in (8, 9):
         assert send(world, 0, producer=producer) > 0
