@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -308,9 +308,9 @@ class RaftHost:
         self._ticks += 1
         second = max(1, 1_000 // self._settings.tick_ms)
         if self._ticks % (second * SLOW_TICK_S) == 0:
-            self._tick_owners(self._groups)
+            self._tick_owners(list(self._groups.values()))
         elif self._ticks % second == 0:
-            self._tick_owners(self._awake)
+            self._tick_owners(list(self._awake.values()))
         for group in list(self._awake.values()):
             node = group.node
             node.tick(now_ms)
@@ -318,9 +318,11 @@ class RaftHost:
                 self.touch(group)
             elif node.is_hibernating:
                 del self._awake[group.key]
+                # Its owner may not have told yet that a follower is back: the next look is late.
+                self._tick_owners([group])
 
-    def _tick_owners(self, groups: dict[LogKey, RaftGroup]) -> None:
-        for group in list(groups.values()):
+    def _tick_owners(self, groups: Iterable[RaftGroup]) -> None:
+        for group in groups:
             if group.node.is_serving and not group.is_over:
                 group.owner.raft_ticked()
 
