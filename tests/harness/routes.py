@@ -1,10 +1,14 @@
 """Whether all nodes send clients the same way, and whether that way is right.
 
 ask every living node for Metadata, itself and not through the proxy
-  --> they differ, or a leader is missing or not alive:   not yet, and here is where
-  --> they agree: ask each leader for the ends of what it leads, with the epoch that was named
-        --> it refuses:                                   not yet
-        --> it answers:                                   the routes have converged
+  --> one does not answer:                              nothing is known of this moment
+  --> they differ in a partition, or its leader is missing or not alive:      not yet
+  --> they agree: ask the leader for the end of it, with the epoch that was named
+        --> it refuses:                                                       not yet
+        --> it answers:                                 the partition's route has converged
+
+When that was so once of each partition, the routes have converged. A leader that moves again
+later, as leaders go back to the preferred replica after 30 s, is another change.
 """
 
 from __future__ import annotations
@@ -79,36 +83,38 @@ class Convergence:
         )
 
 
-def difference(views: Mapping[int, View], living: Collection[int]) -> str:
-    """Where views differ from each other, or from what can be; empty when they do not.
+def differences(
+    views: Mapping[int, View], living: Collection[int], places: Collection[Place]
+) -> dict[Place, str]:
+    """Where views differ from each other, or from what can be.
 
     Args:
-        views: what each living node tells.
+        views: what each node tells.
         living: the nodes that run.
+        places: the partitions that are looked at.
     """
-    if silent := sorted(set(living) - set(views)):
-        return f"no answer from {silent}"
-    for place in sorted(set().union(*views.values())):
+    found: dict[Place, str] = {}
+    for place in sorted(places):
         told: dict[int, list[int]] = {}
         for node, view in sorted(views.items()):
             leader = view[place].leader if place in view else -1
             told.setdefault(leader, []).append(node)
         if len(told) > 1:
             said = "; ".join(f"{leader} by {nodes}" for leader, nodes in sorted(told.items()))
-            return f"the leader of {_name(place)} is {said}"
-        [leader] = told
-        if leader not in living:
-            return f"the leader of {_name(place)} is {leader}, say all"
-    return ""
+            found[place] = f"the leader of {_name(place)} is {said}"
+        elif not told.keys() & set(living):
+            found[place] = f"the leader of {_name(place)} is {next(iter(told), -1)}, say all"
+    return found
 
 
-def named(views: Mapping[int, View]) -> dict[int, dict[Place, int]]:
-    """For each leader the partitions that it leads, say all, with the latest epoch named."""
+def named(views: Mapping[int, View], places: Collection[Place]) -> dict[int, dict[Place, int]]:
+    """For each leader those of the partitions that it leads, say all, with the latest epoch that
+    is named."""
     found: dict[int, dict[Place, int]] = {}
     for view in views.values():
-        for place, route in view.items():
-            epochs = found.setdefault(route.leader, {})
-            epochs[place] = max(epochs.get(place, -1), route.leader_epoch)
+        for place in view.keys() & set(places):
+            epochs = found.setdefault(view[place].leader, {})
+            epochs[place] = max(epochs.get(place, -1), view[place].leader_epoch)
     return found
 
 
@@ -145,11 +151,12 @@ async def _await_convergence(
     what: str, nodes: Sequence[ClusterNode], since: float, places: Collection[Place] | None
 ) -> Convergence:
     found = Convergence(what=what, seconds=None, last_difference="")
+    left = None if places is None else set(places)
     async with AsyncExitStack() as stack:
         asked = Asked(stack, {node.place.number: node.place.port for node in nodes})
         while time.monotonic() - since < GIVE_UP_S:
             looked = time.monotonic()
-            wrong = await asked.what_is_wrong(places)
+            left, wrong = await asked.look(left)
             if not wrong:
                 found.seconds = looked - since
                 return found
@@ -171,19 +178,24 @@ class Asked:
         self._ports = ports
         self._connections: dict[int, Connection] = {}
 
-    async def what_is_wrong(self, places: Collection[Place] | None = None) -> str:
-        """See `difference`; and what leaders say of it."""
+    async def look(self, places: set[Place] | None) -> tuple[set[Place] | None, str]:
+        """See which partitions all name rightly.
+
+        Args:
+            places: the partitions that are looked at; None for all.
+
+        Returns:
+            Those that are not right, and what is not right with one of them.
+        """
         views: dict[int, View] = await self.views()
-        if places is not None:
-            views = {
-                number: {place: view[place] for place in view.keys() & places}
-                for number, view in views.items()
-            }
-        if wrong := difference(views, self._ports):
-            return wrong
-        leaders = named(views)
-        answers = await asyncio.gather(*(self._leads(n, led) for n, led in leaders.items()))
-        return next((answer for answer in answers if answer), "")
+        if silent := sorted(self._ports.keys() - views.keys()):
+            return places, f"no answer from {silent}"
+        places = set().union(*views.values()) if places is None else places
+        wrong = differences(views, self._ports, places)
+        leaders = named(views, places - wrong.keys())
+        for refused in await asyncio.gather(*(self._refused(n, led) for n, led in leaders.items())):
+            wrong |= refused
+        return set(wrong), next(iter(wrong.values()), "")
 
     async def views(self) -> dict[int, View]:
         """What each node tells; without those that do not answer."""
@@ -206,7 +218,7 @@ class Asked:
             for each in topic.partitions
         }
 
-    async def _leads(self, number: int, places: Mapping[Place, int]) -> str:
+    async def _refused(self, number: int, places: Mapping[Place, int]) -> dict[Place, str]:
         """What a node refuses of what it should lead."""
         topics: dict[str, list[ListOffsetsPartition]] = {}
         for (topic, partition), epoch in places.items():
@@ -222,13 +234,16 @@ class Asked:
             connection = await self.connection(number)
             answer = await connection.request(LIST_OFFSETS, request, ListOffsetsResponse)
         except Unreachable:
-            return f"no answer from the leader {number}"
-        for told in answer.topics:
-            for each in told.partitions:
-                if each.error_code:
-                    place = _name((told.name, each.partition_index))
-                    return f"{number} should lead {place} and answers {each.error_code}"
-        return ""
+            return dict.fromkeys(places, f"no answer from the leader {number}")
+        return {
+            (told.name, each.partition_index): (
+                f"{number} should lead {_name((told.name, each.partition_index))}"
+                f" and answers {each.error_code}"
+            )
+            for told in answer.topics
+            for each in told.partitions
+            if each.error_code
+        }
 
     async def connection(self, number: int) -> Connection:
         """Raises: Unreachable."""

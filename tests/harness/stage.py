@@ -137,7 +137,9 @@ class Stage:
     def await_whole(self, act: Act) -> None:
         """Wait until `sprawl cluster status` says that every replica is in sync."""
         began = time.monotonic()
+        last = ""
         while (found := self._status()).returncode:
+            last = found.stdout.strip().rpartition("\n")[2]
             if time.monotonic() - began > WHOLE_S_MAX:
                 self.problem(
                     f"{act.name}: not whole within {WHOLE_S_MAX:.0f} s:"
@@ -146,7 +148,7 @@ class Stage:
                 return
             time.sleep(WHOLE_LOOK_S)
         act.whole_s.append(time.monotonic() - began)
-        self.say(f"whole after {act.whole_s[-1]:.1f} s")
+        self.say(f"whole after {act.whole_s[-1]:.1f} s" + (f" (last: {last})" if last else ""))
 
     def command(self, *words: str) -> str:
         """A `sprawl` command that has to succeed. Returns: what it printed.
