@@ -62,6 +62,8 @@ async def _start(make: Callable[[], Any]) -> Any:
 class AiokafkaProducer:
     """See ProducerPort. Callbacks run while `serve` does."""
 
+    skips = False
+
     def __init__(self, bootstrap: str, request_timeout_ms: int) -> None:
         self._loop = _Loop()
         self._under_way: set[asyncio.Future[Any]] = set()

@@ -26,10 +26,28 @@ QUICK = {
 }
 
 
+class _Skips(logging.Filter):
+    """Finds out that librdkafka sent a batch before an earlier one: it does so, among others, when
+    it gives up the connections of a broker that is not in the metadata any more. It says so to who
+    debugs it; of that nothing else is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.were_seen = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.were_seen |= "skipped sequence numbers" in record.getMessage()
+        return record.levelno >= logging.WARNING
+
+
 class ConfluentProducer:
     """Idempotent; records that have no answer after its patience are given up."""
 
     def __init__(self, bootstrap: str, patience_s: float) -> None:
+        self._skips = _Skips()
+        logger = logging.Logger("harness.confluent.producer", logging.DEBUG)
+        logger.parent = logging.getLogger("harness.confluent")
+        logger.addFilter(self._skips)
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -39,8 +57,15 @@ class ConfluentProducer:
                 "linger.ms": 5,
                 "retry.backoff.max.ms": 500,
                 **QUICK,
+                "debug": "eos",
+                "logger": logger,
             }
         )
+
+    @property
+    def skips(self) -> bool:
+        """See ProducerPort."""
+        return self._skips.were_seen
 
     def send(self, place: Place, text: str, delivered: Delivered) -> None:
         """See ProducerPort."""

@@ -19,6 +19,8 @@ class Recorder:
         start_ns = time.monotonic_ns()
         self.history = History(lambda: (time.monotonic_ns() - start_ns) // 1000)
         self.problems: list[str] = []
+        self.skipping: set[int] = set()
+        """Processes whose library left sequence numbers out; see `ProducerPort.skips`."""
         self._lock = threading.Lock()
 
     def add(self, process: int, kind: Kind, op: str, value: object) -> Event:
@@ -36,6 +38,11 @@ class Recorder:
         """Something that is wrong and is no event: a client that stopped for good."""
         with self._lock:
             self.problems.append(what)
+
+    def skips(self, process: int) -> None:
+        """A producer's own library left sequence numbers out."""
+        with self._lock:
+            self.skipping.add(process)
 
 
 def save_history(path: Path, events: Iterable[Event]) -> None:

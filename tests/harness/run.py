@@ -96,9 +96,10 @@ class _Workers:
     def all(self) -> list[Worker]:
         return self.producers + self.consumers
 
-    def expectations(self) -> Expectations:
+    def expectations(self, recorder: Recorder) -> Expectations:
         return Expectations(
             final=frozenset({FINAL}),
+            at_least_once=frozenset(recorder.skipping),
             ordered=frozenset(worker.process for worker in self.producers),
             groups=self.groups,
             commits_follow_reads=True,
@@ -136,7 +137,7 @@ def run(
         }
     history = folder / "history.jsonl"
     save_history(history, recorder.history)
-    report = check(recorder.history, workers.expectations())
+    report = check(recorder.history, workers.expectations(recorder))
     return Result(
         report=report,
         problems=recorder.problems,

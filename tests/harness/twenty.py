@@ -226,7 +226,7 @@ def play(cast: Cast, folder: Path, log: Callable[[str], None] = print) -> Outcom
     save_history(history, recorder.history)
     outcome = Outcome(
         cast=cast,
-        report=check(recorder.history, _expectations(playing, groups)),
+        report=check(recorder.history, _expectations(playing, groups, recorder)),
         acts=stage.acts,
         problems=recorder.problems,
         island=playing.island,
@@ -278,9 +278,10 @@ def _perform(cast: Cast, stage: Stage, playing: _Play) -> None:
         playing.island = cut(stage, places, cast.island, cast.cut_s)
 
 
-def _expectations(playing: _Play, groups: dict[int, str]) -> Expectations:
+def _expectations(playing: _Play, groups: dict[int, str], recorder: Recorder) -> Expectations:
     return Expectations(
         final=frozenset({FINAL}),
+        at_least_once=frozenset(recorder.skipping),
         ordered=frozenset(w.process for load in playing.loads for w in load.producers),
         groups=groups,
         commits_follow_reads=True,

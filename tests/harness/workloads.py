@@ -53,6 +53,11 @@ class ProducerPort(Protocol):
     def close(self, seconds: float) -> None:
         """Wait for what is under way, for so long."""
 
+    @property
+    def skips(self) -> bool:
+        """Whether the library itself left sequence numbers out: it begins a new epoch then, and
+        what the old one has under way may be stored as well."""
+
 
 class ConsumerPort(Protocol):
     """A consumer of one library."""
@@ -148,6 +153,8 @@ class Producer(Worker):
                 number += 1
             port.serve(0.01)
         port.close(60)
+        if port.skips:
+            self.recorder.skips(self.process)
 
     def _send(self, port: ProducerPort, number: int) -> None:
         place = self.places[number % len(self.places)]
