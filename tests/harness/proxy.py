@@ -28,6 +28,8 @@ BOTH: tuple[Way, Way] = ("up", "down")
 
 CHUNK_BYTES = 64 * 1024
 RESET = struct.pack("ii", 1, 0)
+BEAT_S = 0.1
+"""How often the proxy looks whether it is late."""
 PORT_TRIES = 50
 """Ports that are tried until one is free for streams and for datagrams."""
 
@@ -209,11 +211,21 @@ class Proxy:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._beat: asyncio.TimerHandle | None = None
         self.links: dict[str, Link] = {}
+        self.standstill_s = 0.0
+        """The longest time for which the proxy itself carried nothing: what nodes make of that is
+        not theirs."""
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._loop.call_soon_threadsafe(self._watch, self._loop.time())
         return self
+
+    def _watch(self, due: float) -> None:
+        now = self._loop.time()
+        self.standstill_s = max(self.standstill_s, now - due)
+        self._beat = self._loop.call_later(BEAT_S, self._watch, now + BEAT_S)
 
     def __exit__(self, *_: object) -> None:
         for link in self.links.values():

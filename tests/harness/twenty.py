@@ -90,6 +90,7 @@ class Outcome:
         cpu_s: CPU-seconds of each node in all its lives.
         resident_mib: the most that each node had at the end of an act.
         silences: for each act, the longest of a producer and of a consumer.
+        standstill_s: the longest time for which the proxy between all of them stood still.
     """
 
     cast: Cast
@@ -102,6 +103,7 @@ class Outcome:
     resident_mib: dict[int, float]
     silences: dict[str, tuple[Silence | None, Silence | None]]
     seconds: float
+    standstill_s: float
     history: Path
 
     @property
@@ -133,6 +135,7 @@ class Outcome:
             if values:
                 middle, most = statistics.median(values.values()), max(values.values())
                 lines += [f"{name} of a node: median {middle:.2f}, most {most:.2f} {unit}"]
+        lines += [f"longest standstill of the proxy: {self.standstill_s:.1f} s"]
         lines += [self.report.text(), *(f"problem: {what}" for what in self.problems)]
         return "\n".join(lines)
 
@@ -166,6 +169,7 @@ class Outcome:
             "idle_percent": self.idle_percent,
             "cpu_s": self.cpu_s,
             "resident_mib": self.resident_mib,
+            "standstill_s": self.standstill_s,
         }
 
     def _act_json(self, act: Act) -> dict[str, Any]:
@@ -235,6 +239,7 @@ def play(cast: Cast, folder: Path, log: Callable[[str], None] = print) -> Outcom
         resident_mib=stage.resident_mib,
         silences={act.name: _silences(recorder, playing, act) for act in stage.acts},
         seconds=time.monotonic() - started,
+        standstill_s=proxy.standstill_s,
         history=history,
     )
     _judge_silences(outcome)
