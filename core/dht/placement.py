@@ -1,9 +1,9 @@
 """Which nodes are near to a partition: rendezvous hashing in a cell of the id space. Pure.
 
 The cell of a partition are the 16 nodes nearest to its key, so twice as many as keep its record.
-Where replicas lie in cells, a node shares partitions with few others however many nodes there are,
-and the replicas of a partition are among those that are told who leads it (Cidon et al., USENIX ATC
-2013, section 3, on why few sets of nodes are good).
+Where replicas lie in cells, some of them are told anyway who leads, a node shares partitions with
+fewer others, and fewer sets of nodes are such that losing all of one at once loses a partition
+(Cidon et al., USENIX ATC 2013, section 3). Figures: docs/overlay.md.
 
 In the cell each node draws a score from the key and its own replica id (Thaler and Ravishankar,
 1998). Who asks, and in which order nodes are listed, changes nothing.

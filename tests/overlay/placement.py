@@ -1,8 +1,8 @@
 """Where the controller puts replicas, with cells of the DHT's id space and without:
 `python -m tests.overlay placement`.
 
-1,000 partitions of three replicas, in topics of 1 to 100, one after the other into an empty
-cluster. Without cells is what is done when it is not known where any node stands.
+Partitions of three replicas, in topics of 1 to 100, one after the other into an empty cluster.
+Without cells is what is done when it is not known where any node stands.
 """
 
 from __future__ import annotations
@@ -74,16 +74,21 @@ def places_of(nodes: Sequence[NodeInfo]) -> dict[BrokerId, NodeId]:
     }
 
 
-def placed(nodes: Sequence[NodeInfo], known: Mapping[BrokerId, NodeId], seed: int) -> Placed:
-    """Place all partitions.
+def placed(
+    nodes: Sequence[NodeInfo],
+    known: Mapping[BrokerId, NodeId],
+    seed: int,
+    partitions: int = PARTITIONS,
+) -> Placed:
+    """Place so many partitions.
 
     Args:
         known: what the controller knows of where nodes stand.
     """
     rng = Random(seed)
     held: dict[LogKey, tuple[ReplicaId, ...]] = {}
-    while len(held) < PARTITIONS:
-        count = min(rng.choice(TOPIC_SIZES), PARTITIONS - len(held))
+    while len(held) < partitions:
+        count = min(rng.choice(TOPIC_SIZES), partitions - len(held))
         topic = TopicId(UUID(int=rng.getrandbits(128), version=4))
         keys = [LogKey(topic, index) for index in range(count)]
         found = place(
@@ -123,11 +128,11 @@ def _judge(nodes: Sequence[NodeInfo], held: Mapping[LogKey, tuple[ReplicaId, ...
     )
 
 
-def table(sizes: Sequence[int], seed: int) -> Table:
+def table(sizes: Sequence[int], seed: int, partitions: int) -> Table:
     """A row for each size, with racks and without, with cells and without."""
     made = Table(
         "placement",
-        f"{PARTITIONS:,} partitions of {REPLICAS} replicas",
+        f"{partitions:,} partitions of {REPLICAS} replicas",
         [
             "nodes",
             "racks",
@@ -144,7 +149,7 @@ def table(sizes: Sequence[int], seed: int) -> Table:
         for racks in RACKS:
             nodes = cluster(count, racks, seed)
             for known in ({}, places_of(nodes)):
-                found = placed(nodes, known, seed)
+                found = placed(nodes, known, seed, partitions)
                 made.rows.append(
                     [
                         count,
@@ -168,7 +173,8 @@ def _range(values: Sequence[int]) -> str:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.overlay placement", description=__doc__)
     parser.add_argument("--nodes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--partitions", type=int, default=PARTITIONS)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
-    print(table(given.nodes, given.seed).markdown())
+    print(table(given.nodes, given.seed, given.partitions).markdown())
     return 0
