@@ -322,6 +322,7 @@ class Assembly:
             listener=followers,
             remote=cluster,
             levels=cluster.levels,
+            places=lambda: cluster.places,
         )
 
         def offsets_topic() -> TopicSpec:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sprawl.core.cluster.address_book import AddressBook
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from sprawl.core.cluster.transport import Transport
     from sprawl.core.controller.controller import Controller
     from sprawl.core.controller.features import Levels
+    from sprawl.core.dht.ids import NodeId
     from sprawl.core.partition.placement import Placement
     from sprawl.core.partition.replication import Replication, RunBlocking
     from sprawl.core.storage.port import Buffer, KeyValueStore, LogStore
@@ -314,6 +315,11 @@ class Cluster:
     def replica_id(self) -> ReplicaId:
         """This node's."""
         return self._raft.replica_id
+
+    @property
+    def places(self) -> Mapping[BrokerId, NodeId]:
+        """Where nodes stand in the DHT, as far as that is known."""
+        return {} if self.overlay is None else self.overlay.ids
 
     @property
     def group_count(self) -> int:

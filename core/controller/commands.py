@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from sprawl.core.config.broker import BrokerConfig
+    from sprawl.core.controller.placement import IdSpace
     from sprawl.core.controller.state import ControllerState, Record
 
 Command = dict[str, Any]
@@ -38,6 +39,7 @@ class Circumstances:
     Args:
         node_id: the node that judges; `levels` are the feature levels that its program knows.
         end_offset: where the metadata log stands.
+        space: tells which nodes are near to each partition.
     """
 
     state: ControllerState
@@ -46,6 +48,7 @@ class Circumstances:
     node_id: BrokerId
     levels: Levels
     end_offset: int
+    space: IdSpace
 
 
 def plan(command: Command, by: Circumstances) -> list[Record]:
@@ -77,6 +80,7 @@ def _create_topic(command: Command, by: Circumstances) -> Record:
         default_partitions=by.config.num_partitions,
         default_replicas=by.config.default_replication_factor,
         rng=by.rng,
+        space=by.space,
     )
     validate_topic_configs(spec.configs, by.config)
     return record
@@ -95,7 +99,7 @@ def _delete_topic(command: Command, by: Circumstances) -> Record:
 
 def _create_partitions(command: Command, by: Circumstances) -> Record:
     return planning.plan_partitions(
-        by.state, command["name"], command["count"], command["assignments"], by.rng
+        by.state, command["name"], command["count"], command["assignments"], by.space
     )
 
 

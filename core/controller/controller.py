@@ -22,6 +22,7 @@ from sprawl.core.controller.commands import Circumstances, Command, plan
 from sprawl.core.controller.features import SUPPORTED, FeatureUpdate, Levels
 from sprawl.core.controller.following import FollowedState
 from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.placement import IdSpace
 from sprawl.core.controller.state import (
     PRODUCER_ID_BLOCK,
     ControllerState,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from sprawl.core.config.alteration import Change
     from sprawl.core.config.broker import BrokerConfig
     from sprawl.core.controller.ports import Listener, MetadataLog, Remote
+    from sprawl.core.dht.ids import NodeId
     from sprawl.core.log.config import LogConfig
 
 COMMAND_TIMEOUT_S: Final = 15.0
@@ -72,6 +74,8 @@ class Controller:
         broker_config: gives the configuration in force, for defaults.
         remote: None on a node that is alone.
         levels: the feature levels that this program knows.
+        places: where nodes stand in the DHT, as far as that is known; new partitions go to those
+            near to them.
     """
 
     def __init__(
@@ -86,11 +90,13 @@ class Controller:
         listener: Listener,
         remote: Remote | None = None,
         levels: Levels = SUPPORTED,
+        places: Callable[[], Mapping[BrokerId, NodeId]] = dict,
     ) -> None:
         self.state = state
         self.node_id = node_id
         self.cluster_id = cluster_id
         self.levels = levels
+        self._places = places
         self._log = log
         self._broker_config = broker_config
         self._rng = rng
@@ -384,6 +390,7 @@ class Controller:
                 node_id=self.node_id,
                 levels=self.levels,
                 end_offset=self._log.end_offset,
+                space=IdSpace(self.cluster_id, self._places()),
             )
             records: Sequence[Record] = ()
             refusal = None

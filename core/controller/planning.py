@@ -19,7 +19,7 @@ from sprawl.core.controller.features import (
     check_known,
 )
 from sprawl.core.controller.nodes import NodeInfo
-from sprawl.core.controller.placement import place
+from sprawl.core.controller.placement import IdSpace, place
 from sprawl.core.controller.state import (
     PRODUCER_ID_BLOCK,
     VERSION,
@@ -38,7 +38,7 @@ from sprawl.core.controller.topics import (
     check_name,
 )
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import BrokerId, TopicId, TopicName
+from sprawl.core.ids import BrokerId, LogKey, TopicId, TopicName
 
 if TYPE_CHECKING:
     from random import Random
@@ -54,8 +54,13 @@ def plan_topic(
     default_partitions: int,
     default_replicas: int,
     rng: Random,
+    space: IdSpace,
 ) -> Record:
     """The record that creates a topic.
+
+    Args:
+        rng: gives the topic its id.
+        space: tells which nodes are near to each partition.
 
     Raises:
         KafkaFault: TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS,
@@ -70,19 +75,22 @@ def plan_topic(
             ErrorCode.INVALID_TOPIC_EXCEPTION,
             f"Topic '{spec.name}' collides with existing topic: {other}",
         )
+    topic_id = TopicId(UUID(int=rng.getrandbits(128), version=4))
     if spec.assignments:
         replicas = _assigned(state, spec)
     else:
+        count = default_partitions if spec.partition_count == -1 else spec.partition_count
         replicas = _placed(
             state,
-            default_partitions if spec.partition_count == -1 else spec.partition_count,
+            topic_id,
+            range(count),
             default_replicas if spec.replication_factor == -1 else spec.replication_factor,
-            rng,
+            space,
         )
     return topic_record(
         TopicInfo(
             name=TopicName(spec.name),
-            id=TopicId(UUID(int=rng.getrandbits(128), version=4)),
+            id=topic_id,
             replicas=tuple(replicas),
             founding=tuple(replicas),
             configs=spec.configs,
@@ -95,7 +103,7 @@ def plan_partitions(
     name: str,
     count: int,
     assignments: Sequence[Sequence[int]] | None,
-    rng: Random,
+    space: IdSpace,
 ) -> Record:
     """The record that gives a topic more partitions, of as many replicas as its first one has.
 
@@ -116,7 +124,7 @@ def plan_partitions(
     _check_partition_count(count)
     replica_count = len(topic.wanted(0))
     if assignments is None:
-        replicas = _placed(state, count - have, replica_count, rng)
+        replicas = _placed(state, topic.id, range(have, count), replica_count, space)
     else:
         if len(assignments) != count - have:
             raise KafkaFault(
@@ -338,9 +346,15 @@ def _no_level(update: FeatureUpdate, reason: str) -> KafkaFault:
 # --- replicas ------------------------------------------------------------------------------------
 
 
-def _placed(state: ControllerState, count: int, replica_count: int, rng: Random) -> list[Replicas]:
+def _placed(
+    state: ControllerState,
+    topic_id: TopicId,
+    partitions: range,
+    replica_count: int,
+    space: IdSpace,
+) -> list[Replicas]:
     nodes = [node for node in state.nodes.values() if not state.is_leaving(node.node_id)]
-    _check_partition_count(count)
+    _check_partition_count(len(partitions))
     if replica_count < 1:
         raise KafkaFault(
             ErrorCode.INVALID_REPLICATION_FACTOR,
@@ -354,7 +368,8 @@ def _placed(state: ControllerState, count: int, replica_count: int, rng: Random)
             " registered.",
         )
     held = (each for topic in state.topics.values() for each in topic.replicas)
-    return place(nodes, partition_count=count, replica_count=replica_count, held=held, rng=rng)
+    keys = [LogKey(topic_id, index) for index in partitions]
+    return place(nodes, keys, replica_count=replica_count, held=held, space=space)
 
 
 def _assigned(state: ControllerState, spec: TopicSpec) -> list[Replicas]:

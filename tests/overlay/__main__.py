@@ -1,4 +1,4 @@
-"""`python -m tests.overlay dht --help`, or `membership`: the first word says which part."""
+"""`python -m tests.overlay PART --help`: the first word says which part."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-PARTS = ("dht", "membership")
+PARTS = ("dht", "membership", "placement")
 
 
 def main() -> int:

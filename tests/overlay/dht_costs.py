@@ -13,7 +13,7 @@ from overlay.dht_runs import Row, network
 from overlay.network import CLUSTER, claim_of, key_of_partition, partition
 from sprawl.core.cluster.hints import LeaderHint, LeaderHints
 from sprawl.core.dht.messages import FindNode, Found
-from sprawl.core.dht.placement import PlacementNode, candidates
+from sprawl.core.dht.placement import cell_of
 from sprawl.core.dht.records import is_genuine, make_record, parse_record
 from sprawl.core.dht.signatures import KeySigner, KeyTrust
 from sprawl.core.dht.wire import encode, parse
@@ -43,10 +43,7 @@ def costs(seed: int) -> list[Row]:
     table = net.nodes[0].table
     found = Found(1, tuple(table.closest(key_of_partition(1), 20)), record)
     data = encode(found)
-    places = [
-        PlacementNode(each.id, ReplicaId(number), each.rack)
-        for number, each in enumerate(net.contacts)
-    ]
+    places = {ReplicaId(number): each.id for number, each in enumerate(net.contacts)}
     nodes = net.nodes
     ask = FindNode(1, key_of_partition(7))
     steps: dict[str, Callable[[], object]] = {
@@ -56,9 +53,7 @@ def costs(seed: int) -> list[Row]:
         "parse it": lambda: parse(data),
         f"sign a record (Ed25519), {len(record.encoded)} bytes": make,
         "verify it": lambda: is_genuine(record, CLUSTER, trust),
-        "candidates for 3 replicas among 1,000 nodes": lambda: candidates(
-            key_of_partition(1), places, 3
-        ),
+        "the cell of a partition among 1,000 nodes": lambda: cell_of(key_of_partition(1), places),
     }
     rows: list[Row] = [{"step": f"route of the cache, {ROUTES:,} in it", "us": _cached_route_us()}]
     for name, step in steps.items():

@@ -23,6 +23,7 @@ from sprawl.core.controller.commands import Circumstances, plan
 from sprawl.core.controller.features import FEATURE, SUPPORTED
 from sprawl.core.controller.jumps import tell_topics
 from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.placement import IdSpace
 from sprawl.core.controller.state import (
     ControllerState,
     Record,
@@ -143,6 +144,7 @@ def records_for(command: dict[str, Any], state: ControllerState, rng: Random) ->
             node_id=BrokerId(1),
             levels=SUPPORTED,
             end_offset=rng.randrange(100),
+            space=IdSpace("test", {}),
         )
         return plan(command, by)
     except KafkaFault:

@@ -13,10 +13,14 @@ from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.controller import planning
 from sprawl.core.controller.configs import BROKER, plan_replacement
 from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.placement import IdSpace
 from sprawl.core.controller.state import ControllerState, Record, decode_record, encode_record
 from sprawl.core.controller.topics import TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import BrokerId, ReplicaId
+
+NOWHERE = IdSpace("test", {})
+"""It is not known where nodes stand."""
 
 
 def node(number: int, *, directory: int | None = None, rack: str | None = None) -> NodeInfo:
@@ -54,7 +58,12 @@ def cluster(count: int, *, racks: int = 0) -> ControllerState:
 def create(state: ControllerState, name: str, partitions: int, replicas: int) -> None:
     spec = TopicSpec(name=name, partition_count=partitions, replication_factor=replicas)
     record = planning.plan_topic(
-        state, spec, default_partitions=1, default_replicas=1, rng=Random(len(state.topics))
+        state,
+        spec,
+        default_partitions=1,
+        default_replicas=1,
+        rng=Random(len(state.topics)),
+        space=NOWHERE,
     )
     apply(state, record)
 
@@ -113,7 +122,7 @@ def test_more_replicas_than_nodes_are_refused_as_kafka_does() -> None:
 def test_new_partitions_have_as_many_replicas_as_the_first() -> None:
     state = cluster(3)
     create(state, "t", 1, 2)
-    apply(state, planning.plan_partitions(state, "t", 4, None, Random(1)))
+    apply(state, planning.plan_partitions(state, "t", 4, None, NOWHERE))
     assert [len(each) for each in state.topics["t"].replicas] == [2, 2, 2, 2]
 
 
@@ -127,6 +136,7 @@ def test_a_move_begins_and_arrives() -> None:
             default_partitions=1,
             default_replicas=1,
             rng=Random(1),
+            space=NOWHERE,
         ),
     )
     apply(state, planning.plan_move(state, "t", 0, [2, 3, 4]))

@@ -12,6 +12,7 @@ from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.controller import planning
 from sprawl.core.controller.configs import BROKER, plan_replacement
 from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.placement import IdSpace
 from sprawl.core.controller.state import (
     PRODUCER_ID_BLOCK,
     ControllerState,
@@ -22,6 +23,9 @@ from sprawl.core.controller.state import (
 from sprawl.core.controller.topics import TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import BrokerId, ReplicaId
+
+NOWHERE = IdSpace("test", {})
+"""It is not known where nodes stand."""
 
 
 @pytest.fixture
@@ -48,6 +52,7 @@ def create(state: ControllerState, name: str, *, seed: int = 1, **spec: Any) -> 
         default_partitions=3,
         default_replicas=1,
         rng=Random(seed),
+        space=NOWHERE,
     )
     state.apply(decode_record(encode_record(record)))
 
@@ -115,13 +120,13 @@ def test_partitions_can_only_grow(state: ControllerState) -> None:
     create(state, "t")
     for count in (3, 2):
         with pytest.raises(KafkaFault) as raised:
-            planning.plan_partitions(state, "t", count, None, Random(1))
+            planning.plan_partitions(state, "t", count, None, NOWHERE)
         assert raised.value.code is ErrorCode.INVALID_PARTITIONS
     with pytest.raises(KafkaFault) as raised:
-        planning.plan_partitions(state, "t", 5, [[1]], Random(1))
+        planning.plan_partitions(state, "t", 5, [[1]], NOWHERE)
     assert raised.value.code is ErrorCode.INVALID_REPLICA_ASSIGNMENT
     before = state.topics["t"].id
-    state.apply(planning.plan_partitions(state, "t", 5, [[1], [1]], Random(1)))
+    state.apply(planning.plan_partitions(state, "t", 5, [[1], [1]], NOWHERE))
     assert (state.topics["t"].partition_count, state.topics["t"].id) == (5, before)
 
 
@@ -143,7 +148,7 @@ def test_producer_ids_come_in_blocks(state: ControllerState) -> None:
 def test_a_snapshot_rebuilds_the_state(state: ControllerState) -> None:
     create(state, "a", seed=1, configs={"cleanup.policy": "compact"})
     create(state, "b", seed=2)
-    state.apply(planning.plan_partitions(state, "b", 7, None, Random(1)))
+    state.apply(planning.plan_partitions(state, "b", 7, None, NOWHERE))
     by = BrokerConfig.from_overrides({})
     state.apply(plan_replacement(state, 2, "b", {"retention.ms": "9"}, defaults=by))
     state.apply(plan_replacement(state, BROKER, "", {"message.max.bytes": "5"}, defaults=by))

@@ -22,6 +22,7 @@ from sprawl.core.controller.features import (
     UpgradeType,
 )
 from sprawl.core.controller.nodes import NodeInfo
+from sprawl.core.controller.placement import IdSpace
 from sprawl.core.controller.state import (
     ControllerState,
     Record,
@@ -85,6 +86,7 @@ def command(state: ControllerState, levels: Levels = BOTH, **asked: Any) -> list
         node_id=BrokerId(1),
         levels=levels,
         end_offset=1,
+        space=IdSpace("test", {}),
     )
     return plan(asked, by)
 
