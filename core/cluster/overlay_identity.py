@@ -49,7 +49,8 @@ class Members:
     def forget(self, node: BrokerId) -> None:
         """A node is no member any more."""
         before = self.ids.pop(node, None)
-        if before is not None:
+        # Two nodes that were given one key stand at one place: it is the later one's.
+        if before is not None and self._nodes.get(before) == node:
             del self._nodes[before]
 
     def verifies(self, credential: bytes, data: bytes, signature: bytes) -> bool:

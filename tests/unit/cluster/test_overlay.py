@@ -332,3 +332,15 @@ def test_frames_from_strangers_are_parsed_or_refused(data: bytes) -> None:
         parse_batch(data)
     with suppress(PeerFault):
         parse_batch(b"\x01" + data)
+
+
+def test_two_nodes_with_one_key_are_forgotten_one_by_one() -> None:
+    members = Members(Unsigned())
+    place = NodeId(5)
+    for node in (BrokerId(1), BrokerId(2)):
+        members.learn(node, place)
+    members.forget(BrokerId(1))
+    assert members.is_at(place, BrokerId(2))
+    members.forget(BrokerId(2))
+    assert not members.is_member(place)
+    assert members.ids == {}
