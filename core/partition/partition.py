@@ -24,7 +24,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.errors import ERRORS, ErrorCode, KafkaFault
 from sprawl.core.ids import LeaderEpoch, Offset
 from sprawl.core.partition import lookups
 from sprawl.core.partition.refusals import Refusals
@@ -200,25 +200,26 @@ class Partition:
         log = self.log
         try:
             self._replication.check_writable(len(buf), acks=acks)
-        except KafkaFault as fault:
-            self._refusals.note(self.tp, buf, fault, now_ms)
-            raise
-        header = validate_produced(
-            buf, config=log.config, now_ms=now_ms, produce_version=produce_version
-        )
-        if header.is_transactional:
-            raise KafkaFault(
-                ErrorCode.INVALID_TXN_STATE, "The producer has no transaction in progress."
+            header = validate_produced(
+                buf, config=log.config, now_ms=now_ms, produce_version=produce_version
             )
-        if header.producer_id >= 0:
-            duplicate = self._refusals.check(self.tp, log.producers, header, now_ms)
-            if duplicate is not None:
-                return self._duplicate(duplicate)
-        config = log.config
-        if config.confluent_value_schema_validation or config.confluent_key_schema_validation:
-            check_schemas(buf, header, topic=self.tp.topic, rules=config, find=find_schema)
-        buf, header = conform_to_topic(buf, header, config=log.config, now_ms=now_ms)
-        result = log.append_batch(buf, header, term=self.term, now_ms=now_ms)
+            if header.is_transactional:
+                raise KafkaFault(
+                    ErrorCode.INVALID_TXN_STATE, "The producer has no transaction in progress."
+                )
+            if header.producer_id >= 0:
+                duplicate = self._refusals.check(self.tp, log.producers, header, now_ms)
+                if duplicate is not None:
+                    return self._duplicate(duplicate)
+            config = log.config
+            if config.confluent_value_schema_validation or config.confluent_key_schema_validation:
+                check_schemas(buf, header, topic=self.tp.topic, rules=config, find=find_schema)
+            buf, header = conform_to_topic(buf, header, config=log.config, now_ms=now_ms)
+            result = log.append_batch(buf, header, term=self.term, now_ms=now_ms)
+        except KafkaFault as fault:
+            if ERRORS[fault.code].retriable:
+                self._refusals.note(self.tp, buf, fault, now_ms)
+            raise
         self._refusals.appended(self.tp, header)
         return ProduceOutcome(
             result.first_offset,

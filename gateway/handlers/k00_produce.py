@@ -185,7 +185,9 @@ def _append(
     except Exception as failure:  # noqa: BLE001 it concerns one partition, and must not be told as it is
         answer.base_offset = -1
         place = _Place(topic, answer, partition)
-        _refuse(ctx, place, _our_fault(ctx, place, failure))
+        ours = _our_fault(ctx, place, failure)
+        _note_refusal(ctx, batch, ours, now_ms)
+        _refuse(ctx, place, ours)
         return None
     answer.base_offset = outcome.base_offset
     answer.log_append_time_ms = outcome.log_append_time_ms

@@ -15,6 +15,7 @@ from sim.history import History
 from sim.processes import PROCESS
 
 from sprawl.client.cluster import Cluster, TopicView
+from sprawl.client.connection import Connection
 from sprawl.client.faults import Refused
 from sprawl.client.fetching import Fetched, Reader
 from sprawl.client.membership import Member
@@ -203,14 +204,8 @@ class IdempotentProducer(PlainProducer):
     async def _send(self, topic: str, partition: int, texts: list[str]) -> None:
         if self._producer is None and not await self._begin():
             return
-        assert self._producer is not None
         sequence = self._sequences.get((topic, partition), 0)
-        batch = encode_batch(
-            [(now_ms(), None, text.encode(), []) for text in texts],
-            producer_id=self._producer[0],
-            producer_epoch=self._producer[1],
-            base_sequence=sequence,
-        )
+        batch = self._encode(texts, sequence)
         self._invoke(topic, partition, texts)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.DELIVERY_S
@@ -253,13 +248,32 @@ class IdempotentProducer(PlainProducer):
         self._sequences.clear()
         return True
 
+    def _encode(self, texts: Sequence[str], sequence: int) -> bytearray:
+        assert self._producer is not None
+        return encode_batch(
+            [(now_ms(), None, text.encode(), []) for text in texts],
+            producer_id=self._producer[0],
+            producer_epoch=self._producer[1],
+            base_sequence=sequence,
+        )
+
     async def _attempt(self, topic: str, partition: int, batch: bytearray) -> tuple[int, int]:
         """Returns: (base offset, error code)."""
+        connection = await self._leader(topic, partition)
+        return await self._produce(connection, topic, partition, batch)
+
+    async def _leader(self, topic: str, partition: int) -> Connection:
+        """To whoever led a partition when something last went wrong."""
         view = self._views.get(topic)
         if view is None:
             view = self._views[topic] = await self.cluster.topic(topic)
         leader = next(p.leader for p in view.partitions if p.partition == partition)
-        connection = await self.cluster.node(leader)
+        return await self.cluster.node(leader)
+
+    async def _produce(
+        self, connection: Connection, topic: str, partition: int, batch: bytearray
+    ) -> tuple[int, int]:
+        """Returns: (base offset, error code)."""
         data = PartitionProduceData(index=partition, records=batch)
         answer = await connection.request(
             PRODUCE,

@@ -1,8 +1,8 @@
 """What clients did and saw: the one record that checkers judge.
 
 A history is a list of events in the order in which they happened. One process (a client) has
-at most one operation under way: an `invoke`, and later one event of the same op that says how it
-ended:
+at most one operation under way, or several sends: an `invoke`, and later one event of the same op
+that says how it ended:
 
     ok      it happened; `value` says what was seen.
     fail    it certainly did not happen.
@@ -21,6 +21,9 @@ A process whose operation ended with `info` may go on; an operation that never e
     committed    ((topic, partition, None), ...)         ((topic, partition, offset or None), ...)
     topic        (name, what, argument, None)            (name, what, argument, answer)
     crash        None (kind info): the process forgets its position and its assignment
+
+The offset of a send is None where its process was not told: a producer with several batches under
+way may hear of the last one only.
 
 `fail` and `info` carry the value of the invoke; where there is a reason it stands in the run's log,
 not here. A `send` with acks=0 ends with `info`. Every text is sent once by one `send` and by no

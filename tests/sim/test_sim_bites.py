@@ -13,15 +13,17 @@ from sim.scenarios.single_node import SingleNode
 from sim.scenarios.three_nodes import ThreeNodes
 
 from sprawl.core.controller.metadata_log import METADATA_TP
-from sprawl.core.ids import LogIndex
+from sprawl.core.ids import LogIndex, TopicPartition
 from sprawl.core.partition.partition import Isolation, Partition, ProduceOutcome
+from sprawl.core.partition.refusals import Refusals
 from sprawl.core.partition.replication import SingleReplica
-from sprawl.core.records.producers import ProducerTable
+from sprawl.core.records.batch import BatchHeader
+from sprawl.core.records.producers import Duplicate, ProducerTable
 from sprawl.core.replication.log_starts import GroupLog
 from sprawl.core.replication.replica import RaftReplica
 
 SEEDS_MAX = 60
-CLUSTER_SEEDS_MAX = 20
+CLUSTER_SEEDS_MAX = 60
 
 
 def answers_before_the_sync(patch: pytest.MonkeyPatch) -> None:
@@ -106,6 +108,23 @@ def forgets_where_the_log_starts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(GroupLog, "committed_start", lambda *_: None)
 
 
+def lets_a_new_producers_batch_overtake_a_refused_one(patch: pytest.MonkeyPatch) -> None:
+    check = Refusals.check
+
+    def appends(
+        refusals: Refusals,
+        tp: TopicPartition,
+        producers: ProducerTable,
+        header: BatchHeader,
+        now_ms: int,
+    ) -> Duplicate | None:
+        if producers.knows(header.producer_id):
+            return check(refusals, tp, producers, header, now_ms)
+        return producers.check(header)
+
+    patch.setattr(Refusals, "check", appends)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
@@ -114,6 +133,7 @@ def forgets_where_the_log_starts(patch: pytest.MonkeyPatch) -> None:
         answers_before_a_majority_has_it,
         moves_the_high_watermark_past_the_commit_index,
         forgets_where_the_log_starts,
+        lets_a_new_producers_batch_overtake_a_refused_one,
     ],
     ids=lambda mistake: mistake.__name__,
 )

@@ -18,6 +18,7 @@ from functools import partial
 from typing import ClassVar
 
 from sim.clients import AssignedConsumer, GroupConsumer, IdempotentProducer, PlainProducer
+from sim.pipelined import PipelinedProducer
 from sim.scenario import Scenario
 from sim.scenarios import verdict
 from sim.scenarios.cluster_faults import ClusterFaults
@@ -162,7 +163,7 @@ class ThreeNodes(Scenario):
         self.faults.producers = [
             workload.start(PlainProducer, **sends),
             workload.start(IdempotentProducer, **sends),
-            workload.start(IdempotentProducer, **sends),
+            workload.start(PipelinedProducer, **sends),
         ]
         if knobs["shortens"]:
             await workload.create_topic(SHORTENED, 1, {"segment.ms": "100", "retention.ms": "-1"})
@@ -336,6 +337,9 @@ class ThreeNodes(Scenario):
         for client in self.workload.clients.values():
             if isinstance(client, IdempotentProducer):
                 world.sometimes("a batch was answered at a later attempt", when=client.resent > 0)
+            if isinstance(client, PipelinedProducer):
+                world.sometimes("a batch was refused behind another", when=client.followers > 0)
+                world.sometimes("a batch was acknowledged by a later one", when=client.implied > 0)
             if isinstance(client, AssignedConsumer):
                 sent_on = client.near.advice_count > 0
                 world.sometimes("a consumer was sent to a follower", when=sent_on)
@@ -367,5 +371,6 @@ class ThreeNodes(Scenario):
         verdict.check_nothing_was_made_up(history, logs)
         gone = [str(each) for each in verdict.lost(history, logs)]
         assert not gone, f"lost: {gone[:20]}"
+        verdict.check_acknowledged_are_in_order(history, logs)
         verdict.check_polls_are_in_order(history)
         verdict.check_polls_agree_with_logs(history, logs)

@@ -87,6 +87,24 @@ def lost(history: History, logs: LogText) -> list[Acknowledged]:
     ]
 
 
+def check_acknowledged_are_in_order(history: History, logs: LogText) -> None:
+    """What a client was told is stored stands in the order in which it was sent, also where no
+    offset was told: who does not wait for answers may hear that of the last of some batches."""
+    told = {sent_of(event)[3] for event in history.of_op("send", "ok")}
+    found = {place: {text: at for at, text in records} for place, records in logs.items()}
+    last: dict[tuple[int, str, int], int] = {}
+    for event in history.of_op("send", "invoke"):
+        topic, partition, _, text = sent_of(event)
+        if text in told:
+            sender = (event.process, topic, partition)
+            offset = found[topic, partition].get(text)
+            what = f"{topic}-{partition}: {text[:20]!r} of process {event.process}"
+            assert offset is not None, f"{what} was acknowledged, and is nowhere"
+            before = last.get(sender, -1)
+            assert offset > before, f"{what} is at {offset}, what it sent before is at {before}"
+            last[sender] = offset
+
+
 def check_only_a_tail_was_lost(
     history: History, logs: LogText, losses_us: Sequence[int], gone: Sequence[Acknowledged]
 ) -> None:

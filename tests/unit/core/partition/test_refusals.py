@@ -3,14 +3,18 @@ of OUT_OF_ORDER_SEQUENCE_NUMBER."""
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from data_world import World, batch
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import TopicId, TopicName
 from sprawl.core.log.config import LogConfig
+from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.partition import refusals
 from sprawl.core.partition.placement import ALONE
+from sprawl.core.storage.disk import DiskFile
 from sprawl.gateway.codec._generated import k00_produce as k00
 from sprawl.gateway.handlers import k00_produce
 
@@ -18,15 +22,20 @@ LARGEST = 2**31 - 1
 
 
 def send(
-    world: World, sequence: int, *values: str, producer: int = 7, epoch: int = 0
+    world: World,
+    sequence: int,
+    *values: str,
+    producer: int = 7,
+    epoch: int = 0,
+    is_damaged: bool = False,
 ) -> ErrorCode | int:
     """The offset a batch got, or why it got none."""
-    data = batch(
-        *(values or ("v",)), producer_id=producer, producer_epoch=epoch, base_sequence=sequence
-    )
+    fields = {"producer_id": producer, "producer_epoch": epoch, "base_sequence": sequence}
+    data = bytearray(batch(*(values or ("v",)), **fields))
+    data[-1] ^= is_damaged
     try:
         outcome = world.partition().append_produced(
-            memoryview(bytearray(data)), produce_version=12, now_ms=world.clock.now_ms()
+            memoryview(data), produce_version=12, now_ms=world.clock.now_ms()
         )
     except KafkaFault as fault:
         return fault.code
@@ -93,6 +102,41 @@ def test_a_producer_whose_state_is_gone_goes_on_where_it_was(world: World) -> No
     assert [send(world, sequence, producer=8) for sequence in (6, 7)] == [1, 2]
 
 
+def no_room(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_follows_a_batch_that_found_no_room_does_not_overtake_it(
+    disk_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A smaller one may find some."""
+    world = disk_world
+    world.topic()
+    assert send(world, 0, producer=8) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(DiskFile, "append", no_room)
+        assert send(world, 0) is ErrorCode.KAFKA_STORAGE_ERROR
+    assert send(world, 1) is ErrorCode.KAFKA_STORAGE_ERROR
+    assert [send(world, sequence) for sequence in (0, 1)] == [1, 2]
+
+
+def test_what_follows_a_batch_that_was_damaged_on_its_way_does_not_overtake_it(
+    world: World,
+) -> None:
+    """Its producer sends it again."""
+    world.topic()
+    assert send(world, 0, is_damaged=True) is ErrorCode.CORRUPT_MESSAGE
+    assert send(world, 1) is ErrorCode.CORRUPT_MESSAGE
+    assert [send(world, sequence) for sequence in (0, 1)] == [0, 1]
+
+
+def test_a_batch_that_is_refused_for_good_holds_nothing_up(world: World) -> None:
+    """Its producer has heard of that before it hears of the next."""
+    world.topic(max_message_bytes=100)
+    assert send(world, 0, "x" * 100) is ErrorCode.MESSAGE_TOO_LARGE
+    assert send(world, 1) == 0
+
+
 async def produce(world: World, sequence: int, topic: TopicId | None = None) -> ErrorCode:
     """By the name "t", or the id that is given, through the handler."""
     records = batch("v", producer_id=7, producer_epoch=0, base_sequence=sequence)
@@ -123,6 +167,17 @@ async def test_what_came_before_the_partition_was_here_counts(world: World, by_i
     world.partitions.add_topic(TopicName("t"), topic_id, LogConfig(), [ALONE])
     assert await produce(world, 1, topic) is absent
     assert [await produce(world, sequence, topic) for sequence in (0, 1)] == [ErrorCode.NONE] * 2
+
+
+async def test_what_follows_a_fault_of_ours_does_not_overtake_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.topic()
+    with monkeypatch.context() as patch:
+        patch.setattr(PartitionLog, "append_batch", lambda *_, **__: 1 // 0)
+        assert await produce(world, 0) is ErrorCode.KAFKA_STORAGE_ERROR
+    assert await produce(world, 1) is ErrorCode.KAFKA_STORAGE_ERROR
+    assert [await produce(world, sequence) for sequence in (0, 1)] == [ErrorCode.NONE] * 2
 
 
 def test_a_refused_batch_that_does_not_come_again_is_forgotten(world: World) -> None:
