@@ -1,8 +1,8 @@
 """The DHT among thousands of nodes: `python -m tests.overlay dht --nodes 10000 --dead 0.3`.
 
-Prints tables; `--only WORD` takes a part of them, `--json FILE` writes all values, `--plot FOLDER`
-draws them (matplotlib: `pip install -e ".[bench]"`), `--show FILE` prints and draws a JSON file
-instead of running anything.
+Prints the tables of docs/overlay.md; `--only dead --page docs/overlay.md` puts one in its place
+there, `--json FILE` keeps all values, `--plot FOLDER` draws them (matplotlib: `pip install -e
+".[bench]"`), `--show FILE` prints and draws a JSON file instead of running anything.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from pathlib import Path
 from overlay import dht_runs
 from overlay.dht_costs import costs
 from overlay.dht_runs import Row
+from overlay.dht_tables import table
+from overlay.dht_telling import telling
+from overlay.tables import command, write_page
 
 DEAD = (0.0, 0.1, 0.3)
 LIARS = (0.1, 0.3)
@@ -27,25 +30,23 @@ Tables = dict[str, list[Row]]
 
 
 def main(arguments: Sequence[str]) -> int:
-    given = _parse(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
     if given.show is not None:
-        tables: Tables = json.loads(given.show.read_text())["tables"]
+        tables = _kept(given.show)
         for name, rows in tables.items():
-            print(markdown(name, rows))
+            print(table(name, rows).markdown())
     else:
-        tables = run(given)
-    if given.json is not None:
-        machine = {"cpus": str(os.cpu_count()), "python": platform.python_version()}
-        given.json.write_text(json.dumps({"machine": machine, "tables": tables}, indent=1) + "\n")
+        tables = run(parser, given)
     if given.plot is not None:
         from overlay.dht_plots import draw
 
-        draw(tables, given.plot)
+        draw(_kept(given.json) if given.json is not None else tables, given.plot)
     return 0
 
 
-def run(given: argparse.Namespace) -> Tables:
-    """All tables that were asked for, each printed when it is there."""
+def run(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Tables:
+    """All tables that were asked for, each printed and kept when it is there."""
     nodes, lookups, seed = given.nodes, given.lookups, given.seed
     few = min(nodes, given.few)
     sources: dict[str, Callable[[], Iterable[Row]]] = {
@@ -56,6 +57,7 @@ def run(given: argparse.Namespace) -> Tables:
         "churn": lambda: dht_runs.churn(few, given.lifetime, seed),
         "liars": lambda: dht_runs.lies(few, given.liars, min(lookups, 200), seed),
         "costs": lambda: costs(seed),
+        "telling": telling,
     }
     tables: Tables = {}
     for name, source in sources.items():
@@ -65,27 +67,29 @@ def run(given: argparse.Namespace) -> Tables:
         for row in source():
             tables[name].append(row)
             print(f"{name}: {row}", file=sys.stderr, flush=True)
-        print(markdown(name, tables[name]), flush=True)
+        shown = table(name, tables[name])
+        shown.command = command(parser, argparse.Namespace(**vars(given) | {"only": name}))
+        print(shown.markdown(), flush=True)
+        if given.json is not None:
+            _keep({name: tables[name]}, given.json)
+        if given.page is not None:
+            write_page([shown], given.page)
     return tables
 
 
-def markdown(name: str, rows: Sequence[Row]) -> str:
-    """One table."""
-    columns = list(rows[0]) if rows else []
-    lines = [f"### {name}", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    lines += [f"| {' | '.join(_shown(row[column]) for column in columns)} |" for row in rows]
-    return "\n".join([*lines, ""])
+def _kept(path: Path) -> Tables:
+    kept: Tables = json.loads(path.read_text())["tables"]
+    return kept
 
 
-def _shown(value: float | str) -> str:
-    if isinstance(value, str):
-        return value
-    if value == int(value):
-        return f"{int(value):,}"
-    return f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
+def _keep(tables: Tables, path: Path) -> None:
+    """Replace the tables of the same name in a file, keep the others."""
+    machine = {"cpus": str(os.cpu_count()), "python": platform.python_version()}
+    known = (_kept(path) if path.exists() else {}) | tables
+    path.write_text(json.dumps({"machine": machine, "tables": known}, indent=1) + "\n")
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.overlay dht", description=__doc__)
     parser.add_argument("--nodes", type=int, default=10_000)
     parser.add_argument(
@@ -107,6 +111,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--only", action="append", default=[], metavar="WORD")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path, metavar="MD")
     parser.add_argument("--plot", type=Path, metavar="FOLDER")
     parser.add_argument("--show", type=Path, metavar="JSON")
-    return parser.parse_args(arguments)
+    return parser

@@ -1,6 +1,6 @@
-"""`python -m tests.overlay membership --nodes 10 100 1000 --loss 0 0.05 0.2`.
-
-Prints the tables of docs/overlay.md, from runs in virtual time. Everything follows from the seed.
+"""Prints the tables of docs/overlay.md, from runs in virtual time. Everything follows from the
+seed. Without options they are those of the page; `--only traffic --page docs/overlay.md` puts one
+in its place there.
 """
 
 from __future__ import annotations
@@ -21,26 +21,32 @@ from tests.overlay.membership_runs import (
     partitions,
     traffic,
 )
-from tests.overlay.tables import Table, draw_detection, write_json
+from tests.overlay.tables import Table, command, draw_detection, write_json, write_page
 
 
 def main(arguments: Sequence[str]) -> int:
-    given = _parse(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.plot is not None and given.show is None and given.json is None:
+        parser.error("--plot needs --json or --show")
     if given.show is None:
-        _run(given)
+        _run(parser, given)
     if given.plot is not None:
         draw_detection(given.show or given.json, given.plot)
     return 0
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.overlay membership", description=__doc__)
     parser.add_argument("--nodes", type=int, nargs="+", default=[10, 100, 1_000])
     parser.add_argument("--loss", type=float, nargs="+", default=[0.0, 0.05, 0.2])
-    parser.add_argument("--minutes", type=int, default=10, help="of the longer scenarios")
+    parser.add_argument("--minutes", type=int, default=3, help="of the longer scenarios")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", default=[], metavar="TABLE")
     parser.add_argument("--json", type=Path, help="keep the tables; replaces only those made again")
+    parser.add_argument(
+        "--page", type=Path, metavar="MD", help="put the tables between their marks in a page"
+    )
     parser.add_argument("--show", type=Path, metavar="JSON", help="run nothing, plot these")
     parser.add_argument(
         "--plot",
@@ -48,13 +54,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="PNG",
         help='detection over size; needs pip install -e ".[bench]"',
     )
-    given = parser.parse_args(arguments)
-    if given.plot is not None and given.show is None and given.json is None:
-        parser.error("--plot needs --json or --show")
-    return given
+    return parser
 
 
-def _run(given: argparse.Namespace) -> None:
+def _run(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
     plan = Plan(
         sizes=tuple(given.nodes),
         losses=tuple(given.loss),
@@ -64,10 +67,13 @@ def _run(given: argparse.Namespace) -> None:
     gc.freeze()
     begun = time.perf_counter()
     for table in tables(plan, given.only):
+        table.command = command(parser, argparse.Namespace(**vars(given) | {"only": table.key}))
         print(table.markdown(), flush=True)
         print(f"({time.perf_counter() - begun:.0f} s so far)\n", file=sys.stderr, flush=True)
         if given.json is not None:
             write_json([table], given.json)
+        if given.page is not None:
+            write_page([table], given.page)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +91,12 @@ def tables(plan: Plan, only: Sequence[str]) -> Iterator[Table]:
     middle = min(plan.sizes, key=lambda size: abs(size - 100))
     makers: dict[str, Callable[[], Table]] = {
         "detection": lambda: detection(plan.sizes, plan.losses, plan.seed),
+        "detection-streams": lambda: detection(
+            plan.sizes, [max(plan.losses)], plan.seed, has_streams=True
+        ),
         "false-positives": lambda: false_positives(middle, plan.losses, plan.minutes, plan.seed),
-        "anomalies-mute": lambda: anomalies(max(1, plan.minutes // 5), plan.seed, "mute"),
-        "anomalies-stop": lambda: anomalies(max(1, plan.minutes // 5), plan.seed, "stop"),
+        "anomalies-mute": lambda: anomalies(max(1, plan.minutes // 3), plan.seed, "mute"),
+        "anomalies-stop": lambda: anomalies(max(1, plan.minutes // 3), plan.seed, "stop"),
         "partitions": lambda: partitions([size for size in plan.sizes if size <= 100], plan.seed),
         "leaves": lambda: leaves(middle, plan.losses, plan.seed),
         "traffic": lambda: traffic(plan.sizes, plan.seed),

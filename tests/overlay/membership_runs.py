@@ -129,16 +129,20 @@ def theory_s(nodes: int, settings: GossipSettings = LIFEGUARD) -> float:
     return (probe_ms + settings.suspicion_ms(nodes) + gossip_ms) / 1_000
 
 
-def detection(sizes: Sequence[int], losses: Sequence[float], seed: int) -> Table:
-    """Crash to SUSPECT and DEAD."""
+def detection(
+    sizes: Sequence[int], losses: Sequence[float], seed: int, *, has_streams: bool = False
+) -> Table:
+    """Crash to SUSPECT and DEAD, with datagrams alone or also with probes over streams."""
+    settings = replace(LIFEGUARD, has_stream_probes=has_streams)
     table = Table(
-        "detection",
-        "Detection of a crash, seconds: median (largest)",
+        "detection-streams" if has_streams else "detection",
+        f"Detection of a crash{', probes over streams too' if has_streams else ''}, seconds:"
+        " median (largest)",
         ("nodes", "lost", "first SUSPECT", "first DEAD", "DEAD everywhere", "theory"),
     )
     for nodes in sizes:
         for loss in losses:
-            found = detect(nodes, loss, seed, LIFEGUARD)
+            found = detect(nodes, loss, seed, settings)
             known = [each for each in found.everyone if each is not None]
             if known:
                 table.points.append(
@@ -426,7 +430,7 @@ def traffic(sizes: Sequence[int], seed: int) -> Table:
         for keys in ((), (b"k" * 32,)):
             if keys and nodes > 100:
                 continue
-            settle_ms, for_ms = (60_000, 60_000) if nodes > 100 else (60_000, 180_000)
+            settle_ms, for_ms = 60_000, 180_000
             world, _ = settled(nodes, seed, 0.0, LIFEGUARD, keys)
             told = _digests(world, settle_ms + for_ms)
             world.run_until(world.now_ms + settle_ms)

@@ -11,10 +11,11 @@ import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from uuid import UUID
 
-from overlay.tables import Table
+from overlay.tables import Table, command, write_page
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.placement import IdSpace, place
 from sprawl.core.dht.ids import NodeId, directory_credential, key_of, node_id_of
@@ -175,6 +176,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--nodes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--partitions", type=int, default=PARTITIONS)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--page", type=Path, metavar="MD")
     given = parser.parse_args(arguments)
-    print(table(given.nodes, given.seed, given.partitions).markdown())
+    made = table(given.nodes, given.seed, given.partitions)
+    made.command = command(parser, given)
+    print(made.markdown())
+    if given.page is not None:
+        write_page([made], given.page)
     return 0

@@ -25,7 +25,7 @@ from typing import Any
 
 from sprawl.gateway.sockets import free_ports
 from tests.overlay.rival.proxy import HOST, Ports, Proxy
-from tests.overlay.tables import Cell, Table, seconds, write_json
+from tests.overlay.tables import Cell, Table, command, seconds, write_json, write_page
 
 CAGE = Path(__file__).with_name("cage.py")
 JOIN_S_MAX = 60
@@ -233,6 +233,7 @@ def main() -> int:
     parser.add_argument("--loss", type=float, default=0.1)
     parser.add_argument("--only", choices=("sprawl", "kinship"))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path, metavar="MD")
     given = parser.parse_args()
     pythons = {"sprawl": sys.executable, "kinship": given.kinship_python}
     kinds = [given.only] if given.only else list(pythons)
@@ -245,9 +246,13 @@ def main() -> int:
     title = f"{given.nodes} nodes on one machine, real sockets; times: median (largest)"
     table = Table("rival", title, ("", *kinds))
     table.rows = [[row, *(results[kind].get(row) for kind in kinds)] for row in results[kinds[0]]]
+    named = vars(given) | {"kinship_python": "ELSEWHERE/bin/python"}
+    table.command = command(parser, argparse.Namespace(**named))
     print(table.markdown())
     if given.json is not None:
         write_json([table], given.json)
+    if given.page is not None:
+        write_page([table], given.page)
     return 0
 
 
