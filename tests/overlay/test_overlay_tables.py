@@ -1,16 +1,19 @@
-"""Tables in pages: what is written where."""
+"""Tables in pages: what is written, and that docs/overlay.md has the figures that were kept."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import pytest
 
 from overlay import dht
+from overlay.dht_tables import table as dht_table
 from tests.overlay import membership
 from tests.overlay.tables import Table, command, write_page
 
+DOCS = Path(__file__).parents[2] / "docs"
 PAGE = "before\n<!-- a -->\nold\n<!-- /a -->\nafter\n<!-- b -->\nother\n<!-- /b -->\n"
 
 
@@ -45,6 +48,14 @@ def test_a_command_names_what_counts() -> None:
     assert command(parser, parser.parse_args(["--json", "file"])) == "make"
     words = ["--nodes", "20", "30", "--kind-of", "a b"]
     assert command(parser, parser.parse_args(words)) == "make --nodes 20 30 --kind-of 'a b'"
+
+
+def test_the_page_shows_the_figures_that_were_kept() -> None:
+    page = (DOCS / "overlay.md").read_text()
+    for kept in json.loads((DOCS / "figures" / "overlay.json").read_text()):
+        assert Table(**kept).in_page() in page
+    for name, rows in json.loads((DOCS / "figures" / "dht.json").read_text())["tables"].items():
+        assert dht_table(name, rows).markdown() in page
 
 
 @pytest.mark.parametrize("part", [membership, dht])
