@@ -111,7 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", action="append", default=[], metavar="WORD")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--page", type=Path, metavar="MD")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--page", type=Path, metavar="MD")
     parser.add_argument("--plot", type=Path, metavar="FOLDER")
-    parser.add_argument("--show", type=Path, metavar="JSON")
+    source.add_argument("--show", type=Path, metavar="JSON")
     return parser

@@ -44,10 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", default=[], metavar="TABLE")
     parser.add_argument("--json", type=Path, help="keep the tables; replaces only those made again")
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
         "--page", type=Path, metavar="MD", help="put the tables between their marks in a page"
     )
-    parser.add_argument("--show", type=Path, metavar="JSON", help="run nothing, plot these")
+    source.add_argument("--show", type=Path, metavar="JSON", help="run nothing, plot these")
     parser.add_argument(
         "--plot",
         type=Path,
