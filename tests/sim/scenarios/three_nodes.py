@@ -56,6 +56,7 @@ class ThreeNodes(Scenario):
         "a link worked one way",
         "the leader changed",
         "a batch was answered at a later attempt",
+        "a batch was refused behind another",
         "a group was joined again",
         "an operation ended without an answer",
         "a log was copied",
