@@ -93,7 +93,7 @@ async def settle(world: ClusterWorld) -> None:
 
 
 def set_aside(folder: Path, number: int) -> list[Path]:
-    return list((folder / str(number)).rglob("*damaged-*-stray"))
+    return list((folder / str(number) / "logs").glob("*damaged-*-stray"))
 
 
 async def check_filled_again(world: ClusterWorld, folder: Path, number: int, old: object) -> None:
