@@ -42,10 +42,8 @@ class Receiver:
     """A node that receives datagrams on the port number of its listener, and answers them."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.sock = datagram_socket(int(free.getsockname()[1]))
-        self.port = int(self.sock.getsockname()[1])
+        [self.port] = free_ports("127.0.0.1", 1)
+        self.sock = datagram_socket(self.port)
 
     def receive(self) -> tuple[bytes, tuple[str, int]]:
         data, sender = self.sock.recvfrom(65_535)
