@@ -22,6 +22,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Self
 
+from sprawl.gateway.sockets import free_ports
 from tests.harness.datagrams import DatagramRelay, Way
 
 BOTH: tuple[Way, Way] = ("up", "down")
@@ -30,8 +31,6 @@ CHUNK_BYTES = 64 * 1024
 RESET = struct.pack("ii", 1, 0)
 BEAT_S = 0.1
 """How often the proxy looks whether it is late."""
-PORT_TRIES = 50
-"""Ports that are tried until one is free for streams and for datagrams."""
 
 
 @dataclass(slots=True)
@@ -101,18 +100,9 @@ class Link:
     # --- on the loop ------------------------------------------------------------------------------
 
     async def listen(self) -> None:
-        for _ in range(PORT_TRIES):
-            server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-            port = int(server.sockets[0].getsockname()[1])
-            try:
-                self.datagrams.listen("127.0.0.1", port)
-            except OSError:
-                server.close()
-                self.datagrams.close()
-            else:
-                self._server, self.port = server, port
-                return
-        raise RuntimeError(f"no port is free for streams and datagrams, of {PORT_TRIES}")
+        [self.port] = free_ports("127.0.0.1", 1)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        self.datagrams.listen("127.0.0.1", self.port)
 
     async def close(self) -> None:
         self.datagrams.close()
