@@ -70,8 +70,7 @@ def _taking_mixed_dependencies(known: Specification[Json]) -> Specification[Json
     """The library's, which takes all `dependencies` for what the first one is, schema or list."""
 
     def subresources_of(contents: Json) -> Iterable[Json]:
-        inside = contents.get("dependencies") if isinstance(contents, dict) else None
-        if isinstance(contents, dict) and isinstance(inside, dict):
+        if isinstance(contents, dict) and isinstance(inside := contents.get("dependencies"), dict):
             schemas: Json = {name: each for name, each in inside.items() if isinstance(each, dict)}
             contents = {**contents, "dependencies": schemas}
         return known.subresources_of(contents)
