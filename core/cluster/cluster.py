@@ -496,6 +496,11 @@ class Cluster:
             return False
         return self._transport.send(node, _RAFT, frame)
 
+    def is_in_sight(self, replica: ReplicaId) -> bool:
+        """See host.Peers."""
+        node = self.book.node_of(replica)
+        return node is not None and self.is_alive(node)
+
     def nodes_changed(self) -> None:
         """The controller knows other nodes now, or other addresses."""
         nodes = self._leading.nodes
