@@ -12,7 +12,7 @@ Rules:
 1. A node knows its replica id before it takes part in anything: the first node of a cluster is
    replica 1, others are given theirs when they join, and it is kept with the data.
 2. The controller's group began with replica 1 alone. Its leader makes voters of the others, up to
-   CONTROLLER_VOTERS_MAX and always an odd number, and learners of the rest.
+   CONTROLLER_VOTERS_MAX and always an odd number, and learners of the rest (voters.py).
 3. Leaders tell the nodes nearest to a partition's key, and its replicas (overlay.py); the others
    ask when they have to know (routing.py).
 """
@@ -30,6 +30,7 @@ from sprawl.core.cluster.hints import LeaderHints
 from sprawl.core.cluster.peers import PeerIdentity, PeerRefused, PeerUnreachable
 from sprawl.core.cluster.registration import Registration
 from sprawl.core.cluster.view import Quorum, QuorumMember
+from sprawl.core.cluster.voters import Candidate, controller_target
 from sprawl.core.controller.checkpoint_copies import AttachedCheckpoints
 from sprawl.core.controller.checkpoints import CheckpointFiles
 from sprawl.core.controller.features import SUPPORTED
@@ -74,8 +75,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-CONTROLLER_VOTERS_MAX: Final = 5
-"""Voters of the controller's group: two nodes may fail. More would only slow its commits."""
 CALL_TIMEOUT_MS: Final = 10_000
 """For a command to the controller of another node: longer than an election, shorter than the
 patience of who asked for it."""
@@ -454,23 +453,21 @@ class Cluster:
             self._ending_moves.discard(place)
 
     def _controller_target(self) -> Target:
-        """Keep the voters there are, add nodes while there are too few, let the rest learn."""
         replica = self._metadata_replica
         assert replica is not None
-        nodes = {each.replica_id: each for each in self._leading.nodes.values()}
         state = self._leading.state
-        staying = [each for each in nodes if not state.is_leaving(nodes[each].node_id)]
-        wanted = min(CONTROLLER_VOTERS_MAX, len(staying))
-        wanted -= 1 - wanted % 2
-        now = [each for each in replica.configuration.voters if each in staying]
-        now.sort(key=lambda each: each != self.replica_id)
-        others = sorted(
-            (each for each in staying if each not in now),
-            key=lambda each: (not self.is_alive(nodes[each].node_id), each),
+        return controller_target(
+            own=self.replica_id,
+            voters=replica.configuration.voters,
+            nodes=[
+                Candidate(
+                    each.replica_id,
+                    is_alive=each.replica_id == self.replica_id or self.is_alive(each.node_id),
+                    is_staying=not state.is_leaving(each.node_id),
+                )
+                for each in state.nodes.values()
+            ],
         )
-        voters = [*now, *others][: max(wanted, 1)]
-        learners = [each for each in nodes if each not in voters]
-        return Target(tuple(voters), tuple(learners))
 
     async def _import_records(self) -> None:
         """Records from before the controller had a log become its first batch."""
