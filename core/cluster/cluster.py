@@ -25,6 +25,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sprawl.core.cluster.address_book import AddressBook
+from sprawl.core.cluster.arrivals import Arrivals
 from sprawl.core.cluster.elections import Elections
 from sprawl.core.cluster.hints import LeaderHints
 from sprawl.core.cluster.peers import PeerIdentity, PeerRefused, PeerUnreachable
@@ -140,7 +141,6 @@ class Cluster:
         self._host: RaftHost | None = None
         self._metadata: Partition | None = None
         self._metadata_replica: RaftReplica | None = None
-        self._ending_moves: set[tuple[UUID, int]] = set()
         self._copies: Copies | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._rack = rack
@@ -192,6 +192,7 @@ class Cluster:
             self._copies.serve(self._transport.serve)
             self._begin_routing(self._transport, controller, self._host)
         self.elections.begin(self._host, self._transport, self.routing)
+        self._arrivals = Arrivals(controller, self._host, start=self._start)
         directory = self._store.directory(str(METADATA_TP))
         checkpoints = CheckpointFiles(directory)
         if self._copies is not None:
@@ -437,20 +438,7 @@ class Cluster:
             self._copies.offer(key, follower)
 
     def arrived(self, key: LogKey, configuration: Configuration) -> None:
-        topic = self._leading.by_id.get(key.topic_id)
-        target = None if topic is None else topic.moving.get(key.partition)
-        place = (key.topic_id, key.partition)
-        if target is not None and place not in self._ending_moves:
-            self._ending_moves.add(place)
-            self._start(self._end_move(place, target))
-
-    async def _end_move(self, place: tuple[UUID, int], target: tuple[ReplicaId, ...]) -> None:
-        try:
-            await self._leading.end_move(*place, target)
-        except KafkaFault as fault:
-            _log.info("the end of a move is told again later: %s", fault)
-        finally:
-            self._ending_moves.discard(place)
+        self._arrivals.look(key)
 
     def _controller_target(self) -> Target:
         replica = self._metadata_replica

@@ -104,12 +104,22 @@ def _create_partitions(command: Command, by: Circumstances) -> Record:
 
 
 def _move(command: Command, by: Circumstances) -> Record | None:
-    return planning.plan_move(by.state, command["name"], command["partition"], command["brokers"])
+    return planning.plan_move(
+        by.state,
+        command["name"],
+        command["partition"],
+        command["brokers"],
+        end_offset=by.end_offset,
+    )
 
 
 def _end_move(command: Command, by: Circumstances) -> Record | None:
     return planning.plan_arrival(
-        by.state, UUID(command["id"]), command["partition"], tuple(command["replicas"])
+        by.state,
+        UUID(command["id"]),
+        command["partition"],
+        tuple(command["replicas"]),
+        as_of=command.get("as_of"),
     )
 
 

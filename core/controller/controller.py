@@ -219,14 +219,18 @@ class Controller:
         """Begin, change or (None) stop a move. Raises: KafkaFault as planning.plan_move."""
         await self._submit({"do": "move", "name": name, "partition": partition, "brokers": brokers})
 
-    async def end_move(self, topic_id: UUID, partition: int, replicas: Replicas) -> None:
-        """A partition's leader says that its replicas are where they were to go."""
+    async def end_move(
+        self, topic_id: UUID, partition: int, replicas: Replicas, *, as_of: int
+    ) -> None:
+        """A partition's leader says that its replicas are where they were wanted when this node
+        knew the metadata log up to `as_of`."""
         await self._submit(
             {
                 "do": "end move",
                 "id": str(topic_id),
                 "partition": partition,
                 "replicas": list(replicas),
+                "as_of": as_of,
             }
         )
 
