@@ -12,16 +12,24 @@ from uuid import UUID
 import pytest
 from data_world import World
 
+from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.controller.topics import TopicInfo, TopicSpec
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.gateway import catching_up
 from sprawl.gateway.codec._generated import k03_metadata as k03
+from sprawl.gateway.codec._generated import k32_describe_configs as k32
 from sprawl.gateway.codec._generated import k75_describe_topic_partitions as k75
 from sprawl.gateway.codec.message import Struct
-from sprawl.gateway.handlers import k03_metadata, k75_describe_topic_partitions
+from sprawl.gateway.handlers import (
+    k03_metadata,
+    k32_describe_configs,
+    k75_describe_topic_partitions,
+)
 
 NO_ID = UUID(int=99)
 BY_NAME, BY_ID, BY_PAGE = "Metadata by name", "Metadata by id", "DescribeTopicPartitions"
+CONFIGS = "DescribeConfigs"
+TOPIC = 2
 
 
 class Behind:
@@ -65,7 +73,7 @@ class Behind:
 def controller(world: World) -> Behind:
     made = Behind(world)
     world.broker.controller = cast("Any", made)
-    world.config.auto_create_topics_enable = False  # type: ignore[attr-defined]
+    world.broker.config = BrokerConfig.from_overrides({"auto.create.topics.enable": "false"})
     return made
 
 
@@ -76,6 +84,9 @@ def question(
         asked = k75.TopicRequest(name=name)
         request = k75.DescribeTopicPartitionsRequest(topics=[asked], cursor=None)
         return k75_describe_topic_partitions, request, 0
+    if how == CONFIGS:
+        resource = k32.DescribeConfigsResource(resource_type=TOPIC, resource_name=name)
+        return k32_describe_configs, k32.DescribeConfigsRequest(resources=[resource]), 4
     topic = k03.MetadataRequestTopic(name=name)
     if how == BY_ID:
         topic = k03.MetadataRequestTopic(name=None, topic_id=topic_id)
@@ -84,11 +95,11 @@ def question(
 
 async def error(world: World, how: str, **asked: Any) -> ErrorCode:
     answer: Any = await world.call(*question(how, **asked))
-    [topic] = answer.topics
+    [topic] = answer.results if how == CONFIGS else answer.topics
     return ErrorCode(topic.error_code)
 
 
-@pytest.mark.parametrize("how", [BY_NAME, BY_ID, BY_PAGE])
+@pytest.mark.parametrize("how", [BY_NAME, BY_ID, BY_PAGE, CONFIGS])
 async def test_what_the_controller_has_decided_is_found_though_this_node_did_not_know(
     world: World, controller: Behind, how: str
 ) -> None:
@@ -99,7 +110,7 @@ async def test_what_the_controller_has_decided_is_found_though_this_node_did_not
     assert controller.asked == ["barrier"]
 
 
-@pytest.mark.parametrize("how", [BY_NAME, BY_ID, BY_PAGE])
+@pytest.mark.parametrize("how", [BY_NAME, BY_ID, BY_PAGE, CONFIGS])
 async def test_a_topic_is_unknown_when_the_controller_says_so(
     world: World, controller: Behind, how: str
 ) -> None:
@@ -108,7 +119,7 @@ async def test_a_topic_is_unknown_when_the_controller_says_so(
     assert controller.asked == ["barrier"]
 
 
-@pytest.mark.parametrize("how", [BY_NAME, BY_ID, BY_PAGE])
+@pytest.mark.parametrize("how", [BY_NAME, BY_ID, BY_PAGE, CONFIGS])
 @pytest.mark.parametrize("hangs", [False, True], ids=["none found", "none answers"])
 async def test_while_no_controller_answers_nothing_is_unknown(
     world: World, controller: Behind, how: str, hangs: bool, monkeypatch: pytest.MonkeyPatch
@@ -119,7 +130,7 @@ async def test_while_no_controller_answers_nothing_is_unknown(
     assert await error(world, how) is ErrorCode.LEADER_NOT_AVAILABLE
 
 
-@pytest.mark.parametrize("how", [BY_NAME, BY_ID, BY_PAGE])
+@pytest.mark.parametrize("how", [BY_NAME, BY_ID, BY_PAGE, CONFIGS])
 async def test_nobody_is_asked_about_a_topic_that_is_known(
     world: World, controller: Behind, how: str
 ) -> None:
@@ -151,7 +162,7 @@ async def test_topics_that_no_controller_creates_cost_one_wait(
     world: World, controller: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(k03_metadata, "CREATION_MS", 10)
-    world.config.auto_create_topics_enable = True  # type: ignore[attr-defined]
+    world.broker.config = BrokerConfig.from_overrides({"auto.create.topics.enable": "true"})
     controller.hangs = True
     topics = [k03.MetadataRequestTopic(name=name) for name in ("t", "u", "v")]
     answer: Any = await world.call(k03_metadata, k03.MetadataRequest(topics=topics), 12)
