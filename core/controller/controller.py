@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 COMMAND_TIMEOUT_S: Final = 15.0
 """How long a command looks for a controller that takes it; below the 30 s that Kafka's clients give
 an administrative request by default, so that they hear why."""
+APPLY_TIMEOUT_S: Final = 10.0
+"""How long a command that another node's controller has executed is waited for until it is applied
+here: it follows within a heartbeat, unless this node's copy of the log has failed or is cut off."""
 _RETRY_S_MIN: Final = 0.002
 """A node that is alone leads a few milliseconds after its start."""
 _RETRY_S_MAX: Final = 0.1
@@ -365,10 +368,24 @@ class Controller:
             raise KafkaFault(ErrorCode.NOT_CONTROLLER)
         found = json.loads(await self._remote.command(leader, json.dumps(command).encode()))
         answer = Answer(found["record"], found["offset"])
-        if (command["do"], command.get("node")) != ("remove node", self.node_id):
-            # Who has removed itself hears no more.
-            await self._log.wait_for(answer.offset)
+        if self._is_followed_here(command):
+            try:
+                async with asyncio.timeout(APPLY_TIMEOUT_S):
+                    await self._log.wait_for(answer.offset)
+            except TimeoutError as fault:
+                raise KafkaFault(
+                    ErrorCode.REQUEST_TIMED_OUT,
+                    "The controller has done it, and this node does not hear of it.",
+                ) from fault
         return answer
+
+    def _is_followed_here(self, command: Command) -> bool:
+        """Who has removed itself hears no more. A block of producer ids is given by the answer, and
+        nothing here looks for it: producers can begin while this node's copy of the log is stuck.
+        """
+        if command["do"] == "producer ids":
+            return False
+        return (command["do"], command.get("node")) != ("remove node", self.node_id)
 
     async def _execute(self, command: Command) -> Answer:
         """Whoever asked may go, a client that closes its connection: what was begun is brought to

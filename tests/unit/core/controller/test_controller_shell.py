@@ -331,6 +331,33 @@ async def test_a_command_waits_for_a_controller_and_gives_up_in_time(
     assert (await waiting).name == "t"
 
 
+async def test_a_node_whose_copy_of_the_log_is_stuck_says_that_a_change_may_have_been_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shell, "APPLY_TIMEOUT_S", 0.0)
+    records: list[bytes] = []
+    leader = controller_over(MemoryMetadataLog(records), Follower())
+    log = MemoryMetadataLog(records, node_id=1)
+    other = controller_over(log, Follower(), node_id=2, remote=Nobody(leader))
+    log.is_stuck = True
+    for command in (other.create_topic(TopicSpec(name="t")), other.barrier()):
+        with pytest.raises(KafkaFault) as raised:
+            await asyncio.wait_for(command, 5)
+        assert raised.value.code is ErrorCode.REQUEST_TIMED_OUT
+    assert "t" in leader.topics
+
+
+async def test_producers_begin_at_a_node_whose_copy_of_the_log_is_stuck() -> None:
+    records: list[bytes] = []
+    leader = controller_over(MemoryMetadataLog(records), Follower())
+    log = MemoryMetadataLog(records, node_id=1)
+    other = controller_over(log, Follower(), node_id=2, remote=Nobody(leader))
+    log.is_stuck = True
+    given = [await asyncio.wait_for(other.next_producer_id(), 5) for _ in range(1_001)]
+    given.append(await leader.next_producer_id())
+    assert len(set(given)) == 1_002
+
+
 async def test_a_command_that_is_not_known_is_refused() -> None:
     controller = controller_over(MemoryMetadataLog([]), Follower())
     with pytest.raises(KafkaFault) as raised:
