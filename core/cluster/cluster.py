@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sprawl.core.cluster.address_book import AddressBook
 from sprawl.core.cluster.arrivals import Arrivals
+from sprawl.core.cluster.controller_calls import call_controller, serve_controller
 from sprawl.core.cluster.elections import Elections
 from sprawl.core.cluster.hints import LeaderHints
-from sprawl.core.cluster.peers import PeerIdentity, PeerRefused, PeerUnreachable
+from sprawl.core.cluster.peers import PeerIdentity
 from sprawl.core.cluster.registration import Registration
 from sprawl.core.cluster.view import Quorum, QuorumMember
 from sprawl.core.cluster.voters import Candidate, controller_target
@@ -76,11 +77,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-CALL_TIMEOUT_MS: Final = 10_000
-"""For a command to the controller of another node: longer than an election, shorter than the
-patience of who asked for it."""
 _RAFT: Final = 1
-_COMMAND: Final = "controller/command"
 _METADATA_KEY: Final = LogKey(METADATA_TOPIC_ID, METADATA_TP.partition)
 
 
@@ -156,19 +153,16 @@ class Cluster:
     def _serve(self, transport: Transport, controller: Controller) -> None:
         transport.on_message(_RAFT, self._receive)
         transport.on_peer(self._peer_found, self.peer_lost)
-        transport.serve(_COMMAND, lambda _, body: controller.execute(bytes(body)))
+        serve_controller(transport, controller)
 
-    def begin(self, controller: Controller, joined_as: ReplicaId | None) -> None:
+    def begin(self, controller: Controller) -> None:
         """Take part, as the replica that this data belongs to.
-
-        Args:
-            joined_as: see Registration.begin.
 
         Raises:
             OSError, ValueError: the controller's log cannot be read.
             DamagedLog: it lost what was on disk.
         """
-        replica_id = self.registration.begin(controller, joined_as)
+        replica_id = self.registration.begin(controller)
         self._controller = controller
         if self._transport is not None:
             self._serve(self._transport, controller)
@@ -488,14 +482,7 @@ class Cluster:
 
     def nodes_changed(self) -> None:
         """The controller knows other nodes now, or other addresses."""
-        nodes = self._leading.nodes
-        if self.node_id not in nodes:
-            return  # what was heard when joining is newer
-        self.registration.tell_removed(
-            each for each in self.book.nodes if each.node_id not in nodes
-        )
-        self.book.update(nodes.values())
-        self.registration.look()
+        self.registration.nodes_changed()
         if self.overlay is not None:
             self.overlay.members_changed()
             self.overlay.greet()
@@ -531,14 +518,7 @@ class Cluster:
         """See controller.Remote."""
         if self._transport is None:
             raise KafkaFault(ErrorCode.NOT_CONTROLLER)
-        try:
-            return await self._transport.call(node, _COMMAND, command, timeout_ms=CALL_TIMEOUT_MS)
-        except PeerRefused as refused:
-            raise KafkaFault(refused.code, refused.message) from refused
-        except PeerUnreachable as failure:
-            if failure.was_sent:
-                raise KafkaFault(ErrorCode.REQUEST_TIMED_OUT, str(failure)) from failure
-            raise KafkaFault(ErrorCode.NOT_CONTROLLER, str(failure)) from failure
+        return await call_controller(self._transport, node, command)
 
     def _start(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(job)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 from sprawl.core.config.topic import topic_config
-from sprawl.core.controller.commands import Circumstances, Command, plan
+from sprawl.core.controller.commands import Circumstances, Command, Sender, check_sender, plan
 from sprawl.core.controller.features import SUPPORTED, FeatureUpdate, Levels
 from sprawl.core.controller.following import FollowedState
 from sprawl.core.controller.nodes import NodeInfo
@@ -329,13 +329,14 @@ class Controller:
 
     # --- commands -------------------------------------------------------------------------------
 
-    async def execute(self, command: bytes) -> bytes:
+    async def execute(self, command: bytes, sender: Sender) -> bytes:
         """A command that another node sent here.
 
         Raises:
-            KafkaFault: NOT_CONTROLLER, and whatever the command may meet.
+            KafkaFault: NOT_CONTROLLER, CLUSTER_AUTHORIZATION_FAILED, and whatever the command may
+                meet.
         """
-        answer = await self._execute(json.loads(command))
+        answer = await self._execute(json.loads(command), sender)
         return json.dumps(answer._asdict()).encode()
 
     async def _submit(self, command: Command) -> Answer:
@@ -387,10 +388,10 @@ class Controller:
             return False
         return (command["do"], command.get("node")) != ("remove node", self.node_id)
 
-    async def _execute(self, command: Command) -> Answer:
+    async def _execute(self, command: Command, sender: Sender | None = None) -> Answer:
         """Whoever asked may go, a client that closes its connection: what was begun is brought to
         its end all the same, and the next command is judged after it."""
-        turn = asyncio.get_running_loop().create_task(self._take_turn(command))
+        turn = asyncio.get_running_loop().create_task(self._take_turn(command, sender))
         self._turns.add(turn)
         turn.add_done_callback(self._end_turn)
         return await asyncio.shield(turn)
@@ -400,7 +401,7 @@ class Controller:
         if not turn.cancelled():
             turn.exception()  # told to whoever asked; nobody else misses it
 
-    async def _take_turn(self, command: Command) -> Answer:
+    async def _take_turn(self, command: Command, sender: Sender | None) -> Answer:
         async with self._turn:
             if self._log.leader != self.node_id:
                 raise KafkaFault(ErrorCode.NOT_CONTROLLER)
@@ -416,6 +417,8 @@ class Controller:
             records: Sequence[Record] = ()
             refusal = None
             try:
+                if sender is not None:
+                    check_sender(command, sender, self.state)
                 records = plan(command, by)
             except KafkaFault as fault:
                 refusal = fault

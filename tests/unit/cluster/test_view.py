@@ -101,12 +101,12 @@ def test_a_controller_out_of_reach_is_stood_in_for() -> None:
 
 def test_addresses_outlive_a_restart() -> None:
     kv = MemoryKeyValueStore()
-    AddressBook(kv).update([node(1), node(2)])
+    AddressBook(kv).update([node(1), node(2)], ReplicaId(13))
     book = AddressBook(kv)
     assert str(book.address(BrokerId(2))) == "host2:9093"
     assert (book.node_of(ReplicaId(12)), book.node_of(ReplicaId(99))) == (2, None)
     assert book.directory(BrokerId(1)) == UUID(int=1)
-    book.update([node(1)])
+    book.update([node(1)], ReplicaId(13))
     assert AddressBook(kv).address(BrokerId(2)) is None
 
 

@@ -145,8 +145,8 @@ def test_addresses_are_known_though_they_cannot_be_kept() -> None:
     node = NodeInfo(
         node_id=BrokerId(7), replica_id=ReplicaId(7), directory_id=ZERO_UUID, endpoints={}
     )
-    book.update([node])
+    book.update([node], ReplicaId(8))
     assert book.node_of(ReplicaId(7)) == 7
     kv.is_full = False
-    book.update([node])
+    book.update([node], ReplicaId(8))
     assert AddressBook(kv).node_of(ReplicaId(7)) == 7
