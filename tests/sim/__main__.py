@@ -46,16 +46,16 @@ def main() -> int:
             parser.error("--seed is one of a scenario")
         report = run_seed(SCENARIOS[given.scenario], given.seed)
         return _show(report, only_digest=given.digest)
-    seeds = _seeds(given.scenario, given.first)
+    seeds = seeds_of(given.scenario, given.first)
     if given.hours is None:
         seeds = islice(seeds, given.seeds)
     else:
         end = time.monotonic() + given.hours * 3_600
         seeds = takewhile(lambda _: time.monotonic() < end, seeds)
-    return _play(seeds, given.json)
+    return play(seeds, given.json)
 
 
-def _seeds(name: str, first: int) -> Iterator[tuple[type[Scenario], int]]:
+def seeds_of(name: str, first: int) -> Iterator[tuple[type[Scenario], int]]:
     """The seeds from the first on; those of all scenarios in rounds, by their shares."""
     shares = ALL if name == "all" else {name: 1}
     for turn in count():
@@ -64,7 +64,7 @@ def _seeds(name: str, first: int) -> Iterator[tuple[type[Scenario], int]]:
                 yield SCENARIOS[each], seed
 
 
-def _play(seeds: Iterator[tuple[type[Scenario], int]], file: Path | None) -> int:
+def play(seeds: Iterator[tuple[type[Scenario], int]], file: Path | None) -> int:
     """Play them, and tell of it now and then. An interrupt ends the run after the seed that is
     being played; a second one ends it at once."""
     totals: dict[type[Scenario], Totals] = {}
