@@ -12,9 +12,12 @@ from sim.scenario import Scenario, run_seed
 from sim.scenarios.single_node import SingleNode
 from sim.scenarios.three_nodes import ThreeNodes
 
+from sprawl.core.cluster.cluster import Cluster
+from sprawl.core.controller.controller import Controller
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.groups.shell import GroupCoordinator
 from sprawl.core.partition.housekeeping import Housekeeping
+from sprawl.core.partition.internal import InternalTopic
 from sprawl.core.partition.partition import Partition
 from sprawl.core.raft.checks import InvariantBroken
 from sprawl.core.raft.node import RaftNode
@@ -28,7 +31,7 @@ BUG = TypeError("a bug")
 def goes_wrong(
     patch: pytest.MonkeyPatch, owner: Any, name: str, failure: Exception, *, every: int
 ) -> None:
-    """Have every so manieth call of a function raise."""
+    """Have each so-many-th call of a function raise."""
     function = getattr(owner, name)
     calls = 0
 
@@ -62,8 +65,12 @@ def find(scenario: type[Scenario]) -> OwnFault:
         ),
         pytest.param(RaftReplica, "raft_advanced", BUG, 100, "replication.host", id="a replica"),
         pytest.param(RaftHost, "receive", BUG, 100, "cluster.peer_log", id="a message of a peer"),
+        pytest.param(Cluster, "_peer_found", BUG, 3, "cluster.peer_log", id="a peer in sight"),
+        pytest.param(Controller, "execute", BUG, 5, "cluster.peer_calls", id="a call of a peer"),
         pytest.param(Housekeeping, "_scrub_one", BUG, 3, "partition.housekeeping", id="upkeep"),
         pytest.param(GroupCoordinator, "load", BUG, 1, "groups.coordinators", id="groups' load"),
+        pytest.param(InternalTopic, "is_empty", BUG, 2, "groups.coordinators", id="a look first"),
+        pytest.param(InternalTopic, "append", BUG, 5, "groups.shell", id="groups' log"),
     ],
 )
 def test_a_bug_that_a_node_survives_is_found(
