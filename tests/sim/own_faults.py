@@ -28,14 +28,12 @@ from sim.processes import PROCESS
 from sim.world import World
 
 from sprawl.client.connection import Connection
-from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
-from sprawl.core.log.frames import FrameFault
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.log_limit import LogLimit
+from sprawl.core.raft.checks import InvariantBroken
 from sprawl.gateway.codec.message import Struct
 from sprawl.gateway.connection import api_name
 
-_FORESEEN: Final = (KafkaFault, PeerFault, FrameFault, OSError)
-"""Exceptions that a warning may tell of; any other one was caught by a broad `except`."""
 _OF_DAMAGE: Final = (
     "sprawl.core.log.",
     "sprawl.core.partition.repairs",
@@ -87,7 +85,7 @@ class OwnFaults(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Judge a line of the product's log."""
         failure = _exception_of(record)
-        if record.levelno < logging.ERROR and (failure is None or isinstance(failure, _FORESEEN)):
+        if record.levelno < logging.ERROR and (failure is None or _is_foreseen(failure)):
             return
         text = record.getMessage()
         if not self._is_excused(record, failure, text):
@@ -146,6 +144,14 @@ def _exception_of(record: logging.LogRecord) -> BaseException | None:
         return record.exc_info[1]
     words = record.args if isinstance(record.args, tuple) else ()
     return next((word for word in words if isinstance(word, BaseException)), None)
+
+
+def _is_foreseen(failure: BaseException) -> bool:
+    """Whether a warning may tell of it: trouble of the system, bytes that cannot be read, and what
+    Sprawl's own exceptions stand for. Any other one was caught by a broad `except`."""
+    is_ours = type(failure).__module__.startswith("sprawl.")
+    is_usual = is_ours and not isinstance(failure, InvariantBroken)
+    return is_usual or isinstance(failure, OSError | ValueError)
 
 
 def _is_unknown(answer: object) -> bool:
