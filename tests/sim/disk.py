@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from sprawl.config import Settings
 
 DISK_BYTES = 2**40
+SYNC_FAILED = f"[Errno {errno.EIO}] {os.strerror(errno.EIO)}"
+DISK_FULL = f"[Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}"
+"""What the two errors of a disk that lives say, in whatever is told of them."""
 
 
 class SimFile(CrashFile):
@@ -186,6 +189,7 @@ class SimDisk:
         """Files of copied logs that took their place."""
         self.damaged_logs = 0
         """Logs that were set aside because a synced byte was not what it had been."""
+        self.bits_flipped = 0
         self.checkpoints_written = 0
         self.checkpoints_copied = 0
         self.synced_files: dict[str, None] = {}
@@ -244,6 +248,7 @@ class SimDisk:
 
     def _flip(self, directory: SimDirectory, name: str, inode: Inode, position: int) -> str:
         bit = 1 << self.rng.randrange(8)
+        self.bits_flipped += 1
         inode.synced[position] ^= bit
         inode.data[position] ^= bit
         place = f"{directory.name}/{name}@{position}"

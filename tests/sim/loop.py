@@ -386,7 +386,7 @@ class SimLoop(asyncio.AbstractEventLoop):
                 process = task.process
         if process is not None and process.state == DEAD:
             return
-        self.failures.append(context)
+        self.failures.append(context | {"process": process})
 
     def set_exception_handler(self, handler: object) -> None:
         raise NotImplementedError("failures end the run")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from sim.history import History
+from sim.own_faults import OwnFaults
 from sim.world import World
 
 LIMIT_S = 3_600.0
@@ -49,8 +49,11 @@ class Report:
     virtual_s: float
     reached: dict[str, int]
     knobs: dict[str, object]
-    failure: BaseException | None = None
-    trace: str = ""
+    failure: BaseException | None
+    trace: str
+    """The latest notes."""
+    real_s: float
+    cpu_s: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,22 +76,45 @@ class Totals:
         self.events += report.events
         self.operations += report.operations
         self.virtual_s += report.virtual_s
+        self.real_s += report.real_s
+        self.cpu_s += report.cpu_s
         for what, count in report.reached.items():
             self.reached[what] = self.reached.get(what, 0) + count
         if report.failure is not None:
             self.failures.append(report)
 
-    def lines(self) -> list[str]:
+    def line(self) -> str:
         """For people."""
         cpu_s = self.cpu_s or 1.0
-        first = (
+        return (
             f"{self.seeds} seeds, {self.handles} handles, {self.events} events,"
             f" {self.operations} client operations, {self.virtual_s / 3_600:.2f} virtual hours"
             f" in {self.real_s:.1f} s ({self.cpu_s:.1f} s of CPU): {self.seeds / cpu_s:.2f} seeds,"
             f" {self.handles / cpu_s:.0f} handles and {self.operations / cpu_s:.0f} operations a"
             f" CPU second; {len(self.failures)} failed"
         )
-        return [first, *(f"  {count:8} x {what}" for what, count in sorted(self.reached.items()))]
+
+    def lines(self) -> list[str]:
+        """The same, and what was reached."""
+        reached = [f"  {count:8} x {what}" for what, count in sorted(self.reached.items())]
+        return [self.line(), *reached]
+
+    def never_reached(self, rare: Iterable[str]) -> list[str]:
+        """States that no seed reached."""
+        return [what for what in rare if not self.reached.get(what)]
+
+    def facts(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "seeds": self.seeds,
+            "failed": len(self.failures),
+            "failed_seeds": [report.seed for report in self.failures],
+            "operations": self.operations,
+            "events": self.events,
+            "virtual_hours": round(self.virtual_s / 3_600, 3),
+            "cpu_seconds": round(self.cpu_s, 1),
+            "reached": dict(sorted(self.reached.items())),
+        }
 
 
 def run_seed(scenario: type[Scenario], seed: int) -> Report:
@@ -96,23 +122,19 @@ def run_seed(scenario: type[Scenario], seed: int) -> Report:
     failure: BaseException | None = None
     story: Scenario | None = None
     digest = trace = ""
+    real, cpu = time.perf_counter(), time.process_time()
     world = World(seed)
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
     try:
         # What is cut off in the middle of a step leaves coroutines that it was about to await.
-        with warnings.catch_warnings(), world:
+        with warnings.catch_warnings(), OwnFaults(world), world:
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             try:
                 story = scenario(world)
                 world.run(story.play(), limit_s=LIMIT_S)
             finally:
-                digest = world.trace.digest()
+                digest, trace = world.trace.digest(), world.trace.tail()
     except Exception as error:  # noqa: BLE001 it is the report's
         failure = error
-        trace = world.trace.tail()
-    finally:
-        logging.disable(disabled)
     return Report(
         seed=seed,
         digest=digest,
@@ -124,38 +146,25 @@ def run_seed(scenario: type[Scenario], seed: int) -> Report:
         knobs=dict(story.knobs) if story else {},
         failure=failure,
         trace=trace,
+        real_s=time.perf_counter() - real,
+        cpu_s=time.process_time() - cpu,
     )
 
 
-def run_seeds(
-    scenario: type[Scenario],
-    seeds: Iterable[int],
-    *,
-    limit_s: float | None = None,
-    told: Callable[[Report], None] = lambda report: None,
-) -> Totals:
+def run_seeds(scenario: type[Scenario], seeds: Iterable[int], *, limit_s: float) -> Totals:
     """Play many seeds one after the other.
 
     Args:
         limit_s: real seconds after which no further seed is begun.
-        told: called with each report.
     """
     totals = Totals()
-    start, cpu_start = time.perf_counter(), time.process_time()
     for seed in seeds:
-        report = run_seed(scenario, seed)
-        totals.add(report)
-        totals.real_s = time.perf_counter() - start
-        totals.cpu_s = time.process_time() - cpu_start
-        told(report)
-        if limit_s is not None and totals.real_s > limit_s:
+        totals.add(run_seed(scenario, seed))
+        if totals.real_s > limit_s:
             break
     return totals
 
 
 def replay_command(scenario: type[Scenario], seed: int) -> str:
     """The one line that plays a seed again."""
-    return (
-        f"python -m tests.sim --scenario {scenario.name} --seed {seed}\n"
-        f"SPRAWL_SEED={seed} .venv/bin/python -m pytest tests/sim -k {scenario.name}"
-    )
+    return f"python -m tests.sim --scenario {scenario.name} --seed {seed}"

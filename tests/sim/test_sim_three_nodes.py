@@ -1,6 +1,6 @@
 """Short runs of the cluster scenarios; `python -m tests.sim --scenario three_nodes` is a long one.
 
-SPRAWL_SEED=N plays one seed, SPRAWL_SIM_SECONDS=N sets how long the run takes.
+SPRAWL_SIM_SECONDS=N sets how long they take.
 """
 
 from __future__ import annotations
@@ -40,20 +40,13 @@ def tell(scenario: type[Scenario], report: Report) -> str:
 
 
 def survive(scenario: type[Scenario], seconds: float) -> None:
-    """Play seeds for a while, or the one that is asked for."""
-    only = os.environ.get("SPRAWL_SEED")
-    if only is not None:
-        report = run_seed(scenario, int(only))
-        if report.failure is not None:
-            print(tell(scenario, report))
-            raise report.failure
-        return
+    """Play seeds for a while."""
     totals = run_seeds(scenario, range(10_000), limit_s=seconds)
     print("\n".join(totals.lines()))
     for report in totals.failures:
         pytest.fail(tell(scenario, report))
     if totals.seeds >= SEEDS_TO_REACH_ALL:
-        assert [what for what in scenario.rare if not totals.reached.get(what)] == []
+        assert totals.never_reached(scenario.rare) == []
 
 
 @pytest.mark.timeout(300)

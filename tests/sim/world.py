@@ -178,7 +178,8 @@ class World:
         if self._collects_garbage:
             gc.enable()
         if failures:
-            raise ExceptionGroup(f"nobody saw these in seed {self.seed}", failures)
+            told = "; ".join(f"{' '.join(each.__notes__)}: {each!r}" for each in failures)
+            raise ExceptionGroup(f"nobody saw these in seed {self.seed}: {told}", failures)
 
     def _unwind(self) -> None:
         """Let every task end by cancellation, so that nothing runs when its memory is freed."""
@@ -199,12 +200,13 @@ class World:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         try:
             self.end()
-        except ExceptionGroup:
-            if kind is None:
+        except ExceptionGroup as unseen:
+            if error is None:
                 raise
+            error.add_note(str(unseen))
 
     # --- processes ------------------------------------------------------------------------------
 
@@ -415,9 +417,8 @@ def _text(value: object) -> str:
 
 
 def _failure_of(context: dict[str, Any]) -> Exception:
-    message = str(context.get("message"))
     failure = context.get("exception")
-    if isinstance(failure, Exception):
-        failure.add_note(message)
-        return failure
-    return RuntimeError(f"{message}: {failure!r}")
+    if not isinstance(failure, Exception):
+        failure = RuntimeError(repr(failure))
+    failure.add_note(f"{context['process'] or 'the story'}: {context.get('message')}")
+    return failure
