@@ -1,4 +1,4 @@
-"""`python -m tests.harness --nodes 1 --faults 20 --seconds 60 --seed 7`."""
+"""`python -m tests.harness --seed 7`: a hundred faults in seven minutes, among three nodes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def main() -> int:
         prog="python -m tests.harness",
         description="Real nodes and clients, a fault proxy, faults by chance, and checkers.",
     )
-    parser.add_argument("--nodes", type=int, default=1)
-    parser.add_argument("--faults", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long the faults last")
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--faults", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=420.0, help="how long the faults last")
     parser.add_argument("--seed", type=int, default=random.randrange(2**31))
     parser.add_argument("--rate", type=float, default=100.0, help="texts a second and producer")
     parser.add_argument("--client", action="append", choices=[kit.name for kit in KITS])

@@ -217,6 +217,11 @@ class Cluster:
         """By which a node reaches the others."""
         return self._between(lambda start, end: start == node.place.number)
 
+    def ways_between(self, one: ClusterNode, other: ClusterNode) -> list[Link]:
+        """By which two nodes reach each other."""
+        ends = {one.place.number, other.place.number}
+        return self._between(lambda start, end: {start, end} == ends)
+
     def cut_in_two(self, island: Collection[ClusterNode]) -> None:
         """Nothing gets through between these nodes and the others; clients are with the others."""
         inside = {node.place.number for node in island}

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.faults import CLUSTER_WEIGHTS, WEIGHTS, make_plan
 from tests.harness.processes import single_node
 from tests.harness.run import Plan, run
 
@@ -25,13 +24,3 @@ def test_a_single_node_keeps_its_promises(tmp_path: Path) -> None:
     assert result.is_good, result.text()
     assert result.faults.total() == 4
     assert result.report.figures["acknowledged"] > 200
-
-
-def test_a_plan_comes_from_its_seed_and_keeps_to_its_time() -> None:
-    plan = make_plan(3, 200, 600.0, 3)
-    assert plan == make_plan(3, 200, 600.0, 3)
-    assert plan != make_plan(4, 200, 600.0, 3)
-    assert sum(fault.wait_s + fault.hold_s for fault in plan) == pytest.approx(600)
-    assert {fault.kind for fault in plan} == set(CLUSTER_WEIGHTS)
-    assert {fault.kind for fault in make_plan(3, 200, 600.0, 1)} == set(WEIGHTS)
-    assert {fault.place for fault in plan} == {0, 1, 2}

@@ -57,7 +57,8 @@ class Attempt:
         if self._tries > SYN_RETRIES:
             self._fail(TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
             return
-        self._loop.after(self._there.latency(), self._arrive, self._tries)
+        if not self._there.loses_segment():
+            self._loop.after(self._there.latency(), self._arrive, self._tries)
         self._loop.after(2.0**self._tries, self._again, self._tries)
         self._tries += 1
 

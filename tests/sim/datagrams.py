@@ -48,13 +48,20 @@ class DatagramTransport(asyncio.DatagramTransport):
         quality = link.quality
         rng = network.rng
         payload = bytes(data)
-        copies = 0 if rng.random() < quality.loss else 1
-        if copies and rng.random() < quality.duplication:
+        mishaps = network.mishaps
+        copies = 1
+        if rng.random() < quality.loss:
+            mishaps.datagrams_lost += 1
+            copies = 0
+        elif rng.random() < quality.duplication:
+            mishaps.datagrams_doubled += 1
             copies = 2
         for _ in range(copies):
             arrival = link.arrival(len(payload))
             if rng.random() < quality.reordering:
-                arrival += rng.random() * 10 * (quality.latency_s + quality.jitter_s)
+                mishaps.datagrams_late += 1
+                late_s = quality.late_s or 10 * (quality.latency_s + quality.jitter_s)
+                arrival += rng.random() * late_s
             network.loop.at(arrival, self._arrive, host, target[1], payload)
 
     def _arrive(self, host: Host, port: int, payload: bytes) -> None:

@@ -9,7 +9,10 @@ Rules:
    heals, and gives up after a while (streams.py); datagrams are gone.
 4. A connection attempt whose SYN or answer vanishes is tried again after 1, 2, 4, ... seconds, and
    fails with ETIMEDOUT when the client has not given up sooner. A port nobody listens on refuses.
-5. The kernel completes connections for a process that is paused: it accepts them when it resumes.
+5. By chance a link loses a datagram, doubles it or has it overtaken. It also loses segments of
+   streams: what is behind a lost one in its connection waits until that was sent again, so that
+   what went over another connection comes first.
+6. The kernel completes connections for a process that is paused: it accepts them when it resumes.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ class LinkQuality:
         jitter_s: mean of what is added at random, most of it little and some of it much.
         bytes_per_s: bandwidth.
         loss, duplication, reordering: odds for each datagram.
+        late_s: how late a datagram that is overtaken comes at most; 0 for ten times what it takes.
+        segment_loss: odds for each segment of a stream.
     """
 
     latency_s: float = 0.0002
@@ -57,16 +62,29 @@ class LinkQuality:
     loss: float = 0.0
     duplication: float = 0.0
     reordering: float = 0.0
+    late_s: float = 0.0
+    segment_loss: float = 0.0
+
+
+@dataclass(slots=True)
+class Mishaps:
+    """What chance did on all links together."""
+
+    datagrams_lost: int = 0
+    datagrams_doubled: int = 0
+    datagrams_late: int = 0
+    segments_lost: int = 0
 
 
 class Link:
     """One direction between two hosts."""
 
-    __slots__ = ("_busy_until", "_loop", "_rng", "cuts", "quality")
+    __slots__ = ("_busy_until", "_loop", "_mishaps", "_rng", "cuts", "quality")
 
-    def __init__(self, loop: SimLoop, rng: Random, quality: LinkQuality) -> None:
+    def __init__(self, loop: SimLoop, rng: Random, quality: LinkQuality, mishaps: Mishaps) -> None:
         self._loop = loop
         self._rng = rng
+        self._mishaps = mishaps
         self._busy_until = 0.0
         self.quality = quality
         self.cuts = 0
@@ -85,6 +103,13 @@ class Link:
         start = max(self._loop.now, self._busy_until)
         self._busy_until = start + (size_bytes + 40) / self.quality.bytes_per_s
         return self._busy_until + self.latency()
+
+    def loses_segment(self) -> bool:
+        """Whether a segment that is sent now is lost by chance."""
+        odds = self.quality.segment_loss
+        is_lost = odds > 0 and self._rng.random() < odds
+        self._mishaps.segments_lost += is_lost
+        return is_lost
 
 
 class Host:
@@ -203,6 +228,7 @@ class Network:
         self.unacknowledged: list[tuple[StreamTransport, int]] = []
         self.connections: dict[StreamTransport, None] = {}
         self.connection_count = 0
+        self.mishaps = Mishaps()
         self._trace = trace
         self._by_address: dict[str, Host] = {}
         self._links: dict[tuple[str, str], Link] = {}
@@ -243,7 +269,7 @@ class Network:
                 quality = LinkQuality(latency_s=2e-5, jitter_s=1e-5, bytes_per_s=1e10)
             else:
                 quality = self.quality
-            link = self._links[source, target] = Link(self.loop, self.rng, quality)
+            link = self._links[source, target] = Link(self.loop, self.rng, quality, self.mishaps)
         return link
 
     def _here(self) -> Host:
@@ -285,8 +311,10 @@ class Network:
         return pairs
 
     def heal_all(self) -> None:
-        """No link is cut or slow, no port refuses."""
+        """No link is cut or slow or loses anything, no port refuses."""
         self.note("heal all", "")
+        quality = self.quality
+        quality.loss = quality.duplication = quality.reordering = quality.segment_loss = 0.0
         for (source, target), link in self._links.items():
             link.cuts = 0
             if source != target:

@@ -14,7 +14,8 @@ Rules:
    is not told: a half-open connection.
 4. A killed process's kernel says goodbye for it: FIN, or RST when it had not read everything. A
    machine without power says nothing, and answers RST once it is up again and is sent something.
-5. What arrives for an end that is closed is answered with RST. A lost RST is not sent again, but
+5. A segment that is lost by chance comes later, and what was sent behind it waits for it.
+6. What arrives for an end that is closed is answered with RST. A lost RST is not sent again, but
    what it answered is.
 """
 
@@ -33,6 +34,8 @@ from sim.processes import PROCESS, Killed, Process
 if TYPE_CHECKING:
     from sim.network import Host, Link, Network
 
+RETRANSMIT_S_MIN = 0.2
+"""After so long, as Linux has it, or somewhat longer a segment that was lost is sent again."""
 RETRANSMIT_S_MAX = 120.0
 READ_BYTES_MAX = 262_144
 _HIGH_WATER = 65_536
@@ -229,6 +232,8 @@ class StreamTransport(asyncio.Transport):
 
     def _transmit(self, segment: bytes) -> None:
         arrival = self.link.arrival(len(segment))
+        while self.link.loses_segment():
+            arrival += self.rng.uniform(RETRANSMIT_S_MIN, 1.0)
         if arrival <= self._last_arrival:
             arrival = self._last_arrival + 1e-9
         self._last_arrival = arrival

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
-from sim.network import LinkQuality
+from sim.network import LinkQuality, Mishaps
 from sim.processes import Process
 from sim.world import World
 
@@ -330,6 +331,48 @@ def test_a_slow_link_takes_its_time() -> None:
     play(story)
 
 
+async def send_stamped(times: list[tuple[int, float]], world: World) -> None:
+    """Numbers on one connection, each followed by when it came."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            times.append((int(line), world.loop.now))
+        writer.close()
+
+    await world.spawn(world.process("b", "b"), asyncio.start_server(serve, "b", PORT))
+
+    async def send() -> None:
+        _, writer = await asyncio.open_connection("b", PORT)
+        for number in range(100):
+            writer.write(b"%d\n" % number)
+            await asyncio.sleep(0.1)
+        writer.close()
+
+    await world.spawn(world.process("a", "a"), send())
+    await asyncio.sleep(5)
+
+
+def test_a_lost_segment_comes_later_and_all_behind_it_waits() -> None:
+    times: list[tuple[int, float]] = []
+    with World(6, quality=LinkQuality(segment_loss=0.1)) as world:
+        world.run(send_stamped(times, world))
+        assert world.network.mishaps.segments_lost > 5
+    assert [number for number, _ in times] == list(range(100))
+    steps = [after - before for (_, before), (_, after) in itertools.pairwise(times)]
+    assert max(steps) > 0.2
+    assert sum(step < 0.01 for step in steps) > 5  # these had waited, and came at once
+
+
+def test_a_healed_network_loses_nothing() -> None:
+    quality = LinkQuality(loss=0.5, duplication=0.5, reordering=0.5, segment_loss=0.5)
+    with World(6, quality=quality) as world:
+        world.network.heal_all()
+        times: list[tuple[int, float]] = []
+        world.run(send_stamped(times, world))
+        assert world.network.mishaps == Mishaps()
+    assert quality == LinkQuality()
+
+
 class Inbox(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.received: list[int] = []
@@ -374,6 +417,7 @@ def test_datagrams_are_lost_doubled_and_overtaken() -> None:
     assert 100 < len(lost) < 180
     assert lost == sorted(lost)
     assert len(datagrams(LinkQuality(duplication=0.2))) > 210
+    assert len(datagrams(LinkQuality(reordering=1.0, late_s=10.0))) < 150  # the rest comes later
     mixed = datagrams(LinkQuality(reordering=0.5))
     assert mixed != sorted(mixed)
     assert sorted(mixed) == list(range(200))

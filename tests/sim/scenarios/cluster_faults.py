@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sim.disk import DISK_BYTES, SimDisk
-from sim.network import LinkQuality
+from sim.scenarios.sleepers import Sleepers
 from sim.workload import Workload
 from sim.world import NodeCrashed, SimNode, World
 
@@ -41,12 +42,14 @@ class ClusterFaults:
         self.nodes = nodes
         self.workload = workload
         self.chance = world.rng("chaos")
+        self.sleepers = Sleepers(world)
         self.producers: list[int] = []
         """Clients the scenario starts, kept up to date as they crash and are replaced."""
         self.damaged: int | None = None
         """The node whose disk flipped a bit."""
         self._disk_delay_s = 0.0
         self._busy: set[int] = set()
+        self._split_chance = world.rng("splits")
         self._needs_restart: dict[int, None] = {}
 
     def set_disk_delay(self, seconds: float) -> None:
@@ -57,11 +60,15 @@ class ClusterFaults:
 
     @property
     def names(self) -> list[str]:
-        """All kinds."""
+        """All kinds that a scenario chooses a few of."""
         return [each.__name__ for each in (*self._node_faults(), *self._other_faults())]
 
-    async def chaos(self, names: Sequence[str], seconds: float) -> None:
-        """Let these faults happen for about so long; each ends what it began."""
+    async def chaos(self, names: Sequence[str], seconds: float, *, splits: bool = False) -> None:
+        """Let these faults happen for about so long; each ends what it began.
+
+        Args:
+            splits: the nodes are split in two beside that.
+        """
         own = [each for each in self._node_faults() if each.__name__ in names]
         others = [each for each in self._other_faults() if each.__name__ in names]
         end = asyncio.get_running_loop().time() + seconds
@@ -69,6 +76,7 @@ class ClusterFaults:
             self._break_nodes(own, end),
             self._break_nodes(own, end),
             self._break_others(others, end),
+            self._keep_splitting(end if splits else 0.0),
         )
 
     async def _break_nodes(
@@ -84,14 +92,26 @@ class ClusterFaults:
                 await self.chance.choice(faults)(victim)
             finally:
                 self._busy.discard(victim)
-            self.workload.check_alive()
+            self.look()
 
     async def _break_others(self, faults: list[Callable[[], Awaitable[None]]], end: float) -> None:
         loop = asyncio.get_running_loop()
         while faults and loop.time() < end:
             await self._some(0.0, 4.0)
             await self.chance.choice(faults)()
-            self.workload.check_alive()
+            self.look()
+
+    async def _keep_splitting(self, end: float) -> None:
+        loop = asyncio.get_running_loop()
+        while loop.time() < end:
+            await asyncio.sleep(self._split_chance.uniform(0.0, 4.0))
+            await self._split()
+            self.look()
+
+    def look(self) -> None:
+        """See what became of clients and groups meanwhile. Raises whatever a client ended with."""
+        self.workload.check_alive()
+        self.sleepers.look(self.nodes.values())
 
     async def _some(self, least_s: float, most_s: float) -> None:
         await asyncio.sleep(self.chance.uniform(least_s, most_s))
@@ -384,6 +404,27 @@ class ClusterFaults:
         )
         self.world.sometimes("a node was cut off")
 
+    async def _split(self) -> None:
+        """Several nodes and several others do not reach each other; a client reaches those on its
+        side, or all."""
+        chance = self._split_chance
+        numbers = list(self.nodes)
+        chance.shuffle(numbers)
+        here = chance.randint(2, len(numbers) - 2)
+        sides: tuple[list[str], list[str]] = ([], [])
+        for at, number in enumerate(numbers):
+            sides[at >= here].append(self.nodes[number].host)
+        for host in self.workload.hosts:
+            side = chance.choice((0, 1, None))
+            if side is not None:
+                sides[side].append(host)
+        network = self.world.network
+        pairs = network.partition(*sides)
+        await asyncio.sleep(chance.uniform(0.5, 15.0))
+        for one, other in pairs:
+            network.heal(one, other)
+        self.world.sometimes("the nodes were split")
+
     async def _cut_pair(self) -> None:
         one, other = self.chance.sample(list(self.nodes), 2)
         await self._cut_for([(self.nodes[one].host, self.nodes[other].host)])
@@ -417,7 +458,8 @@ class ClusterFaults:
     async def _slow_links(self) -> None:
         one, other = self.chance.sample(list(self.nodes), 2)
         network = self.world.network
-        slow = LinkQuality(latency_s=self.chance.choice((0.2, 1.0)), jitter_s=0.5, bytes_per_s=1e4)
+        latency_s = self.chance.choice((0.2, 1.0))
+        slow = replace(network.quality, latency_s=latency_s, jitter_s=0.5, bytes_per_s=1e4)
         network.slow(self.nodes[one].host, self.nodes[other].host, slow)
         await self._some(0.5, 6.0)
         network.slow(self.nodes[one].host, self.nodes[other].host, network.quality)

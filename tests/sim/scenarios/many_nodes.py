@@ -1,8 +1,9 @@
 """More nodes than are told of a partition, while anything goes wrong: routes are found anyway.
 
-chaos     as in three_nodes, among twelve nodes
+chaos     as in three_nodes, among twelve nodes, which are also split in two
 heal      as in three_nodes
-verdict   as in three_nodes; every node finds the true leader of every partition.
+verdict   as in three_nodes; every node finds the true leader of every partition, and none ever saw
+          that two nodes published that they lead a partition in one term
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
+from sim.scenarios.alarms import heard_alarms
 from sim.scenarios.three_nodes import LIVELY_S, TOPIC, ThreeNodes
 
 from sprawl.core.cluster.cluster import Cluster
 from sprawl.core.cluster.view import NO_LEADER
+from sprawl.core.dht.effects import AlarmKind
 from sprawl.core.dht.messages import StoreResult
 
 NODES = 12
@@ -34,6 +37,12 @@ class ManyNodes(ThreeNodes):
         "a route was not found in time",
         "a publication reached some of its nodes only",
         "a record was found by nobody who was asked",
+        "the nodes were split",
+        "a datagram was lost",
+        "a datagram was doubled",
+        "a datagram came late",
+        "a segment was lost",
+        "a group that hibernated was woken",
     )
 
     def _numbers(self) -> tuple[int, ...]:
@@ -47,6 +56,15 @@ class ManyNodes(ThreeNodes):
         self.knobs["faults"] = [each for each in faults if "_flip_" not in each]
         self.knobs["partitions"] = self.rng.choice((4, 8))
         self.knobs["topics_change"] = False
+
+    async def play(self) -> None:
+        with heard_alarms(self.world) as alarms:
+            try:
+                await super().play()
+            finally:
+                # It explains whatever else went wrong.
+                wrong = [each for each in alarms if each.kind is AlarmKind.TWO_LEADERS]
+                assert not wrong, f"two leaders in one term: {wrong[:3]}"
 
     async def _finish(self) -> None:
         loop = asyncio.get_running_loop()

@@ -2,7 +2,7 @@
 
 chaos     as in three_nodes; and a client moves partitions, the groups' offsets among them, to other
           nodes, to more or fewer of them, to others before they have arrived, and takes it back;
-          a fourth node joins
+          a fourth node joins; four nodes are split in two and two
 heal      as in three_nodes; and every move arrives, unless it was cancelled
 verdict   as in three_nodes, by the replicas on the nodes where the controller wants them
 """
@@ -29,6 +29,7 @@ class Moves(ThreeNodes):
         "a move was cancelled",
         "a partition left all nodes where it began",
         "a node joined under chaos",
+        "the nodes were split",
     )
 
     def _numbers(self) -> tuple[int, ...]:

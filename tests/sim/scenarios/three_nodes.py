@@ -2,7 +2,8 @@
 
 chaos     nodes are killed and lose power (also in the middle of a handler), stand still, are slow,
           stop in good order; disks are slow, full, fail to sync; links between nodes and with
-          clients are cut, one way too, slow and reset; clients crash; topics come, change and go
+          clients are cut, one way too, slow and reset, and lose, double and reorder what they
+          carry; clocks drift; clients crash; topics come, change and go
 heal      everything works again; within bounded virtual time every client succeeds
 verdict   nothing acknowledged is lost or stands twice, every replica that leads says the same, and
           no consumer sees anything out of order. No loss of power is an excuse: acks=all waits for
@@ -22,6 +23,7 @@ from sim.pipelined import PipelinedProducer
 from sim.scenario import Scenario
 from sim.scenarios import verdict
 from sim.scenarios.cluster_faults import ClusterFaults
+from sim.scenarios.conditions import Conditions
 from sim.shortener import Shortened, Shortener
 from sim.topic_admin import NAMES, TopicAdmin, TopicState, check_topics, was_deleted
 from sim.workload import LogText, Workload
@@ -71,6 +73,13 @@ class ThreeNodes(Scenario):
         "a synced bit flipped",
         "a sealed bit flipped",
         "a damaged replica was filled again",
+        "a datagram was lost",
+        "a datagram was doubled",
+        "a datagram came late",
+        "a segment was lost",
+        "clocks drifted apart",
+        "a group hibernated",
+        "a group that hibernated was woken",
     )
 
     def __init__(self, world: World) -> None:
@@ -82,6 +91,8 @@ class ThreeNodes(Scenario):
         self.shortened = Shortened(SHORTENED)
         self.faults = ClusterFaults(world, self.nodes, self.workload)
         self._choose_knobs()
+        self.conditions = Conditions.choose(world.rng("conditions"), self.nodes)
+        self.knobs["conditions"] = self.conditions
 
     # --- what the seed chooses ------------------------------------------------------------------
 
@@ -121,6 +132,7 @@ class ThreeNodes(Scenario):
         world.network.quality.latency_s = latency_s
         world.network.quality.jitter_s = latency_s
         world.network.tear_odds = float(str(knobs["tear_odds"]))
+        self.conditions.begin(world)
         self.faults.set_disk_delay(float(str(knobs["disk_delay_s"])))
         for number in self._first_numbers():
             await world.start_node(number, self._settings(number))
@@ -133,7 +145,9 @@ class ThreeNodes(Scenario):
     async def _chaos(self) -> None:
         wanted = self.knobs["faults"]
         assert isinstance(wanted, list)
-        await self.faults.chaos(wanted, float(str(self.knobs["chaos_s"])))
+        chaos_s = float(str(self.knobs["chaos_s"]))
+        splits = self.conditions.splits and len(self.nodes) > 3
+        await self.faults.chaos(wanted, chaos_s, splits=splits)
 
     def _settings(self, number: int) -> dict[str, object]:
         settings: dict[str, object] = {
@@ -192,7 +206,7 @@ class ThreeNodes(Scenario):
                 f"client {each.number} ({type(each).__name__}, {each.faults})" for each in stuck
             )
             await asyncio.sleep(0.5)
-            self.workload.check_alive()
+            self.faults.look()
 
     async def _finish(self) -> None:
         """Read everything, then as each other leader has it, and judge."""
@@ -209,6 +223,7 @@ class ThreeNodes(Scenario):
             places.append((SHORTENED, 0))
         await self._replicas_agree(places)
         await self._controllers_agree()
+        self.faults.look()
         committed = await workload.read_committed(GROUP, list(logs))
         self._judge(logs)
         verdict.check_committed(self.history, committed)
@@ -289,6 +304,7 @@ class ThreeNodes(Scenario):
         while not is_so():
             assert loop.time() < deadline, otherwise
             await asyncio.sleep(0.5)
+            self.faults.look()
 
     def _end_alike(self, name: str, index: int) -> bool:
         ends = {
@@ -335,6 +351,7 @@ class ThreeNodes(Scenario):
 
     def _count_rare_states(self) -> None:
         world = self.world
+        self.conditions.count(world)
         for client in self.workload.clients.values():
             if isinstance(client, IdempotentProducer):
                 world.sometimes("a batch was answered at a later attempt", when=client.resent > 0)
