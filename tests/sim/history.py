@@ -31,7 +31,7 @@ not here. A `send` with acks=0 ends with `info`. Every text is sent once by one 
 other; a text that the client library itself sent several times is still one `send`.
 
 What `topic` does and answers is said by checkers/models.py, `TopicLife`. Answers of one session
-came by one connection, so that one life of one node gave all of them. A `producer_id` has no invoke.
+came by one connection, so that one life of one node gave all of them.
 
 A process that subscribes is told its partitions by its group; each time it gets other ones, an
 `assign` event (kind ok, no invoke) says which it polls from then on.

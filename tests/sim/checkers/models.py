@@ -105,7 +105,7 @@ class TopicLife:
                 return partitions, state
             case "configs", TopicState(_, configs):
                 return configs, state
-            case ("describe" | "partitions" | "configs"), _:
+            case (("describe" | "partitions" | "configs"), _):
                 return None, state
             case "create", TopicState():
                 return False, state
