@@ -1,5 +1,5 @@
 """The verdict names what is wrong: a mistake that is put into the product is found by the checkers,
-under the name of what it does to clients. For mistakes that are harder to find see test_sim_bites."""
+under the name of what it does to clients. test_sim_bites has mistakes that are harder to find."""
 
 from __future__ import annotations
 

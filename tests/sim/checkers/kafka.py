@@ -51,6 +51,7 @@ def check(history: Iterable[Event], expectations: Expectations = STRICT) -> Repo
         "failed": sum(1 for send in sends if send.is_failed),
         "partitions": len(ledger.partitions),
         "records_read": ledger.records_read,
+        "at_least_once_processes": len(expectations.at_least_once),
     }
     check_outcomes(ledger, expectations, found)
     check_order(ledger, expectations, found)
