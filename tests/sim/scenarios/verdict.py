@@ -36,6 +36,7 @@ def check_history(workload: Workload, group: str, *, lossy_topics: Sequence[str]
     Raises:
         AssertionError: the anomalies by name, with the events that show them.
     """
+    assert workload.final_readers, "nobody read everything"
     history = workload.history
     members = [event.process for event in history.of_op("subscribe", "ok")]
     report = check(
