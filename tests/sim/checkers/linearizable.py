@@ -12,6 +12,8 @@ after its call, or never.
                               try each candidate the model accepts; (placed, state) is tried once
                               one that only looks is placed at once, and nothing else tried instead:
                               it is in nobody's way there
+                              of unknown ones that do the same, the oldest is tried, where it does
+                              change something
 
 Not all reads are linearizable. One that is answered from a copy of the object, as the copy was at
 some time, is an operation that may take effect long before its call: `called` is -1. If copies
@@ -143,6 +145,11 @@ class _Search(Generic[S]):
         self._operations = answered + [o for o in operations if o.returned is None]
         places = {o.returned: place for place, o in enumerate(answered)}
         self._follows = [None if o.follows is None else places[o.follows] for o in self._operations]
+        kinds: dict[tuple[str, object], int] = {}
+        self._kinds = [
+            kinds.setdefault((o.name, o.argument), place)
+            for place, o in enumerate(self._operations)
+        ]
         self._looks = [model.only_looks(o) for o in self._operations]
         self._returns = [FOREVER if o.returned is None else o.returned for o in self._operations]
         self._answered = _Remaining(0, len(answered))
@@ -163,7 +170,7 @@ class _Search(Generic[S]):
                 self._steps_left -= 1
                 place = pending.popleft()
                 after = self._model.step(state, operations[place])
-                if after is None:
+                if after is None or (place >= self._answered_count and after == state):
                     continue
                 if self._looks[place]:
                     pending.clear()
@@ -202,14 +209,20 @@ class _Search(Generic[S]):
         """Operations that may come next; those of unknown outcome last, for few are needed."""
         found: list[int] = []
         first_return = FOREVER
-        for remaining in (self._answered, self._unknown):
-            for place in remaining:
-                if self._operations[place].called > first_return:
-                    break
-                follows = self._follows[place]
-                if follows is None or self._answered.mask >> follows & 1:
-                    found.append(place)
-                first_return = min(first_return, self._returns[place])
+        for place in self._answered:
+            if self._operations[place].called > first_return:
+                break
+            follows = self._follows[place]
+            if follows is None or self._answered.mask >> follows & 1:
+                found.append(place)
+            first_return = min(first_return, self._returns[place])
+        kinds: set[int] = set()
+        for place in self._unknown:
+            if self._operations[place].called > first_return:
+                break
+            if self._kinds[place] not in kinds:
+                kinds.add(self._kinds[place])
+                found.append(place)
         return found
 
 

@@ -544,3 +544,15 @@ def test_a_history_that_breaks_its_own_format_is_refused() -> None:
     stray.end_send("a", 0)
     with pytest.raises(HistoryError, match="never made"):
         check(stray)
+
+
+def test_many_commits_without_an_answer_do_not_make_the_search_long() -> None:
+    h = Script()
+    for process in range(100, 130):
+        h.commit(5, process=process, kind="info")
+    h.commit(4)
+    h.committed(5)
+    h.committed(9)
+    report = check(h, Expectations(search_steps=1_000))
+    assert report.names == {"inconsistent_commit"}
+    assert report.unknown == ()
