@@ -8,6 +8,7 @@ know of it in the end.
     partitions, configs          Metadata and DescribeConfigs, from the asked node's copy, as in
                                  Kafka: a state that there was no later than the answer. A copy does
                                  not go back while its node lives, and has what it said was done
+                                 That there is no topic is true at some moment after the call
 
 Nothing more is promised for those reads, so that they are no part of what is linearizable.
 """
@@ -214,7 +215,8 @@ def operations(history: History) -> dict[Any, list[Operation]]:
                 name=what,
                 argument=argument,
                 result=result,
-                called=-1 if is_read else called,
+                # That there is none is asked of the controller before it is said.
+                called=-1 if is_read and result is not None else called,
                 returned=returned,
                 process=process,
                 follows=known.get(copy) if is_read else None,
