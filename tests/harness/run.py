@@ -101,6 +101,7 @@ class _Workers:
             final=frozenset({FINAL}),
             at_least_once=frozenset(recorder.skipping),
             ordered=frozenset(worker.process for worker in self.producers),
+            judge_subscribers=True,
             groups=self.groups,
             commits_follow_reads=True,
         )

@@ -288,6 +288,7 @@ def _expectations(playing: _Play, groups: dict[int, str], recorder: Recorder) ->
         final=frozenset({FINAL}),
         at_least_once=frozenset(recorder.skipping),
         ordered=frozenset(w.process for load in playing.loads for w in load.producers),
+        judge_subscribers=True,
         groups=groups,
         commits_follow_reads=True,
     )

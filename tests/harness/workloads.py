@@ -204,6 +204,9 @@ class Consumer(Worker):
         """One thing that it does."""
         raise NotImplementedError
 
+    def between_parts(self) -> None:
+        """The assignment changed at some time in a poll, between these parts or not."""
+
     def poll(self, port: ConsumerPort, seconds: float = 0.2) -> list[Record]:
         """Poll and write it down."""
         self.recorder.add(self.process, "invoke", "poll", ())
@@ -214,6 +217,7 @@ class Consumer(Worker):
             return []
         self.recorder.add(self.process, "ok", "poll", tuple(parts[0]) if parts else ())
         for part in parts[1:]:
+            self.between_parts()
             self.recorder.do(self.process, "poll", tuple(part))
         found = [record for part in parts for record in part]
         self.progress += len(found)
@@ -274,7 +278,14 @@ class Member(Consumer):
 
     def _assigned(self, places: Sequence[Place]) -> None:
         self._read, self._mine = {}, list(places)
-        self.recorder.add(self.process, "ok", "assign", tuple(places))
+        self._note_assigned()
+
+    def _note_assigned(self) -> None:
+        self.recorder.add(self.process, "ok", "assign", tuple(self._mine))
+
+    def between_parts(self) -> None:
+        """Nothing is known of the position here."""
+        self._note_assigned()
 
     def act(self, port: ConsumerPort) -> None:
         mine = self._mine
@@ -282,6 +293,9 @@ class Member(Consumer):
         if mine is self._mine:
             for topic, partition, offset, _ in found:
                 self._read[topic, partition] = offset + 1
+        else:
+            # What came may have been read before the change, which is written down already.
+            self._note_assigned()
         if self._read and self.rng.random() < 0.3:
             self._commit(port)
         if self._mine and self.rng.random() < 0.1:

@@ -245,6 +245,7 @@ class IdempotentProducer(PlainProducer):
             self._went_wrong(Refused(answer.error_code, "producer id"))
             return False
         self._producer = (answer.producer_id, answer.producer_epoch)
+        self.history.add(self.number, "ok", "producer_id", self._producer)
         self._sequences.clear()
         return True
 

@@ -19,7 +19,8 @@ A process whose operation ended with `info` may go on; an operation that never e
     seek         (topic, partition, offset)              the same
     commit       ((topic, partition, offset), ...)       the same
     committed    ((topic, partition, None), ...)         ((topic, partition, offset or None), ...)
-    topic        (name, what, argument, None)            (name, what, argument, answer)
+    producer_id  none is written                         (producer id, epoch)
+    topic        (name, what, argument, None, None)      (name, what, argument, answer, session)
     crash        None (kind info): the process forgets its position and its assignment
 
 The offset of a send is None where its process was not told: a producer with several batches under
@@ -29,7 +30,8 @@ way may hear of the last one only.
 not here. A `send` with acks=0 ends with `info`. Every text is sent once by one `send` and by no
 other; a text that the client library itself sent several times is still one `send`.
 
-What `topic` does and answers is said by checkers/models.py, `TopicLife`.
+What `topic` does and answers is said by checkers/models.py, `TopicLife`. Answers of one session
+came by one connection, so that one life of one node gave all of them.
 
 A process that subscribes is told its partitions by its group; each time it gets other ones, an
 `assign` event (kind ok, no invoke) says which it polls from then on.
@@ -50,6 +52,8 @@ Polled: TypeAlias = tuple[tuple[str, int, int, str], ...]
 Assigned: TypeAlias = tuple[tuple[str, int], ...]
 Subscribed: TypeAlias = tuple[str, ...]
 Sought: TypeAlias = tuple[str, int, int]
+ProducerIdentity: TypeAlias = tuple[int, int]
+"""(producer id, epoch)."""
 Committed: TypeAlias = tuple[tuple[str, int, int | None], ...]
 """(topic, partition, next offset to read); None where nothing was ever committed."""
 

@@ -4,6 +4,7 @@ purpose, is found within a few seeds."""
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from sim.scenario import run_seed
 from sim.scenarios.single_node import SingleNode
 from sim.scenarios.three_nodes import ThreeNodes
 
+from sprawl.core.controller.commands import Command
+from sprawl.core.controller.controller import Answer, Controller
 from sprawl.core.controller.metadata_log import METADATA_TP
 from sprawl.core.ids import LogIndex, TopicPartition
 from sprawl.core.partition.partition import Isolation, Partition, ProduceOutcome
@@ -125,11 +128,26 @@ def lets_a_new_producers_batch_overtake_a_refused_one(patch: pytest.MonkeyPatch)
     patch.setattr(Refusals, "check", appends)
 
 
+def answers_before_its_own_copy_has_the_change(patch: pytest.MonkeyPatch) -> None:
+    attempt = Controller._try
+    changes = {"create topic", "delete topic", "create partitions", "alter configs"}
+
+    async def early(controller: Controller, command: Command) -> Answer:
+        leader, remote = controller._log.leader, controller._remote
+        if command["do"] not in changes or remote is None or leader in (None, controller.node_id):
+            return await attempt(controller, command)
+        found = json.loads(await remote.command(leader, json.dumps(command).encode()))
+        return Answer(found["record"], found["offset"])
+
+    patch.setattr(Controller, "_try", early)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "mistake",
     [
+        answers_before_its_own_copy_has_the_change,
         answers_before_a_majority_has_it,
         moves_the_high_watermark_past_the_commit_index,
         forgets_where_the_log_starts,

@@ -40,6 +40,8 @@ class Workload:
         self.history = History(lambda: world.now_us)
         self.bootstrap = bootstrap
         self.clients: dict[int, Client] = {}
+        self.final_readers: list[int] = []
+        """Processes that read everything, for the verdict."""
         self._processes: dict[int, Process] = {}
         self._tasks: dict[int, SimTask[None]] = {}
         self._makers: dict[int, Callable[[int], Client]] = {}
@@ -148,6 +150,19 @@ class Workload:
 
         await self.insist(send, limit_s=limit_s)
 
+    async def read_finally(self, topics: Mapping[str, int], *, limit_s: float = 120.0) -> LogText:
+        """`read_all`, written down: each attempt as a process of its own."""
+
+        async def read(cluster: Cluster) -> LogText:
+            self._count += 1
+            reader = _FinalReader(self._count, self.history)
+            found = await reader.read(cluster, topics)
+            self.final_readers.append(reader.number)
+            return found
+
+        text: LogText = await self.insist(read, limit_s=limit_s)  # type: ignore[assignment]
+        return text
+
     async def read_all(self, topics: Mapping[str, int], *, limit_s: float = 120.0) -> LogText:
         """Read every partition from its start to its end, as a client that was never there."""
 
@@ -196,6 +211,30 @@ class Workload:
                 except CommandFault as fault:
                     self.world.note("admin", str(fault))
                     await asyncio.sleep(0.5)
+
+
+class _FinalReader:
+    """A process that reads everything once, and writes down what it sees."""
+
+    def __init__(self, number: int, history: History) -> None:
+        self.number = number
+        self._history = history
+
+    async def read(self, cluster: Cluster, topics: Mapping[str, int]) -> LogText:
+        places = tuple((topic, index) for topic, count in topics.items() for index in range(count))
+        self._do("assign", places)
+        found: LogText = {}
+        for place in places:
+            self._do("seek", (*place, 0))
+            self._history.add(self.number, "invoke", "poll", ())
+            found[place] = await _read_partition(cluster, *place)
+            polled = tuple((*place, offset, text) for offset, text in found[place])
+            self._history.add(self.number, "ok", "poll", polled)
+        return found
+
+    def _do(self, op: str, value: object) -> None:
+        self._history.add(self.number, "invoke", op, value)
+        self._history.add(self.number, "ok", op, value)
 
 
 async def _read_partition(cluster: Cluster, topic: str, partition: int) -> list[tuple[int, str]]:

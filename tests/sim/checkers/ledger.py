@@ -61,9 +61,9 @@ class PartitionFacts:
     """offset -> text, by whoever said so first."""
     highest_read: int = -1
     read: dict[int, Event] = field(default_factory=dict)
-    """offset -> the first poll that handed it out before the final phase."""
-    final: set[int] = field(default_factory=set)
-    """Offsets that processes of the final phase read."""
+    """offset -> the first poll that handed it out."""
+    final: dict[int, set[int]] = field(default_factory=dict)
+    """Offsets that each process of the final phase read."""
     acknowledged: list[tuple[int, int]] = field(default_factory=list)
     """(time of the answer in us, offset) of acknowledged sends, in the order of the answers."""
 
@@ -76,6 +76,8 @@ class Ledger:
     sends: dict[str, Send] = field(default_factory=dict)
     partitions: dict[Key, PartitionFacts] = field(default_factory=dict)
     transactions: list[tuple[Event, tuple[tuple[str, object], ...]]] = field(default_factory=list)
+    final_began: dict[int, int] = field(default_factory=dict)
+    """The first event of each process of the final phase."""
     records_read: int = 0
 
     def facts(self, key: Key) -> PartitionFacts:
@@ -104,23 +106,27 @@ def read_history(history: Iterable[Event], expect: Expectations, found: Findings
     ledger = Ledger(events=list(history))
     for event in ledger.events:
         op = event.op
+        if event.process in expect.final:
+            ledger.final_began.setdefault(event.process, event.index)
         if op == "poll":
             if event.kind == "ok":
                 _note_poll(ledger, event, cast("Polled", event.value), expect, found)
         elif op == "send":
-            _note_send(ledger, event, cast("Sent", event.value), found)
+            _note_send(ledger, event, cast("Sent", event.value), expect, found)
         elif op == "txn":
             if event.kind == "ok":
                 ledger.transactions.append((event, micro_ops(event)))
             for inner, value in micro_ops(event):
                 if inner == "send":
-                    _note_send(ledger, event, cast("Sent", value), found)
+                    _note_send(ledger, event, cast("Sent", value), expect, found)
                 elif inner == "poll" and event.kind == "ok":
                     _note_poll(ledger, event, cast("Polled", value), expect, found)
     return ledger
 
 
-def _note_send(ledger: Ledger, event: Event, value: Sent, found: Findings) -> None:
+def _note_send(
+    ledger: Ledger, event: Event, value: Sent, expect: Expectations, found: Findings
+) -> None:
     topic, partition, offset, text = value
     if event.kind == "invoke":
         if text in ledger.sends:
@@ -137,7 +143,8 @@ def _note_send(ledger: Ledger, event: Event, value: Sent, found: Findings) -> No
         send.offset = offset
         facts = ledger.facts(send.key)
         facts.acknowledged.append((event.at_us, offset))
-        _note_place(facts, send.key, offset, text, event, found)
+        if topic not in expect.lossy_topics:
+            _note_place(facts, send.key, offset, text, event, found)
 
 
 def _note_poll(
@@ -151,12 +158,16 @@ def _note_poll(
         if key is None or key.partition != partition or key.topic != topic:
             key = Key(topic, partition)
             facts = ledger.facts(key)
-        facts.highest_read = max(facts.highest_read, offset)
-        if is_final:
-            facts.final.add(offset)
-        elif offset not in facts.read:
+            is_lossy = topic in expect.lossy_topics
+            final = facts.final.setdefault(event.process, set()) if is_final else None
+        if offset > facts.highest_read:
+            facts.highest_read = offset
+        if final is not None:
+            final.add(offset)
+        if offset not in facts.read:
             facts.read[offset] = event
-        _note_place(facts, key, offset, text, event, found)
+        if not is_lossy:
+            _note_place(facts, key, offset, text, event, found)
         send = sends.get(text)
         if send is None:
             found.add(
@@ -173,7 +184,7 @@ def _note_poll(
             )
         if send.read is None:
             send.read, send.read_at = event, offset
-        elif send.read_at != offset and send.key == key:
+        elif send.read_at != offset and send.key == key and not is_lossy:
             found.add(
                 "duplicate",
                 f"{key}: {text!r} was read at offset {send.read_at} (event {send.read.index})"

@@ -10,10 +10,19 @@ after its call, or never.
 
     search(remaining, state): all that returned are placed -> linearizable
                               try each candidate the model accepts; (placed, state) is tried once
+                              one that only looks is placed at once, and nothing else tried instead:
+                              it is in nobody's way there
+                              of unknown ones that do the same, the oldest is tried, where it does
+                              change something
+
+Not all reads are linearizable. One that is answered from a copy of the object, as the copy was at
+some time, is an operation that may take effect long before its call: `called` is -1. If copies
+do not go back, it does not take effect before what the same copy had answered (`follows`).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -32,9 +41,10 @@ class Operation:
         name: what the model knows it by.
         argument: what it was called with.
         result: what it answered; of no meaning when `returned` is None.
-        called: place of the call in the history.
+        called: place of the call in the history, or -1.
         returned: place of the answer; None when the outcome is unknown.
         process: who called.
+        follows: place of the answer of an operation that took effect before this one.
     """
 
     name: str
@@ -43,6 +53,7 @@ class Operation:
     called: int
     returned: int | None
     process: int = 0
+    follows: int | None = None
 
 
 class Model(Protocol[S]):
@@ -57,6 +68,9 @@ class Model(Protocol[S]):
 
         An operation of unknown outcome has no result: any would do.
         """
+
+    def only_looks(self, operation: Operation) -> bool:
+        """Whether its answer says that it changed nothing, whatever the state was."""
 
     def useful(self, operations: Sequence[Operation]) -> list[Operation]:
         """All but those of unknown outcome that could not explain any answer."""
@@ -129,6 +143,14 @@ class _Search(Generic[S]):
         answered = [o for o in operations if o.returned is not None]
         self._answered_count = len(answered)
         self._operations = answered + [o for o in operations if o.returned is None]
+        places = {o.returned: place for place, o in enumerate(answered)}
+        self._follows = [None if o.follows is None else places[o.follows] for o in self._operations]
+        kinds: dict[tuple[str, object], int] = {}
+        self._kinds = [
+            kinds.setdefault((o.name, o.argument), place)
+            for place, o in enumerate(self._operations)
+        ]
+        self._looks = [model.only_looks(o) for o in self._operations]
         self._returns = [FOREVER if o.returned is None else o.returned for o in self._operations]
         self._answered = _Remaining(0, len(answered))
         self._unknown = _Remaining(len(answered), len(self._operations))
@@ -139,16 +161,19 @@ class _Search(Generic[S]):
         best: list[int] = []
         best_stuck: list[int] = []
         tried: set[tuple[int, int, int, S]] = set()
-        stack: list[tuple[Iterator[int], S]] = [(iter(self._candidates()), self._model.initial)]
+        stack: list[tuple[deque[int], S]] = [(deque(self._candidates()), self._model.initial)]
         while not self._answered.is_empty:
             pending, state = stack[-1]
-            for place in pending:
+            while pending:
                 if self._steps_left == 0:
                     return Outcome(verdict=Verdict.UNKNOWN, steps=self._steps_max)
                 self._steps_left -= 1
+                place = pending.popleft()
                 after = self._model.step(state, operations[place])
-                if after is None:
+                if after is None or (place >= self._answered_count and after == state):
                     continue
+                if self._looks[place]:
+                    pending.clear()
                 self._list_of(place).take(place)
                 position = (*self._answered.position(), self._unknown.mask, after)
                 if position in tried:
@@ -156,7 +181,7 @@ class _Search(Generic[S]):
                     continue
                 tried.add(position)
                 placed.append(place)
-                stack.append((iter(self._candidates()), after))
+                stack.append((deque(self._candidates()), after))
                 break
             else:
                 if len(placed) >= len(best):
@@ -184,12 +209,20 @@ class _Search(Generic[S]):
         """Operations that may come next; those of unknown outcome last, for few are needed."""
         found: list[int] = []
         first_return = FOREVER
-        for remaining in (self._answered, self._unknown):
-            for place in remaining:
-                if self._operations[place].called > first_return:
-                    break
+        for place in self._answered:
+            if self._operations[place].called > first_return:
+                break
+            follows = self._follows[place]
+            if follows is None or self._answered.mask >> follows & 1:
                 found.append(place)
-                first_return = min(first_return, self._returns[place])
+            first_return = min(first_return, self._returns[place])
+        kinds: set[int] = set()
+        for place in self._unknown:
+            if self._operations[place].called > first_return:
+                break
+            if self._kinds[place] not in kinds:
+                kinds.add(self._kinds[place])
+                found.append(place)
         return found
 
 

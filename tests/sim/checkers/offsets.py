@@ -68,6 +68,8 @@ def operations_of(events: Iterable[Event], expect: Expectations) -> dict[GroupKe
 
 def check_commits(ledger: Ledger, expect: Expectations, found: Findings) -> None:
     """A committed offset is what was committed last, as far as anybody can tell."""
+    if "inconsistent_commit" in expect.allowed:
+        return  # where any offset will do, the search is long, and says nothing
     registers = operations_of(ledger.events, expect)
     found.figures["committed_offsets"] = len(registers)
     for key, operations in registers.items():

@@ -2,7 +2,7 @@ r"""What became of each send: lost, read though it failed, stored twice, out of 
 
 acknowledged --- read by somebody ------------------------------ good
              \-- never read, and somebody read further --------- lost_write
-              \- never read, nobody read so far ---------------- unseen (after a final phase)
+              \- not found by a final reader ------------------- unseen
 failed --------- read by somebody ------------------------------ aborted_read
 unknown -------- anything goes, at most once
 """
@@ -14,7 +14,7 @@ from typing import cast
 from tests.sim.checkers.expectations import Expectations
 from tests.sim.checkers.ledger import Key, Ledger, Send, micro_ops
 from tests.sim.checkers.report import Findings
-from tests.sim.history import Event, Polled, Sent
+from tests.sim.history import Event, Polled, ProducerIdentity, Sent
 
 
 def check_outcomes(ledger: Ledger, expect: Expectations, found: Findings) -> None:
@@ -28,6 +28,8 @@ def check_outcomes(ledger: Ledger, expect: Expectations, found: Findings) -> Non
                 f" {send.read.index} read it at offset {send.read_at}",
                 (send.invoke, send.end, send.read),
             )
+        if send.key.topic in expect.lossy_topics:
+            continue
         if send.is_ok and send.read is not None and send.offset not in (None, send.read_at):
             found.add(
                 "duplicate",
@@ -36,42 +38,49 @@ def check_outcomes(ledger: Ledger, expect: Expectations, found: Findings) -> Non
                 (send.invoke, send.end, send.read),
                 is_allowed=send.process in expect.at_least_once,
             )
-        if send.key.topic in expect.deleting_topics:
-            continue
-        if send.is_ok and send.read is None:
-            unseen += _check_unread(ledger, send, expect, found)
+        if send.is_ok and send.key.topic not in expect.deleting_topics:
+            unseen += _check_unread(ledger, send, found)
     found.figures["unseen"] = unseen
     for key, facts in ledger.partitions.items():
-        if not expect.final or key.topic in expect.deleting_topics:
+        if not expect.keeps(key.topic):
             continue
-        for offset in sorted(facts.read.keys() - facts.final):
-            found.add(
-                "vanished_read",
-                f"{key} offset {offset}: {facts.known[offset][0]!r} was read by event"
-                f" {facts.read[offset].index}, and the final reads did not find it",
-                (facts.read[offset],),
-            )
+        for process, began in ledger.final_began.items():
+            missing = facts.read.keys() - facts.final.get(process, set())
+            for offset in sorted(each for each in missing if facts.read[each].index < began):
+                found.add(
+                    "vanished_read",
+                    f"{key} offset {offset}: {facts.known[offset][0]!r} was read by event"
+                    f" {facts.read[offset].index}, and process {process} did not find it in the"
+                    " end",
+                    (facts.read[offset],),
+                )
 
 
-def _check_unread(ledger: Ledger, send: Send, expect: Expectations, found: Findings) -> int:
-    """An acknowledged send that nobody read. Returns 1 when nobody read so far."""
-    highest = ledger.facts(send.key).highest_read
-    if send.offset is not None and send.offset <= highest:
+def _check_unread(ledger: Ledger, send: Send, found: Findings) -> int:
+    """An acknowledged send that nobody read, or not before a final reader that did not find it.
+    Returns 1 when nobody read so far."""
+    facts = ledger.facts(send.key)
+    if send.read is None and send.offset is not None and send.offset <= facts.highest_read:
         found.add(
             "lost_write",
             f"{send.key} offset {send.offset}: {send.text!r} was acknowledged, and nobody read it"
-            f" although offset {highest} was read",
+            f" although offset {facts.highest_read} was read",
             (send.invoke, send.end),
         )
         return 0
-    if expect.final:
-        found.add(
-            "unseen",
-            f"{send.key}: {send.text!r} was acknowledged at offset {send.offset}, and the final"
-            f" reads ended at {highest}",
-            (send.invoke, send.end),
-        )
-    return 1
+    assert send.end is not None
+    for process, began in ledger.final_began.items():
+        if send.end.index > began or (send.read is not None and send.read.index < began):
+            continue
+        offsets = facts.final.get(process, set())
+        if send.read_at not in offsets:
+            found.add(
+                "unseen",
+                f"{send.key}: {send.text!r} was acknowledged at offset {send.offset}, and the final"
+                f" reads of process {process} ended at {max(offsets, default=-1)}",
+                (send.invoke, send.end),
+            )
+    return int(send.read is None)
 
 
 class _Floor:
@@ -97,9 +106,13 @@ def check_order(ledger: Ledger, expect: Expectations, found: Findings) -> None:
     own: dict[tuple[int, Key], _Floor] = {}
     begun: dict[str, tuple[_Floor, _Floor]] = {}
     for event in ledger.events:
+        if event.op not in ("send", "poll", "txn"):
+            continue
         for op, value in micro_ops(event):
             if op == "send":
                 topic, partition, offset, text = cast("Sent", value)
+                if topic in expect.lossy_topics:
+                    continue
                 key = Key(topic, partition)
                 overall = seen.setdefault(key, _Floor())
                 mine = own.setdefault((event.process, key), _Floor())
@@ -150,6 +163,8 @@ def _check_pipelines(ledger: Ledger, expect: Expectations, found: Findings) -> N
     for send in ledger.sends.values():
         if send.process not in expect.ordered or send.offset is None:
             continue
+        if send.key.topic in expect.lossy_topics:
+            continue
         before = last.get((send.process, send.key))
         last[send.process, send.key] = send
         if before is None or before.offset is None or before.offset < send.offset:
@@ -161,6 +176,23 @@ def _check_pipelines(ledger: Ledger, expect: Expectations, found: Findings) -> N
                 f" and they got the offsets {before.offset} and {send.offset}",
                 (before.invoke, before.end, send.invoke, send.end),
             )
+
+
+def check_producer_ids(ledger: Ledger, found: Findings) -> None:
+    """No two producers are given the same id and epoch."""
+    given: dict[ProducerIdentity, Event] = {}
+    for event in ledger.events:
+        if event.op == "producer_id" and event.kind == "ok":
+            identity = cast("ProducerIdentity", event.value)
+            earlier = given.setdefault(identity, event)
+            if earlier is not event:
+                found.add(
+                    "producer_id_twice",
+                    f"events {earlier.index} and {event.index} were given producer id"
+                    f" {identity[0]}, epoch {identity[1]}",
+                    (earlier, event),
+                )
+    found.figures["producer_ids"] = len(given)
 
 
 def check_transactions(ledger: Ledger, found: Findings) -> None:

@@ -1,16 +1,67 @@
 """What must hold of a history and of the logs that are left when everything is healed.
 
-A first, plain judgement that needs no theory: what was acknowledged is there, at the offset that
-was told, once, in order.
+`check_history` asks the checkers, which judge what clients did, the readers among them that read
+everything in the end. What is left here is what they do not know of: the order of sends whose
+offsets nobody was told, and what a loss of power may take.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sim.history import Event, History, polled_of, sent_of
-from sim.workload import LogText
+from sim.history import History, polled_of, sent_of
+from sim.workload import LogText, Workload
+
+from tests.sim.checkers.expectations import ALWAYS_ALLOWED, Expectations
+from tests.sim.checkers.kafka import check
+
+OBSERVER = 0
+"""The process that reads committed offsets back."""
+GIVEN_UP = "the search for an order of commits was given up"
+SEARCH_STEPS_MAX = 200_000
+"""A second of CPU."""
+_LOST_WITH_THE_POWER = frozenset({"inconsistent_commit"})
+
+
+def check_history(workload: Workload, group: str, *, lossy_topics: Sequence[str] = ()) -> bool:
+    """What the checkers say.
+
+    Args:
+        group: the one that there is; all subscribers are members.
+        lossy_topics: may have lost what was not synced; so may the committed offsets, then.
+
+    Returns: False when a search was given up, so that a part of it has no verdict.
+
+    Raises:
+        AssertionError: the anomalies by name, with the events that show them.
+    """
+    assert workload.final_readers, "nobody read everything"
+    history = workload.history
+    members = [event.process for event in history.of_op("subscribe", "ok")]
+    report = check(
+        history,
+        Expectations(
+            lossy_topics=frozenset(lossy_topics),
+            final=frozenset(workload.final_readers),
+            judge_subscribers=True,
+            groups=dict.fromkeys((*members, OBSERVER), group),
+            commits_follow_reads=True,
+            allowed=ALWAYS_ALLOWED | (_LOST_WITH_THE_POWER if lossy_topics else frozenset()),
+            search_steps=SEARCH_STEPS_MAX,
+        ),
+    )
+    assert report.is_good, report.text()
+    return not report.unknown
+
+
+def check_texts_are_there_once(logs: LogText) -> None:
+    """Also in a log that lost its end: what is left of it has nothing twice."""
+    for place, records in logs.items():
+        seen: dict[str, int] = {}
+        for offset, text in records:
+            assert text not in seen, f"{place}: {text!r} is at {seen[text]} and at {offset}"
+            seen[text] = offset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,39 +102,14 @@ def acknowledged(history: History) -> list[Acknowledged]:
     return found
 
 
-def check_logs_are_dense(logs: LogText) -> None:
-    """Offsets follow each other, and no text is there twice."""
-    for place, records in logs.items():
-        offsets = [offset for offset, _ in records]
-        assert offsets == list(range(len(offsets))), f"{place}: offsets {offsets[:50]}..."
-        seen: dict[str, int] = {}
-        for offset, text in records:
-            assert text not in seen, f"{place}: {text!r} is at {seen[text]} and at {offset}"
-            seen[text] = offset
-
-
-def check_nothing_was_made_up(history: History, logs: LogText) -> None:
-    """Every record was sent, to this partition, and not refused."""
-    sent: dict[str, tuple[str, int]] = {}
-    refused: set[str] = set()
-    for event in history.of_op("send"):
-        topic, partition, _, text = sent_of(event)
-        sent[text] = (topic, partition)
-        if event.kind == "fail":
-            refused.add(text)
-    for place, records in logs.items():
-        for offset, text in records:
-            assert sent.get(text) == place, f"{place}@{offset}: {text!r} was never sent there"
-            assert text not in refused, f"{place}@{offset}: {text!r} was refused"
-
-
 def lost(history: History, logs: LogText) -> list[Acknowledged]:
-    """What was acknowledged and is not where it was said to be."""
+    """What was acknowledged in these logs and is not where it was said to be."""
     there = {place: dict(records) for place, records in logs.items()}
     return [
         each
         for each in acknowledged(history)
-        if there[each.topic, each.partition].get(each.offset) != each.text
+        if (each.topic, each.partition) in there
+        and there[each.topic, each.partition].get(each.offset) != each.text
     ]
 
 
@@ -106,7 +132,7 @@ def check_acknowledged_are_in_order(history: History, logs: LogText) -> None:
 
 
 def check_only_a_tail_was_lost(
-    history: History, logs: LogText, losses_us: Sequence[int], gone: Sequence[Acknowledged]
+    history: History, losses_us: Sequence[int], gone: Sequence[Acknowledged]
 ) -> None:
     """A loss of power takes the end of a log: nothing that had been acknowledged by then at a
     higher offset is left."""
@@ -124,96 +150,6 @@ def check_only_a_tail_was_lost(
 def _era(losses_us: Sequence[int], at_us: int) -> int:
     """How many losses of power came before."""
     return sum(loss < at_us for loss in losses_us)
-
-
-def check_polls_are_in_order(history: History) -> None:
-    """What a process is handed of a partition has rising offsets, until it seeks."""
-    positions: dict[tuple[int, str, int], int] = {}
-    for event in history:
-        if event.op == "poll" and event.kind == "ok":
-            for topic, partition, offset, text in polled_of(event):
-                key = (event.process, topic, partition)
-                assert offset == positions.get(key, offset), (
-                    f"process {event.process} was handed {topic}-{partition}@{offset} ({text!r})"
-                    f" where {positions[key]} comes next"
-                )
-                positions[key] = offset + 1
-        elif event.op in ("seek", "assign", "crash"):
-            _forget(positions, event)
-
-
-def _forget(positions: dict[tuple[int, str, int], int], event: Event) -> None:
-    for key in [key for key in positions if key[0] == event.process]:
-        if event.op != "seek" or event.value[:2] == key[1:]:  # type: ignore[index]
-            del positions[key]
-
-
-def check_polls_agree_with_logs(history: History, logs: Mapping[tuple[str, int], object]) -> None:
-    """Where nothing was lost, everybody was handed what the log holds in the end."""
-    for event in history.of_op("poll", "ok"):
-        for topic, partition, offset, text in polled_of(event):
-            records = logs.get((topic, partition))
-            if records is not None:
-                assert isinstance(records, list)
-                assert offset < len(records), f"{topic}-{partition}@{offset} {text!r} is gone"
-                assert records[offset][1] == text, (
-                    f"{topic}-{partition}@{offset}: process {event.process} was handed {text!r},"
-                    f" the log holds {records[offset][1]!r}"
-                )
-
-
-def check_committed(history: History, found: Mapping[tuple[str, int], int | None]) -> None:
-    """The offset that is read back is the one committed last, or one whose fate was open then."""
-    for (topic, partition), offset in found.items():
-        commits = _commits(history, topic, partition)
-        done = [each for each in commits if each.is_certain]
-        if not done:
-            continue
-        last = max(done, key=lambda each: each.told_us)
-        possible = {each.offset for each in commits if each.told_us >= last.asked_us}
-        assert offset in possible, (
-            f"{topic}-{partition}: {offset} is committed, expected one of {sorted(possible)}"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Commit:
-    offset: int
-    asked_us: int
-    told_us: int
-    is_certain: bool
-
-
-def _commits(history: History, topic: str, partition: int) -> list[_Commit]:
-    found: list[_Commit] = []
-    asked: dict[int, Event] = {}
-    for event in history.of_op("commit"):
-        if event.kind == "invoke":
-            asked[event.process] = event
-            continue
-        began = asked.pop(event.process)
-        found += _commit_of(began, event, topic, partition)
-    for began in asked.values():
-        found += _commit_of(began, None, topic, partition)
-    return found
-
-
-def _commit_of(began: Event, ended: Event | None, topic: str, partition: int) -> list[_Commit]:
-    if ended is not None and ended.kind == "fail":
-        return []
-    is_certain = ended is not None and ended.kind == "ok"
-    value = began.value
-    assert isinstance(value, tuple)
-    return [
-        _Commit(
-            offset=offset,
-            asked_us=began.at_us,
-            told_us=ended.at_us if ended is not None and is_certain else 2**62,
-            is_certain=is_certain,
-        )
-        for at_topic, at_partition, offset in value
-        if (at_topic, at_partition) == (topic, partition)
-    ]
 
 
 def polled_offsets(history: History, processes: Sequence[int]) -> dict[tuple[str, int], set[int]]:

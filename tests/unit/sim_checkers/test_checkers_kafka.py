@@ -72,7 +72,8 @@ def names(history: History, expect: Expectations | None = None) -> set[str]:
     return set(report.names)
 
 
-FINAL = Expectations(final=frozenset({9}))
+LAST = 99
+FINAL = Expectations(final=frozenset({LAST}))
 
 
 def clean() -> Script:
@@ -90,12 +91,23 @@ def clean() -> Script:
     return h
 
 
+def read_finally(h: Script, *texts: str, process: int = LAST) -> Script:
+    """A process that was never there reads everything."""
+    h.assign(process=process)
+    h.seek(0, process=process)
+    h.poll(*enumerate(texts), process=process)
+    return h
+
+
+ALL = ("a", "b", "lost answer", "c")
+
+
 def test_a_clean_history_passes() -> None:
-    report = check(clean(), FINAL)
+    report = check(read_finally(clean(), *ALL), FINAL)
     assert report.is_good
     assert report.figures["acknowledged"] == 3
     assert report.figures["failed"] == 1
-    assert report.figures["records_read"] == 4
+    assert report.figures["records_read"] == 8
     assert report.text().startswith("good")
 
 
@@ -106,7 +118,7 @@ def test_an_empty_history_passes() -> None:
 def test_an_unread_send_of_unknown_outcome_is_fine() -> None:
     h = clean()
     h.send("never seen again", kind="info")
-    assert names(h, FINAL) == set()
+    assert names(read_finally(h, *ALL), FINAL) == set()
 
 
 def test_lost_write() -> None:
@@ -136,7 +148,57 @@ def test_unseen_counts_only_after_a_final_phase() -> None:
     h.send("d", 4)
     assert names(h) == set()
     assert check(h).figures["unseen"] == 1
-    assert names(h, FINAL) == {"unseen"}
+    assert names(read_finally(h, *ALL), FINAL) == {"unseen"}
+
+
+def test_each_final_reader_has_to_find_what_was_known_before_it_began() -> None:
+    both = Expectations(final=frozenset({LAST, LAST + 1}))
+    h = clean()
+    h.send("d", kind="info")
+    read_finally(h, *ALL)
+    assert names(read_finally(h, *ALL, "d", process=LAST + 1), both) == set()
+    h = clean()
+    h.send("d", 4)
+    read_finally(h, *ALL)
+    assert names(read_finally(h, *ALL, "d", process=LAST + 1), both) == {"unseen"}
+    h = clean()
+    h.send("d", 4)
+    read_finally(h, *ALL, "d")
+    assert names(read_finally(h, *ALL, process=LAST + 1), both) == {"vanished_read"}
+
+
+def test_an_acknowledged_send_whose_offset_nobody_told_must_be_seen() -> None:
+    h = clean()
+    h.send("d", None)
+    assert names(read_finally(h, *ALL), FINAL) == {"unseen"}
+    h = clean()
+    h.send("d", None)
+    assert names(read_finally(h, *ALL, "d"), FINAL) == set()
+
+
+def test_a_topic_that_loses_its_end_with_the_power() -> None:
+    lossy = Expectations(final=frozenset({LAST}), lossy_topics=frozenset({"t"}))
+    h = clean()
+    h.send("d", 4)
+    h.poll((4, "d"))
+    h.send("again", 2, process=2)
+    read_finally(h, "a", "b", "again", "lost answer")
+    assert names(h, FINAL) >= {"inconsistent_offsets", "duplicate", "vanished_read"}
+    assert names(h, lossy) == set()
+    h.poll((6, "again"))
+    assert names(h, lossy) == {"gap"}
+    h.poll((7, "nobody wrote this"))
+    assert names(h, lossy) == {"gap", "unwritten_read"}
+
+
+def test_a_producer_id_is_given_once() -> None:
+    h = clean()
+    h.add(1, "ok", "producer_id", (7, 0))
+    h.add(2, "ok", "producer_id", (8, 0))
+    h.add(1, "ok", "producer_id", (7, 1))
+    assert names(h) == set()
+    h.add(3, "ok", "producer_id", (7, 0))
+    assert names(h) == {"producer_id_twice"}
 
 
 def test_aborted_read() -> None:
@@ -199,9 +261,7 @@ def test_vanished_read() -> None:
     h.send("a", 0)
     h.send("b", kind="info")
     h.poll((0, "a"), (1, "b"), process=8)
-    h.assign()
-    h.seek(0)
-    h.poll((0, "a"))
+    read_finally(h, "a")
     assert names(h) == set()
     assert names(h, FINAL) == {"vanished_read"}
 
@@ -484,3 +544,15 @@ def test_a_history_that_breaks_its_own_format_is_refused() -> None:
     stray.end_send("a", 0)
     with pytest.raises(HistoryError, match="never made"):
         check(stray)
+
+
+def test_many_commits_without_an_answer_do_not_make_the_search_long() -> None:
+    h = Script()
+    for process in range(100, 130):
+        h.commit(5, process=process, kind="info")
+    h.commit(4)
+    h.committed(5)
+    h.committed(9)
+    report = check(h, Expectations(search_steps=1_000))
+    assert report.names == {"inconsistent_commit"}
+    assert report.unknown == ()
