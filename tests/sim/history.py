@@ -19,6 +19,7 @@ A process whose operation ended with `info` may go on; an operation that never e
     seek         (topic, partition, offset)              the same
     commit       ((topic, partition, offset), ...)       the same
     committed    ((topic, partition, None), ...)         ((topic, partition, offset or None), ...)
+    resume       (generation, as of committed)           (generation, as of committed)
     topic        (name, what, argument, None)            (name, what, argument, answer)
     crash        None (kind info): the process forgets its position and its assignment
 
@@ -32,7 +33,8 @@ other; a text that the client library itself sent several times is still one `se
 What `topic` does and answers is said by checkers/models.py, `TopicLife`.
 
 A process that subscribes is told its partitions by its group; each time it gets other ones, an
-`assign` event (kind ok, no invoke) says which it polls from then on.
+`assign` event (kind ok, no invoke) says which it polls from then on. Before that, a `resume` asks
+what the group has committed of them, when the generation that it names is complete.
 """
 
 from __future__ import annotations
@@ -105,6 +107,12 @@ class History:
     def of_op(self, op: str, kind: Kind | None = None) -> Iterator[Event]:
         """The events of one op, of one kind of it when given."""
         return (e for e in self.events if e.op == op and (kind is None or e.kind == kind))
+
+
+def resumed_of(event: Event) -> tuple[int, Committed]:
+    """A resume's generation, and its offsets."""
+    assert event.op == "resume"
+    return cast("tuple[int, Committed]", event.value)
 
 
 def sent_of(event: Event) -> Sent:

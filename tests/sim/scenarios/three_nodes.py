@@ -375,3 +375,5 @@ class ThreeNodes(Scenario):
         verdict.check_acknowledged_are_in_order(history, logs)
         verdict.check_polls_are_in_order(history)
         verdict.check_polls_agree_with_logs(history, logs)
+        verdict.check_resumed(history)
+        verdict.check_generations(history)

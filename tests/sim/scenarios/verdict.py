@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sim.history import Event, History, polled_of, sent_of
+from sim.history import Event, History, polled_of, resumed_of, sent_of
 from sim.workload import LogText
 
 
@@ -174,6 +174,52 @@ def check_committed(history: History, found: Mapping[tuple[str, int], int | None
         assert offset in possible, (
             f"{topic}-{partition}: {offset} is committed, expected one of {sorted(possible)}"
         )
+
+
+def check_resumed(history: History) -> None:
+    """A member that joined goes on at what its group had committed last by then, or at what was
+    being committed meanwhile."""
+    asked: dict[int, Event] = {}
+    for event in history.of_op("resume"):
+        if event.kind == "invoke":
+            asked[event.process] = event
+        elif event.kind == "ok":
+            began = asked[event.process]
+            for topic, partition, offset in resumed_of(event)[1]:
+                commits = _commits(history, topic, partition)
+                done = [each for each in commits if each.told_us < began.at_us]
+                if not done:
+                    continue
+                last = max(done, key=lambda each: each.told_us)
+                possible = {
+                    each.offset
+                    for each in commits
+                    if each.told_us >= last.asked_us and each.asked_us <= event.at_us
+                }
+                assert offset in possible, (
+                    f"process {event.process} was to go on at {offset} in {topic}-{partition},"
+                    f" expected one of {sorted(possible)}"
+                )
+
+
+def check_generations(history: History) -> None:
+    """Nobody commits as a member of a generation once a later one is complete."""
+    newest = -1
+    member_of: dict[int, int] = {}
+    newest_at_commit: dict[int, int] = {}
+    for event in history:
+        if event.op == "resume" and event.kind == "invoke":
+            generation = resumed_of(event)[0]
+            member_of[event.process] = generation
+            newest = max(newest, generation)
+        elif event.op == "commit" and event.kind == "invoke":
+            newest_at_commit[event.process] = newest
+        elif event.op == "commit" and event.kind == "ok":
+            generation = member_of[event.process]
+            assert generation >= newest_at_commit[event.process], (
+                f"process {event.process} committed in generation {generation}, when"
+                f" {newest_at_commit[event.process]} was complete"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
