@@ -453,11 +453,15 @@ class GroupConsumer(AssignedConsumer):
     async def _commit(self, member: Member) -> None:
         offsets = tuple((self.topic, p, offset) for p, offset in sorted(self.positions.items()))
         self.history.add(self.number, "invoke", "commit", offsets)
+        # It is set by a refusal too, which a member that slept for long must not get by.
+        was_to_join = member.rebalance.is_set()
+        member.rebalance.clear()
         try:
             await member.commit(self.positions)
         except CommandFault:
             self.history.add(self.number, "info", "commit", offsets)
             raise
-        # A member that is to join again may have been refused.
         kind: Any = "info" if member.rebalance.is_set() else "ok"
         self.history.add(self.number, kind, "commit", offsets)
+        if was_to_join:
+            member.rebalance.set()
