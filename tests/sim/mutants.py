@@ -25,17 +25,14 @@ from sprawl.core.groups.classic import ClassicGroup
 from sprawl.core.groups.coordinator import CoordinatorState
 from sprawl.core.groups.records import GroupKey, parse_key
 from sprawl.core.groups.shell import GroupCoordinator
-from sprawl.core.ids import LogIndex, LogKey, Offset, TopicPartition
+from sprawl.core.ids import LogIndex, LogKey, Offset
 from sprawl.core.log import changes, rebuilding, recovery
 from sprawl.core.log.frames import Entry
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.log.tokens import DurableUpTo
 from sprawl.core.partition import internal
 from sprawl.core.partition.partition import Isolation, Partition, ProduceOutcome
-from sprawl.core.partition.refusals import Refusals
 from sprawl.core.partition.replication import SingleReplica
-from sprawl.core.raft.hard_state import HardState
-from sprawl.core.records.batch import BatchHeader
 from sprawl.core.records.producers import Duplicate, ProducerTable
 from sprawl.core.records.record import encode_batch
 from sprawl.core.replication.host import RaftHost
@@ -143,23 +140,6 @@ def forgets_where_the_log_starts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(GroupLog, "committed_start", lambda *_: None)
 
 
-def lets_a_new_producers_batch_overtake_a_refused_one(patch: pytest.MonkeyPatch) -> None:
-    check = Refusals.check
-
-    def appends(
-        refusals: Refusals,
-        tp: TopicPartition,
-        producers: ProducerTable,
-        header: BatchHeader,
-        now_ms: int,
-    ) -> Duplicate | None:
-        if producers.knows(header.producer_id):
-            return check(refusals, tp, producers, header, now_ms)
-        return producers.check(header)
-
-    patch.setattr(Refusals, "check", appends)
-
-
 def says_that_all_is_well_when_it_is_deposed(patch: pytest.MonkeyPatch) -> None:
     _answer_when_deposed(patch, lambda fault: None)
 
@@ -213,10 +193,6 @@ def opens_a_log_without_verifying_it(patch: pytest.MonkeyPatch) -> None:
         return walk(file, start, end)
 
     patch.setattr(recovery, "walk", trustful)
-
-
-def lets_a_replica_vote_whose_log_was_damaged(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(HardState, "damaged", lambda state: state)
 
 
 # --- replicas that move ---------------------------------------------------------------------------
@@ -336,14 +312,12 @@ MUTANTS: Final = (
     Mutant(answers_before_a_majority_has_it, ThreeNodes, 1),
     Mutant(moves_the_high_watermark_past_the_commit_index, ThreeNodes, 4),
     Mutant(forgets_where_the_log_starts, ThreeNodes, 0),
-    Mutant(lets_a_new_producers_batch_overtake_a_refused_one, ThreeNodes, 2),
     Mutant(says_that_all_is_well_when_it_is_deposed, ThreeNodes, 1),
     Mutant(says_for_certain_that_nothing_was_appended_when_it_is_deposed, ThreeNodes, 0),
     Mutant(follows_without_learning_of_producers, ThreeNodes, 2),
     Mutant(starts_without_its_term_and_vote, ThreeNodes, 1),
     Mutant(says_that_a_log_is_on_the_disk_when_it_is_not, ThreeNodes, 0),
     Mutant(opens_a_log_without_verifying_it, ThreeNodes, 6),
-    Mutant(lets_a_replica_vote_whose_log_was_damaged, ThreeNodes, 4),
     Mutant(deletes_a_replica_that_its_group_has_not_let_go, Moves, 2),
     Mutant(answers_a_commit_of_offsets_before_it_is_stored, ThreeNodes, 1),
     Mutant(serves_a_group_before_its_offsets_are_loaded, ThreeNodes, 0),
