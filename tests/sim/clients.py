@@ -116,12 +116,19 @@ class Client:
         self.succeeded_us = self.history.now_us()
 
     async def _view(self, topic: str) -> TopicView | None:
-        """The topic as it was known since something last went wrong, or None after a pause."""
+        """The topic as it was known since something last went wrong, or None after a pause.
+
+        Raises:
+            AssertionError: a node says that there is no such topic; all of these are there to stay.
+        """
         view = self._views.get(topic)
         if view is None:
             try:
                 view = self._views[topic] = await self.cluster.topic(topic)
             except CommandFault as fault:
+                code = fault.code if isinstance(fault, Refused) else None
+                if code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+                    raise AssertionError(f"client {self.number} was told: {fault}") from fault
                 self._went_wrong(fault)
                 await asyncio.sleep(0.2)
         return view
@@ -423,21 +430,39 @@ class GroupConsumer(AssignedConsumer):
     async def _join(self, member: Member) -> None:
         partitions = await member.join()
         self.joins += 1
-        committed = await member.committed(partitions)
+        committed = await self._resume(member, partitions)
         self.positions = {}
         assigned = tuple((self.topic, partition) for partition in partitions)
         self.history.add(self.number, "ok", "assign", assigned)
         for partition in partitions:
             self._seek(partition, committed.get(partition, 0))
 
+    async def _resume(self, member: Member, partitions: Sequence[int]) -> dict[int, int]:
+        """Where the group stands, by what it committed."""
+        generation = member._generation
+        asked = tuple((self.topic, partition, None) for partition in partitions)
+        self.history.add(self.number, "invoke", "resume", (generation, asked))
+        try:
+            found = await member.committed(partitions)
+        except CommandFault:
+            self.history.add(self.number, "fail", "resume", (generation, asked))
+            raise
+        told = tuple((self.topic, partition, found.get(partition)) for partition in partitions)
+        self.history.add(self.number, "ok", "resume", (generation, told))
+        return found
+
     async def _commit(self, member: Member) -> None:
         offsets = tuple((self.topic, p, offset) for p, offset in sorted(self.positions.items()))
         self.history.add(self.number, "invoke", "commit", offsets)
+        # It is set by a refusal too, which a member that slept for long must not get by.
+        was_to_join = member.rebalance.is_set()
+        member.rebalance.clear()
         try:
             await member.commit(self.positions)
         except CommandFault:
             self.history.add(self.number, "info", "commit", offsets)
             raise
-        # A member that is to join again may have been refused.
         kind: Any = "info" if member.rebalance.is_set() else "ok"
         self.history.add(self.number, kind, "commit", offsets)
+        if was_to_join:
+            member.rebalance.set()

@@ -20,6 +20,7 @@ A process whose operation ended with `info` may go on; an operation that never e
     commit       ((topic, partition, offset), ...)       the same
     committed    ((topic, partition, None), ...)         ((topic, partition, offset or None), ...)
     producer_id  none is written                         (producer id, epoch)
+    resume       (generation, as of committed)           (generation, as of committed)
     topic        (name, what, argument, None, None)      (name, what, argument, answer, session)
     crash        None (kind info): the process forgets its position and its assignment
 
@@ -34,7 +35,8 @@ What `topic` does and answers is said by checkers/models.py, `TopicLife`. Answer
 came by one connection, so that one life of one node gave all of them.
 
 A process that subscribes is told its partitions by its group; each time it gets other ones, an
-`assign` event (kind ok, no invoke) says which it polls from then on.
+`assign` event (kind ok, no invoke) says which it polls from then on. Before that, a `resume` asks
+what the group has committed of them, when the generation that it names is complete.
 """
 
 from __future__ import annotations
@@ -109,6 +111,12 @@ class History:
     def of_op(self, op: str, kind: Kind | None = None) -> Iterator[Event]:
         """The events of one op, of one kind of it when given."""
         return (e for e in self.events if e.op == op and (kind is None or e.kind == kind))
+
+
+def resumed_of(event: Event) -> tuple[int, Committed]:
+    """A resume's generation, and its offsets."""
+    assert event.op == "resume"
+    return cast("tuple[int, Committed]", event.value)
 
 
 def sent_of(event: Event) -> Sent:

@@ -97,4 +97,7 @@ class Shortener(Client):
             f"{told.topic} ends before {offset}"
         )
         raise_for(result.error_code, told.topic)
+        assert result.low_watermark >= offset, (
+            f"{told.topic} starts at {result.low_watermark}, {offset} was asked for"
+        )
         told.start_told = max(told.start_told, result.low_watermark)

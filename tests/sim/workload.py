@@ -85,6 +85,13 @@ class Workload:
         self._forget(number)
         return self._start(self._makers[number])
 
+    async def pause(self, number: int, seconds: float) -> None:
+        """Let a client stand still, as one does whose machine sleeps."""
+        process = self._processes[number]
+        self.world.pause(process)
+        await asyncio.sleep(seconds)
+        self.world.resume(process)
+
     async def stop(self, numbers: Iterable[int], *, limit_s: float) -> None:
         """Ask clients to end after what they do now, and wait for them.
 

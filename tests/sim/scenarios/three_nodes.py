@@ -3,7 +3,8 @@
 chaos     nodes are killed and lose power (also in the middle of a handler), stand still, are slow,
           stop in good order; disks are slow, full, fail to sync; links between nodes and with
           clients are cut, one way too, slow and reset, and lose, double and reorder what they
-          carry; clocks drift; clients crash; topics come, change and go
+          carry; clocks drift; clients crash; members of the group sleep for longer than it waits
+          for them; topics come, change and go
 heal      everything works again; within bounded virtual time every client succeeds
 verdict   nothing acknowledged is lost or stands twice, every replica that leads says the same, and
           no consumer sees anything out of order. No loss of power is an excuse: acks=all waits for
@@ -18,7 +19,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
-from sim.clients import AssignedConsumer, GroupConsumer, IdempotentProducer, PlainProducer
+from sim.clients import (
+    SESSION_TIMEOUT_MS,
+    AssignedConsumer,
+    GroupConsumer,
+    IdempotentProducer,
+    PlainProducer,
+)
 from sim.pipelined import PipelinedProducer
 from sim.scenario import Scenario
 from sim.scenarios import verdict
@@ -42,6 +49,9 @@ SHORTENED = "shortened"
 CHECKPOINT_BYTES = "metadata.log.max.record.bytes.between.snapshots"
 LIVELY_S = 240.0
 """Virtual time in which every client must succeed once the world is healed."""
+PAUSE_ODDS = 0.2
+PAUSE_S_MAX = 20.0
+"""Longer than a session and the rebalance after it."""
 
 
 class ThreeNodes(Scenario):
@@ -60,6 +70,7 @@ class ThreeNodes(Scenario):
         "a batch was answered at a later attempt",
         "a batch was refused behind another",
         "a group was joined again",
+        "a member slept",
         "an operation ended without an answer",
         "a log was copied",
         "the disk was full",
@@ -85,6 +96,7 @@ class ThreeNodes(Scenario):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.rng = world.rng("scenario")
+        self.pauses = world.rng("pauses")
         self.nodes = {number: world.node(number) for number in self._numbers()}
         self.workload = Workload(world, ",".join(n.address for n in self.nodes.values()))
         self.history = self.workload.history
@@ -121,6 +133,7 @@ class ThreeNodes(Scenario):
         # Where the consumer stands that reads from the replica in its rack.
         knobs["rack"] = rng.choice(("", "rack-1", "rack-2", "rack-3"))
         knobs["topics_change"] = rng.choice((False, False, False, True))
+        knobs["members_sleep"] = self.pauses.random() < PAUSE_ODDS
         knobs["checkpoint_bytes"] = rng.choice((700, 4_000, 20_971_520))
 
     # --- the story ------------------------------------------------------------------------------
@@ -147,7 +160,20 @@ class ThreeNodes(Scenario):
         assert isinstance(wanted, list)
         chaos_s = float(str(self.knobs["chaos_s"]))
         splits = self.conditions.splits and len(self.nodes) > 3
-        await self.faults.chaos(wanted, chaos_s, splits=splits)
+        chaos = self.faults.chaos(wanted, chaos_s, splits=splits)
+        if self.knobs["members_sleep"]:
+            await asyncio.gather(chaos, self._put_a_member_to_sleep())
+        else:
+            await chaos
+
+    async def _put_a_member_to_sleep(self) -> None:
+        """It wakes up in a generation that may be over."""
+        await asyncio.sleep(self.pauses.uniform(0.0, 4.0))
+        clients = self.workload.clients
+        members = [each for each in clients if isinstance(clients[each], GroupConsumer)]
+        seconds = self.pauses.uniform(SESSION_TIMEOUT_MS / 1_000, PAUSE_S_MAX)
+        await self.workload.pause(self.pauses.choice(members), seconds)
+        self.world.sometimes("a member slept")
 
     def _settings(self, number: int) -> dict[str, object]:
         settings: dict[str, object] = {
@@ -385,3 +411,5 @@ class ThreeNodes(Scenario):
         is_judged = verdict.check_history(self.workload, GROUP)
         self.world.sometimes(verdict.GIVEN_UP, when=not is_judged)
         verdict.check_acknowledged_are_in_order(self.history, logs)
+        verdict.check_resumed(self.history)
+        verdict.check_generations(self.history)

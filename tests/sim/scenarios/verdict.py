@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sim.history import History, polled_of, sent_of
+from sim.history import Event, History, polled_of, resumed_of, sent_of
 from sim.workload import LogText, Workload
 
 from tests.sim.checkers.expectations import ALWAYS_ALLOWED, Expectations
@@ -150,6 +150,92 @@ def check_only_a_tail_was_lost(
 def _era(losses_us: Sequence[int], at_us: int) -> int:
     """How many losses of power came before."""
     return sum(loss < at_us for loss in losses_us)
+
+
+def check_resumed(history: History) -> None:
+    """A member that joined goes on at what its group had committed last by then, or at what was
+    being committed meanwhile."""
+    asked: dict[int, Event] = {}
+    for event in history.of_op("resume"):
+        if event.kind == "invoke":
+            asked[event.process] = event
+        elif event.kind == "ok":
+            began = asked[event.process]
+            for topic, partition, offset in resumed_of(event)[1]:
+                commits = _commits(history, topic, partition)
+                done = [each for each in commits if each.told_us < began.at_us]
+                if not done:
+                    continue
+                last = max(done, key=lambda each: each.told_us)
+                possible = {
+                    each.offset
+                    for each in commits
+                    if each.told_us >= last.asked_us and each.asked_us <= event.at_us
+                }
+                assert offset in possible, (
+                    f"process {event.process} was to go on at {offset} in {topic}-{partition},"
+                    f" expected one of {sorted(possible)}"
+                )
+
+
+def check_generations(history: History) -> None:
+    """Nobody commits as a member of a generation once a later one is complete."""
+    newest = -1
+    member_of: dict[int, int] = {}
+    newest_at_commit: dict[int, int] = {}
+    for event in history:
+        if event.op == "resume" and event.kind == "invoke":
+            generation = resumed_of(event)[0]
+            member_of[event.process] = generation
+            newest = max(newest, generation)
+        elif event.op == "commit" and event.kind == "invoke":
+            newest_at_commit[event.process] = newest
+        elif event.op == "commit" and event.kind == "ok":
+            generation = member_of[event.process]
+            assert generation >= newest_at_commit[event.process], (
+                f"process {event.process} committed in generation {generation}, when"
+                f" {newest_at_commit[event.process]} was complete"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Commit:
+    offset: int
+    asked_us: int
+    told_us: int
+    is_certain: bool
+
+
+def _commits(history: History, topic: str, partition: int) -> list[_Commit]:
+    found: list[_Commit] = []
+    asked: dict[int, Event] = {}
+    for event in history.of_op("commit"):
+        if event.kind == "invoke":
+            asked[event.process] = event
+            continue
+        began = asked.pop(event.process)
+        found += _commit_of(began, event, topic, partition)
+    for began in asked.values():
+        found += _commit_of(began, None, topic, partition)
+    return found
+
+
+def _commit_of(began: Event, ended: Event | None, topic: str, partition: int) -> list[_Commit]:
+    if ended is not None and ended.kind == "fail":
+        return []
+    is_certain = ended is not None and ended.kind == "ok"
+    value = began.value
+    assert isinstance(value, tuple)
+    return [
+        _Commit(
+            offset=offset,
+            asked_us=began.at_us,
+            told_us=ended.at_us if ended is not None and is_certain else 2**62,
+            is_certain=is_certain,
+        )
+        for at_topic, at_partition, offset in value
+        if (at_topic, at_partition) == (topic, partition)
+    ]
 
 
 def polled_offsets(history: History, processes: Sequence[int]) -> dict[tuple[str, int], set[int]]:
