@@ -186,6 +186,8 @@ class SimDisk:
         """Files of copied logs that took their place."""
         self.damaged_logs = 0
         """Logs that were set aside because a synced byte was not what it had been."""
+        self.flipped_logs: set[str] = set()
+        """Names of directories in which a bit flipped."""
         self.checkpoints_written = 0
         self.checkpoints_copied = 0
         self.synced_files: dict[str, None] = {}
@@ -246,6 +248,7 @@ class SimDisk:
         bit = 1 << self.rng.randrange(8)
         inode.synced[position] ^= bit
         inode.data[position] ^= bit
+        self.flipped_logs.add(directory.name)
         place = f"{directory.name}/{name}@{position}"
         self._note("flip", place)
         return place

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from sim.history import History
+from sim.observing import observing
 from sim.world import World
 
 LIMIT_S = 3_600.0
@@ -105,7 +106,8 @@ def run_seed(scenario: type[Scenario], seed: int) -> Report:
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             try:
                 story = scenario(world)
-                world.run(story.play(), limit_s=LIMIT_S)
+                with observing(world):
+                    world.run(story.play(), limit_s=LIMIT_S)
             finally:
                 digest = world.trace.digest()
     except Exception as error:  # noqa: BLE001 it is the report's
