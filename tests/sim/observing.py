@@ -18,6 +18,7 @@ Rules:
 2. A life begins with its RaftNode, not with its process: a replica that is opened again while its
    node runs lives again, and what its old log still does counts for nothing.
 3. What a dead process does while it falls is not looked at.
+4. A node that is alone has one group, its controller's; its other logs answer to nobody's vote.
 """
 
 from __future__ import annotations
@@ -387,8 +388,10 @@ def _watch_complete_commits(complete_commits: Callable[..., None]) -> Any:
 def _produce_answered(replica: RaftReplica, index: LogIndex) -> None:
     log = replica._partition.log
     life = _observers[-1].life_of(log)
-    if life is not None:
-        life.tell(seen.ProduceAnswered, index=index, term=log.term_at(index))
+    term = log.term_at(index)
+    # With the same commit the log may have come to start behind it.
+    if life is not None and term is not None:
+        life.tell(seen.ProduceAnswered, index=index, term=term)
 
 
 WATCHES: Final[tuple[tuple[Any, str, Callable[[Any], Any]], ...]] = (
