@@ -35,7 +35,7 @@ from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.groups.coordinators import GroupCoordinators
 from sprawl.core.groups.model import GroupConfig
 from sprawl.core.groups.placement import OFFSETS_TOPIC
-from sprawl.core.ids import BrokerId, ReplicaId
+from sprawl.core.ids import BrokerId
 from sprawl.core.log.recovered import DamagedLog
 from sprawl.core.partition.internal import InternalTopic
 from sprawl.core.partition.registry import Partitions
@@ -189,7 +189,7 @@ class Assembly:
                 "this node was removed from its cluster, which does without its data",
                 next_step="sprawl serve --data OTHER --join HOST:PORT",
             )
-        peering, identity, joined_as = await self._reach_peers(cluster, identity, running)
+        peering, identity = await self._reach_peers(cluster, identity, running)
         followers = Followers(cluster, self._registry.wake)
         broker = self._assemble(identity, config, partitions, followers, cluster)
         self._server = server = Server(broker, self._metrics, platform=self._platform)
@@ -200,7 +200,7 @@ class Assembly:
         self._endpoints.update(endpoints_of(listeners, ports))
         running.push_async_callback(self._registry.stop)
         self._registry.bind()
-        self._load(cluster, broker.controller, joined_as)
+        self._load(cluster, broker.controller)
         try:
             await self._announce(cluster, self._describe(broker, identity, cluster))
             if peering is not None:
@@ -229,21 +229,23 @@ class Assembly:
 
     async def _reach_peers(
         self, cluster: Cluster, identity: Identity, running: AsyncExitStack
-    ) -> tuple[Peering | None, Identity, ReplicaId | None]:
-        """(the port for other nodes, whose data this is, as what replica it has just joined)."""
+    ) -> tuple[Peering | None, Identity]:
+        """(the port for other nodes, whose data this is)."""
         settings = self._settings
+        joined = cluster.registration.stored_cluster_id()
+        if joined not in (None, identity.cluster_id):
+            # It stopped between the two steps of joining: see below.
+            identity = self._data.adopt(joined)
         peering = await listen_to_peers(settings, cluster, identity, self._platform)
         if peering is None:
-            return None, identity, None
+            return None, identity
         self._peer = peering.advertised
         running.callback(peering.close_datagrams)
         cluster.connect(peering.transport)
         if not must_join(settings, cluster):
-            return peering, identity, None
-        cluster_id, joined_as = await join(
-            settings, cluster, identity, peering.advertised, tell=self._tell
-        )
-        return peering, self._data.adopt(cluster_id), joined_as
+            return peering, identity
+        cluster_id = await join(settings, cluster, identity, peering.advertised, tell=self._tell)
+        return peering, self._data.adopt(cluster_id)
 
     async def _begin_gossip(
         self,
@@ -394,10 +396,10 @@ class Assembly:
             levels=cluster.levels,
         )
 
-    def _load(self, cluster: Cluster, controller: Controller, joined_as: ReplicaId | None) -> None:
+    def _load(self, cluster: Cluster, controller: Controller) -> None:
         """Take part, and follow what the controller has decided."""
         try:
-            cluster.begin(controller, joined_as)
+            cluster.begin(controller)
             controller.load()
         except DamagedLog as damage:
             raise damaged_metadata(self._settings.data, damage) from damage

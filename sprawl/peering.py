@@ -163,14 +163,14 @@ async def join(
     peer: Endpoint,
     *,
     tell: Callable[[str], None],
-) -> tuple[str, ReplicaId]:
+) -> str:
     """Become a member of the cluster that the settings name.
 
     Args:
         tell: told what is done.
 
     Returns:
-        The cluster's id, and this node's replica id in it.
+        The cluster's id.
 
     Raises:
         StartFault: nobody answers, or the cluster does not want this node.
@@ -186,7 +186,7 @@ async def join(
     seeds = seeds_of(settings)
     tell(f"joining the cluster at {' or '.join(map(str, seeds))}")
     try:
-        joined = await cluster.registration.join(
+        cluster_id = await cluster.registration.join(
             seeds, node, may_replace=settings.flag("replace.node")
         )
     except KafkaFault as fault:
@@ -196,8 +196,8 @@ async def join(
             f"this node cannot join: {fault.message or fault.code.name}",
             next_step="check --join, --node-id and that the other node runs with a peer port",
         ) from fault
-    tell(f"joined cluster {joined[0]} as node {cluster.node_id}")
-    return joined
+    tell(f"joined cluster {cluster_id} as node {cluster.node_id}")
+    return cluster_id
 
 
 def unwanted(fault: KafkaFault) -> StartFault:

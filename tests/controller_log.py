@@ -15,7 +15,7 @@ class MemoryMetadataLog:
 
     `leader` may be set to another node, `is_full` to let every append fail, `is_holding` to have
     what is appended wait for `release` until it is committed, `is_deposed` to let the leader learn
-    from its next append that it leads no more.
+    from its next append that it leads no more, `is_stuck` to let nothing be applied any more.
     """
 
     def __init__(self, records: list[bytes], node_id: int = 1) -> None:
@@ -24,6 +24,7 @@ class MemoryMetadataLog:
         self.is_full = False
         self.is_holding = False
         self.is_deposed = False
+        self.is_stuck = False
         self._held: list[tuple[Sequence[bytes], asyncio.Future[None]]] = []
         self._machine: StateMachine | None = None
 
@@ -63,4 +64,6 @@ class MemoryMetadataLog:
             self._machine.apply(records)
 
     async def wait_for(self, offset: int) -> None:
+        if self.is_stuck:
+            await asyncio.Event().wait()
         assert offset <= len(self.records)

@@ -32,6 +32,8 @@ class FakeLog:
         self.gates: list[asyncio.Future[None]] | None = None
         self.refusal: Exception | None = None
         self.unreadable: Exception | None = None
+        self.confirming: dict[int, asyncio.Future[object]] | None = None
+        """What reads wait for, by partition; None: they need not."""
         self.looks: list[int] = []
         self.reads: list[int] = []
         self.readers_max = 0
@@ -82,6 +84,14 @@ class FakeLog:
             await self._changed.wait()
             if len(self.partitions[partition]) < end:
                 raise KafkaFault(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+
+    def confirm(self, partition: int) -> asyncio.Future[object] | None:
+        if self.confirming is None:
+            return None
+        assert partition not in self.confirming, "asked twice"
+        asked: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self.confirming[partition] = asked
+        return asked
 
     def read_all(self, partition: int) -> Iterator[StoredRecord]:
         self.reads.append(partition)

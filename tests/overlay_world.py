@@ -88,7 +88,7 @@ class OverlayNode:
         self.questions: list[int] = []
         self.is_full = False
         self.book = AddressBook(MemoryKeyValueStore())
-        self.book.update(world.infos)
+        self.book.update(world.infos, ReplicaId(len(world.infos) + 1))
         self.hints = LeaderHints()
         self.groups = FakeGroups(number)
         self.controller = FakeController()

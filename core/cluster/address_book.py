@@ -2,6 +2,12 @@
 
 The controller's records are the authority; this is the copy that a node starts with, before it has
 heard from anybody: without it, a cluster that stopped as a whole could not find itself again.
+
+The book is often newer than what the node has applied of the controller's log: it came with the
+answer to a node that joined or asked, and the log is followed from far behind. Taking the older
+word would forget the leader that has the rest of the log. Replica ids are given in order and never
+twice, so they tell which is older: who has not given the id of a replica in the book yet knows less
+than the book.
 """
 
 from __future__ import annotations
@@ -42,10 +48,17 @@ class AddressBook:
             except (ValueError, KeyError, TypeError) as fault:
                 _log.error("the addresses of other nodes cannot be read: %s", fault)
 
-    def update(self, nodes: Iterable[NodeInfo]) -> None:
-        """These are the nodes now."""
+    def update(self, nodes: Iterable[NodeInfo], next_replica_id: ReplicaId) -> list[NodeInfo]:
+        """These are the nodes, as whoever gives `next_replica_id` to the next one knows them.
+
+        Returns:
+            Those of the book that are gone, or known by another replica: for good.
+        """
+        if next_replica_id <= max(self._by_replica, default=0):
+            return []  # the book is newer
         before = self._nodes
         self._take(nodes)
+        gone = [each for each in before.values() if each.replica_id not in self._by_replica]
         if self._nodes != before:
             self._is_kept = False
         if not self._is_kept:
@@ -55,6 +68,7 @@ class AddressBook:
                 self._is_kept = True
             except OSError as failure:
                 _log.warning("the addresses of other nodes are not kept yet: %s", failure)
+        return gone
 
     def _take(self, nodes: Iterable[NodeInfo]) -> None:
         self._nodes = {each.node_id: each for each in nodes}

@@ -12,7 +12,7 @@ Rules:
 1. A node knows its replica id before it takes part in anything: the first node of a cluster is
    replica 1, others are given theirs when they join, and it is kept with the data.
 2. The controller's group began with replica 1 alone. Its leader makes voters of the others, up to
-   CONTROLLER_VOTERS_MAX and always an odd number, and learners of the rest.
+   CONTROLLER_VOTERS_MAX and always an odd number, and learners of the rest (voters.py).
 3. Leaders tell the nodes nearest to a partition's key, and its replicas (overlay.py); the others
    ask when they have to know (routing.py).
 """
@@ -25,11 +25,14 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sprawl.core.cluster.address_book import AddressBook
+from sprawl.core.cluster.arrivals import Arrivals
+from sprawl.core.cluster.controller_calls import call_controller, serve_controller
 from sprawl.core.cluster.elections import Elections
 from sprawl.core.cluster.hints import LeaderHints
-from sprawl.core.cluster.peers import PeerIdentity, PeerRefused, PeerUnreachable
+from sprawl.core.cluster.peers import PeerIdentity
 from sprawl.core.cluster.registration import Registration
 from sprawl.core.cluster.view import Quorum, QuorumMember
+from sprawl.core.cluster.voters import Candidate, controller_target
 from sprawl.core.controller.checkpoint_copies import AttachedCheckpoints
 from sprawl.core.controller.checkpoints import CheckpointFiles
 from sprawl.core.controller.features import SUPPORTED
@@ -74,13 +77,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-CONTROLLER_VOTERS_MAX: Final = 5
-"""Voters of the controller's group: two nodes may fail. More would only slow its commits."""
-CALL_TIMEOUT_MS: Final = 10_000
-"""For a command to the controller of another node: longer than an election, shorter than the
-patience of who asked for it."""
 _RAFT: Final = 1
-_COMMAND: Final = "controller/command"
 _METADATA_KEY: Final = LogKey(METADATA_TOPIC_ID, METADATA_TP.partition)
 
 
@@ -141,7 +138,6 @@ class Cluster:
         self._host: RaftHost | None = None
         self._metadata: Partition | None = None
         self._metadata_replica: RaftReplica | None = None
-        self._ending_moves: set[tuple[UUID, int]] = set()
         self._copies: Copies | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._rack = rack
@@ -157,19 +153,16 @@ class Cluster:
     def _serve(self, transport: Transport, controller: Controller) -> None:
         transport.on_message(_RAFT, self._receive)
         transport.on_peer(self._peer_found, self.peer_lost)
-        transport.serve(_COMMAND, lambda _, body: controller.execute(bytes(body)))
+        serve_controller(transport, controller)
 
-    def begin(self, controller: Controller, joined_as: ReplicaId | None) -> None:
+    def begin(self, controller: Controller) -> None:
         """Take part, as the replica that this data belongs to.
-
-        Args:
-            joined_as: see Registration.begin.
 
         Raises:
             OSError, ValueError: the controller's log cannot be read.
             DamagedLog: it lost what was on disk.
         """
-        replica_id = self.registration.begin(controller, joined_as)
+        replica_id = self.registration.begin(controller)
         self._controller = controller
         if self._transport is not None:
             self._serve(self._transport, controller)
@@ -193,6 +186,7 @@ class Cluster:
             self._copies.serve(self._transport.serve)
             self._begin_routing(self._transport, controller, self._host)
         self.elections.begin(self._host, self._transport, self.routing)
+        self._arrivals = Arrivals(controller, self._host, start=self._start)
         directory = self._store.directory(str(METADATA_TP))
         checkpoints = CheckpointFiles(directory)
         if self._copies is not None:
@@ -438,39 +432,24 @@ class Cluster:
             self._copies.offer(key, follower)
 
     def arrived(self, key: LogKey, configuration: Configuration) -> None:
-        topic = self._leading.by_id.get(key.topic_id)
-        target = None if topic is None else topic.moving.get(key.partition)
-        place = (key.topic_id, key.partition)
-        if target is not None and place not in self._ending_moves:
-            self._ending_moves.add(place)
-            self._start(self._end_move(place, target))
-
-    async def _end_move(self, place: tuple[UUID, int], target: tuple[ReplicaId, ...]) -> None:
-        try:
-            await self._leading.end_move(*place, target)
-        except KafkaFault as fault:
-            _log.info("the end of a move is told again later: %s", fault)
-        finally:
-            self._ending_moves.discard(place)
+        self._arrivals.look(key)
 
     def _controller_target(self) -> Target:
-        """Keep the voters there are, add nodes while there are too few, let the rest learn."""
         replica = self._metadata_replica
         assert replica is not None
-        nodes = {each.replica_id: each for each in self._leading.nodes.values()}
         state = self._leading.state
-        staying = [each for each in nodes if not state.is_leaving(nodes[each].node_id)]
-        wanted = min(CONTROLLER_VOTERS_MAX, len(staying))
-        wanted -= 1 - wanted % 2
-        now = [each for each in replica.configuration.voters if each in staying]
-        now.sort(key=lambda each: each != self.replica_id)
-        others = sorted(
-            (each for each in staying if each not in now),
-            key=lambda each: (not self.is_alive(nodes[each].node_id), each),
+        return controller_target(
+            own=self.replica_id,
+            voters=replica.configuration.voters,
+            nodes=[
+                Candidate(
+                    each.replica_id,
+                    is_alive=each.replica_id == self.replica_id or self.is_alive(each.node_id),
+                    is_staying=not state.is_leaving(each.node_id),
+                )
+                for each in state.nodes.values()
+            ],
         )
-        voters = [*now, *others][: max(wanted, 1)]
-        learners = [each for each in nodes if each not in voters]
-        return Target(tuple(voters), tuple(learners))
 
     async def _import_records(self) -> None:
         """Records from before the controller had a log become its first batch."""
@@ -496,16 +475,14 @@ class Cluster:
             return False
         return self._transport.send(node, _RAFT, frame)
 
+    def is_in_sight(self, replica: ReplicaId) -> bool:
+        """See host.Peers."""
+        node = self.book.node_of(replica)
+        return node is not None and self.is_alive(node)
+
     def nodes_changed(self) -> None:
         """The controller knows other nodes now, or other addresses."""
-        nodes = self._leading.nodes
-        if self.node_id not in nodes:
-            return  # what was heard when joining is newer
-        self.registration.tell_removed(
-            each for each in self.book.nodes if each.node_id not in nodes
-        )
-        self.book.update(nodes.values())
-        self.registration.look()
+        self.registration.nodes_changed()
         if self.overlay is not None:
             self.overlay.members_changed()
             self.overlay.greet()
@@ -541,14 +518,7 @@ class Cluster:
         """See controller.Remote."""
         if self._transport is None:
             raise KafkaFault(ErrorCode.NOT_CONTROLLER)
-        try:
-            return await self._transport.call(node, _COMMAND, command, timeout_ms=CALL_TIMEOUT_MS)
-        except PeerRefused as refused:
-            raise KafkaFault(refused.code, refused.message) from refused
-        except PeerUnreachable as failure:
-            if failure.was_sent:
-                raise KafkaFault(ErrorCode.REQUEST_TIMED_OUT, str(failure)) from failure
-            raise KafkaFault(ErrorCode.NOT_CONTROLLER, str(failure)) from failure
+        return await call_controller(self._transport, node, command)
 
     def _start(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(job)

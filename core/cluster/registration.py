@@ -6,13 +6,17 @@
 
 Rules:
 
-1. The replica id is kept with the data before the node takes part in anything.
+1. The replica id is kept with the data, and with it which cluster gave it, before the node takes
+   part in anything: a node that does not know what it joined as would found a cluster.
 2. A node that knows its cluster does not wait long for the controller at start: its partitions may
    have a quorum while the controller has none. It goes on telling.
-3. A node that was removed hears of it from whoever it meets, keeps that with its data, and is not
-   let in again with it.
+3. A node that was removed hears of it from whoever it is connected with, and believes nobody but
+   the controller: it asks, and keeps the answer with its data, with which it is not let in again.
+   Who tells may follow a log from long ago, or may have been removed itself.
 4. A controller from before feature levels forgets what a node's program knows. So a node looks
    each time that another controller leads or other nodes are known, and tells it again.
+5. A node that knows no leader of the controller may not know the node that leads, which joined or
+   was replaced meanwhile and whose messages count for nothing here: it asks those that it knows.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +47,11 @@ JOIN_TIMEOUT_MS: Final = 10_000
 ANNOUNCE_S: Final = 5.0
 """How long a node that knows its cluster waits for the controller at start: two elections."""
 ANNOUNCE_AGAIN_S: Final = 1.0
+UNLED_S: Final = 5.0
+"""How often a node looks whether it knows who leads the controller: two elections."""
+PARTING_S: Final = 10.0
+"""How long a node that was removed keeps its connections, over which it asks whether it is true: as
+long as its question may take. Nothing else that it says counts any more."""
 UNWANTED: Final = frozenset(
     {
         ErrorCode.BROKER_ID_NOT_REGISTERED,
@@ -51,6 +60,9 @@ UNWANTED: Final = frozenset(
     }
 )
 """How the controller says that it does without a node, or without its program."""
+_FOUNDING_S: Final = 0.05
+_ELSEWHERE: Final = frozenset({ErrorCode.NOT_CONTROLLER, ErrorCode.CLUSTER_AUTHORIZATION_FAILED})
+"""How a node says that it cannot ask the controller, or may not: another one can."""
 _JOIN: Final = "cluster/join"
 _REMOVED: Final = 3
 _MEMBERSHIP: Final = b"cluster/membership"
@@ -85,17 +97,29 @@ class Registration:
         self._controller: Controller | None = None
         self._replica_id = ReplicaId(0)
         self._announced: NodeInfo | None = None
-        self._is_due = self._is_telling = False
+        self._is_due = self._is_telling = self._is_asking = False
 
     def stored_replica_id(self) -> ReplicaId | None:
         """The replica id that was kept with the data; None for data that never had one."""
-        found = self._kv.get(_MEMBERSHIP)
-        return None if found is None else ReplicaId(json.loads(found)["replica"])
+        found = self._stored().get("replica")
+        return None if found is None else ReplicaId(found)
+
+    def stored_cluster_id(self) -> str | None:
+        """The cluster that gave the replica id; None for one that was founded here, and for what
+        was kept before that was kept."""
+        return self._stored().get("cluster")
 
     def was_removed(self) -> bool:
         """Whether the data belongs to a node that the cluster does without."""
+        return bool(self._stored().get("removed"))
+
+    def _stored(self) -> dict[str, Any]:
         found = self._kv.get(_MEMBERSHIP)
-        return found is not None and bool(json.loads(found).get("removed"))
+        return {} if found is None else json.loads(found)
+
+    def _store(self, **facts: object) -> None:
+        kept = json.dumps(self._stored() | facts).encode()
+        self._kv.put(_MEMBERSHIP, kept, sync=True)
 
     # --- joining --------------------------------------------------------------------------------
 
@@ -103,17 +127,28 @@ class Registration:
         """Talk to other nodes through `transport` from now on."""
         self._transport = transport
 
-    async def join(
-        self, seeds: Sequence[PeerAddress], node: NodeInfo, *, may_replace: bool
-    ) -> tuple[str, ReplicaId]:
+    async def join(self, seeds: Sequence[PeerAddress], node: NodeInfo, *, may_replace: bool) -> str:
         """Become a member of the cluster that one of the seeds belongs to.
 
+        What it became is kept when this returns, and before anything else says that it joined.
+
         Returns:
-            The cluster's id, and this node's replica id in it: `begin` keeps it.
+            The cluster's id.
 
         Raises:
             KafkaFault: what the cluster says; BROKER_NOT_AVAILABLE when no seed answers.
+            OSError: it cannot be kept.
         """
+        found = await self._ask_seeds(seeds, node, may_replace=may_replace)
+        self._store(replica=found["replica"], cluster=found["cluster_id"])
+        assert self._transport is not None
+        self._transport.joined(found["cluster_id"])
+        return str(found["cluster_id"])
+
+    async def _ask_seeds(
+        self, seeds: Sequence[BrokerId | PeerAddress], node: NodeInfo, *, may_replace: bool
+    ) -> dict[str, Any]:
+        """Have one of them register this node; its answer, whose nodes are in the book then."""
         assert self._transport is not None
         body = json.dumps({"node": node.to_json(), "may_replace": may_replace}).encode()
         reasons = []
@@ -124,29 +159,30 @@ class Registration:
                 reasons.append(str(failure))
                 continue
             except PeerRefused as refused:
-                raise KafkaFault(refused.code, refused.message) from refused
-            found = json.loads(answer)
-            self._book.update(map(NodeInfo.from_json, found["nodes"]))
-            self._transport.joined(found["cluster_id"])
-            return str(found["cluster_id"]), ReplicaId(found["replica"])
+                if refused.code not in _ELSEWHERE:
+                    raise KafkaFault(refused.code, refused.message) from refused
+                reasons.append(str(refused))
+                continue
+            found: dict[str, Any] = json.loads(answer)
+            nodes = [NodeInfo.from_json(each) for each in found["nodes"]]
+            last = max((each.replica_id for each in nodes), default=0)
+            # Older programs do not tell which replica id comes next: at least this one.
+            self._book.update(nodes, ReplicaId(found.get("next_replica", last + 1)))
+            return found
         raise KafkaFault(ErrorCode.BROKER_NOT_AVAILABLE, "; ".join(reasons))
 
-    def begin(self, controller: Controller, joined_as: ReplicaId | None) -> ReplicaId:
-        """Take part as the replica that this data belongs to, and let others join.
-
-        Args:
-            joined_as: what `join` returned; None for data that belongs to a cluster, and for the
-                first node of one.
-        """
+    def begin(self, controller: Controller) -> ReplicaId:
+        """Take part as the replica that this data belongs to, and let others join."""
         stored = self.stored_replica_id()
         if stored is None:
-            stored = joined_as or FIRST_REPLICA
-            self._kv.put(_MEMBERSHIP, json.dumps({"replica": stored}).encode(), sync=True)
+            stored = FIRST_REPLICA
+            self._store(replica=stored)
         self._controller = controller
         self._replica_id = stored
         if self._transport is not None:
             self._transport.on_message(_REMOVED, self._hear_removed)
             self._transport.serve(_JOIN, partial(_take_in, controller), before_joining=True)
+            self._start(self._watch(controller))
         return stored
 
     # --- announcing -----------------------------------------------------------------------------
@@ -185,9 +221,7 @@ class Registration:
                 self._announced = node
                 return
             except KafkaFault as fault:
-                if fault.code in UNWANTED:
-                    _log.error("the cluster does not take this node back: %s", fault.message)
-                    self._end(for_good=fault.code is not ErrorCode.UNSUPPORTED_VERSION)
+                if self._ends_with(fault):
                     return
                 _log.warning("no controller takes this node's registration yet: %s", fault)
             await asyncio.sleep(ANNOUNCE_AGAIN_S)
@@ -195,10 +229,60 @@ class Registration:
     async def _announce_through_peers(self, node: NodeInfo) -> None:
         """Have other nodes tell the controller where this one is: it knows none itself, perhaps
         because the cluster does without it."""
-        seeds = [each.peer for each in self._book.nodes if each.node_id != self._node_id]
-        await self.join(
-            [PeerAddress(*each) for each in seeds if each is not None], node, may_replace=False
-        )
+        assert self._transport is not None
+        seeds: list[BrokerId | PeerAddress] = []
+        for each in self._book.nodes:
+            if each.node_id == self._node_id:
+                continue
+            if self._transport.is_connected(each.node_id):
+                # A connection from before may still be there where a new one would be refused.
+                seeds.append(each.node_id)
+            elif each.peer is not None:
+                seeds.append(PeerAddress(*each.peer))
+        await self._ask_seeds(seeds, node, may_replace=False)
+
+    async def _watch(self, controller: Controller) -> None:
+        """See rule 5."""
+        while not self.is_out:
+            await asyncio.sleep(UNLED_S)
+            if controller.leader is None:
+                self._doubt("this node knows no controller that leads")
+
+    def _doubt(self, why: str) -> None:
+        """Ask other nodes whether the controller still knows this one, and which nodes there are. A
+        node that has not announced itself yet is about to hear it anyway."""
+        if self._announced is None or self.is_out or self._is_asking or not self._has_peers:
+            return
+        _log.info("%s: it asks the others", why)
+        self._is_asking = True
+        self._start(self._ask(self._announced))
+
+    async def _ask(self, node: NodeInfo) -> None:
+        try:
+            while not self.is_out:
+                try:
+                    await self._announce_through_peers(node)
+                except KafkaFault as fault:
+                    if self._ends_with(fault):
+                        return
+                    _log.info("whether the controller knows this node is asked again: %s", fault)
+                else:
+                    return
+                await asyncio.sleep(ANNOUNCE_AGAIN_S)
+        finally:
+            self._is_asking = False
+
+    def nodes_changed(self) -> None:
+        """The controller's log, as far as it is applied here, says other nodes or addresses."""
+        state = self._known_controller.state
+        own = self._replica_id
+        if own < state.next_replica_id and own not in state.by_replica:
+            # Who was removed keeps the book: it has to find somebody to ask.
+            self._doubt("the controller's log says that this node was removed")
+            return
+        for each in self._book.update(state.nodes.values(), state.next_replica_id):
+            self._part_with(each)
+        self.look()
 
     def look(self) -> None:
         """Another controller leads, or it knows other nodes: does it know our levels?"""
@@ -224,7 +308,8 @@ class Registration:
 
     @property
     def _has_peers(self) -> bool:
-        return self._transport is not None and len(self._book.nodes) > 1
+        others = (each.node_id != self._node_id for each in self._book.nodes)
+        return self._transport is not None and any(others)
 
     @property
     def _known_controller(self) -> Controller:
@@ -233,25 +318,38 @@ class Registration:
 
     # --- the end --------------------------------------------------------------------------------
 
-    def tell_removed(self, nodes: Iterable[NodeInfo]) -> None:
-        """These were removed: they hear of it nowhere else, as they belong to no group any more."""
-        if self._transport is None:
-            return
-        for each in nodes:
-            if self._transport.is_connected(each.node_id):
-                self._transport.send(each.node_id, _REMOVED, [str(each.replica_id).encode()])
+    def _part_with(self, node: NodeInfo) -> None:
+        """One that was removed, or replaced, hears of it nowhere else: it belongs to no group any
+        more."""
+        transport = self._transport
+        if transport is not None and transport.is_connected(node.node_id):
+            transport.send(node.node_id, _REMOVED, [str(node.replica_id).encode()])
+            self._start(self._disconnect(transport, node))
+
+    async def _disconnect(self, transport: Transport, node: NodeInfo) -> None:
+        await asyncio.sleep(PARTING_S)
+        transport.disconnect(
+            node.node_id, "the node was removed from the cluster", directory=node.directory_id
+        )
 
     def _hear_removed(self, peer: PeerIdentity, body: memoryview) -> None:
-        if bytes(body) == str(self._replica_id).encode() and not self.is_out:
-            _log.error("node %d says that this node was removed from the cluster", peer.node_id)
-            self._end(for_good=True)
+        if bytes(body) == str(self._replica_id).encode():
+            self._doubt(f"node {peer.node_id} says that this node was removed from the cluster")
+
+    def _ends_with(self, fault: KafkaFault) -> bool:
+        """Whether this is the controller's word that it does without this node. It says so only
+        when it is certain to lead (Controller)."""
+        if fault.code not in UNWANTED:
+            return False
+        _log.error("the cluster does without this node: %s", fault.message)
+        self._end(for_good=fault.code is not ErrorCode.UNSUPPORTED_VERSION)
+        return True
 
     def _end(self, *, for_good: bool) -> None:
         """The cluster does without this node from now on, and without its data if for good."""
         self.is_out = True
         if for_good:
-            kept = {"replica": self._replica_id, "removed": True}
-            self._kv.put(_MEMBERSHIP, json.dumps(kept).encode(), sync=True)
+            self._store(replica=self._replica_id, removed=True)
         _log.error("what this node tells clients is out of date from now on; stop it")
         self.on_out()
 
@@ -266,11 +364,15 @@ async def _take_in(controller: Controller, peer: PeerIdentity, body: memoryview)
         raise PeerFault(f"a malformed request to join: {fault}") from None
     if (node.node_id, node.directory_id) != (peer.node_id, peer.directory_id):
         raise PeerFault("a node that joins in the name of another one")
+    while not controller.nodes:  # noqa: ASYNC110 a founder is there within milliseconds
+        # Whoever registers first is replica 1, and that is the founder.
+        await asyncio.sleep(_FOUNDING_S)
     registered = await controller.register(node, may_replace=may_replace)
     return json.dumps(
         {
             "cluster_id": controller.cluster_id,
             "replica": registered.replica_id,
             "nodes": [each.to_json() for each in controller.nodes.values()],
+            "next_replica": controller.state.next_replica_id,
         }
     ).encode()

@@ -168,7 +168,7 @@ class Routing:
 
     def _is_to_seek(self, topic: TopicInfo, index: int) -> bool:
         replicas = topic.replicas[index]
-        if len(replicas) == 1 and index not in topic.moving:
+        if len(replicas) == 1 and topic.is_settled(index):
             return False  # it leads, or nobody does
         key = LogKey(topic.id, index)
         is_known = self.is_known(key)
@@ -257,7 +257,9 @@ class Routing:
         topic = self._controller.by_id.get(key.topic_id)
         if topic is None or key.partition not in topic.partitions:
             return None
-        everywhere = (*topic.moving.get(key.partition, ()), *topic.replicas[key.partition])
+        targets = (topic.moving, topic.lingering)
+        may_hold = [each for target in targets for each in target.get(key.partition, ())]
+        everywhere = (*may_hold, *topic.replicas[key.partition])
         nodes = [self._book.node_of(each) for each in everywhere]
         fit = [each for each in nodes if each is not None and each != but and self._can_ask(each)]
         # Spread, so that one node is not asked of all.

@@ -267,10 +267,13 @@ class Transport:
         link = self._links.get(node)
         return None if link is None or link.current is None else link.current.round_trip_ms
 
-    def disconnect(self, node: BrokerId, reason: str) -> None:
-        """End the connections with a node, one that was removed for example."""
+    def disconnect(self, node: BrokerId, reason: str, *, directory: UUID | None = None) -> None:
+        """End the connections with a node, one that was removed for example; with `directory` only
+        those with that data of the node."""
         for connection in list(self._connections):
-            if connection.is_open and connection.peer.node_id == node:
+            if not connection.is_open or connection.peer.node_id != node:
+                continue
+            if directory in (None, connection.peer.directory_id):
                 connection.close(Goodbye.CLOSING, reason)
 
     async def close(self) -> None:

@@ -173,8 +173,11 @@ class ClusterView:
         """One partition of a topic."""
         state = self._state
         replicas = topic.replicas[index]
-        target = topic.moving.get(index, ())
-        everywhere = [*replicas, *(each for each in target if each not in replicas)]
+        everywhere = list(replicas)
+        if index in topic.moving:
+            # As in Kafka, those of a target that was changed are there until the move has arrived.
+            others = (*topic.moving[index], *topic.lingering.get(index, ()))
+            everywhere = list(dict.fromkeys((*replicas, *others)))
         brokers = state.brokers_of(everywhere)
         leader, epoch, in_sync = self._leader(topic, index, replicas)
         offline = [node for node in brokers if node < 0 or not self.is_alive(node)]
@@ -190,7 +193,7 @@ class ClusterView:
         self, topic: TopicInfo, index: int, replicas: tuple[ReplicaId, ...]
     ) -> tuple[int, int, tuple[ReplicaId, ...]]:
         """(broker or -1, leader epoch or -1, replicas in sync)."""
-        if len(replicas) == 1 and index not in topic.moving:
+        if len(replicas) == 1 and topic.is_settled(index):
             return self._only_replica(topic, index, replicas)
         hint = self._hints.get(LogKey(topic.id, index))
         if hint is None:

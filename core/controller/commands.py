@@ -4,13 +4,17 @@
 
 A node that does not lead sends a command to the one that does; an older leader that does not know
 it answers UNSUPPORTED_VERSION.
+
+Who sends one has to be registered, with the data directory that it speaks for: a node that was
+removed may still have a certificate. Such a one may only ask about itself, by registering. Members
+are believed when they register others, which is how nodes join.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from sprawl.core.config.alteration import Change
@@ -49,6 +53,31 @@ class Circumstances:
     levels: Levels
     end_offset: int
     space: IdSpace
+
+
+class Sender(NamedTuple):
+    """The node that sent a command, and the data directory that it speaks for."""
+
+    node_id: BrokerId
+    directory_id: UUID
+
+
+def check_sender(command: Command, sender: Sender, state: ControllerState) -> None:
+    """Raises: KafkaFault CLUSTER_AUTHORIZATION_FAILED for a node that may not send this. It is not
+    BROKER_ID_NOT_REGISTERED, by which whoever registers would take itself for removed: it may be
+    another node, on whose behalf a removed one asks."""
+    known = state.nodes.get(sender.node_id)
+    if known is not None and known.directory_id == sender.directory_id:
+        return
+    if command["do"] == "register":
+        node = NodeInfo.from_json(command["node"])
+        if (node.node_id, node.directory_id) == sender:
+            return
+    raise KafkaFault(
+        ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
+        f"Node {sender.node_id} with data directory {sender.directory_id} does not belong to the"
+        " cluster: it was removed or replaced, and nothing is changed on its word.",
+    )
 
 
 def plan(command: Command, by: Circumstances) -> list[Record]:
@@ -104,12 +133,22 @@ def _create_partitions(command: Command, by: Circumstances) -> Record:
 
 
 def _move(command: Command, by: Circumstances) -> Record | None:
-    return planning.plan_move(by.state, command["name"], command["partition"], command["brokers"])
+    return planning.plan_move(
+        by.state,
+        command["name"],
+        command["partition"],
+        command["brokers"],
+        end_offset=by.end_offset,
+    )
 
 
 def _end_move(command: Command, by: Circumstances) -> Record | None:
     return planning.plan_arrival(
-        by.state, UUID(command["id"]), command["partition"], tuple(command["replicas"])
+        by.state,
+        UUID(command["id"]),
+        command["partition"],
+        tuple(command["replicas"]),
+        as_of=command.get("as_of"),
     )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 from sprawl.core.config.topic import topic_config
-from sprawl.core.controller.commands import Circumstances, Command, plan
+from sprawl.core.controller.commands import Circumstances, Command, Sender, check_sender, plan
 from sprawl.core.controller.features import SUPPORTED, FeatureUpdate, Levels
 from sprawl.core.controller.following import FollowedState
 from sprawl.core.controller.nodes import NodeInfo
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 COMMAND_TIMEOUT_S: Final = 15.0
 """How long a command looks for a controller that takes it; below the 30 s that Kafka's clients give
 an administrative request by default, so that they hear why."""
+APPLY_TIMEOUT_S: Final = 10.0
+"""How long a command that another node's controller has executed is waited for until it is applied
+here: it follows within a heartbeat, unless this node's copy of the log has failed or is cut off."""
 _RETRY_S_MIN: Final = 0.002
 """A node that is alone leads a few milliseconds after its start."""
 _RETRY_S_MAX: Final = 0.1
@@ -219,14 +222,18 @@ class Controller:
         """Begin, change or (None) stop a move. Raises: KafkaFault as planning.plan_move."""
         await self._submit({"do": "move", "name": name, "partition": partition, "brokers": brokers})
 
-    async def end_move(self, topic_id: UUID, partition: int, replicas: Replicas) -> None:
-        """A partition's leader says that its replicas are where they were to go."""
+    async def end_move(
+        self, topic_id: UUID, partition: int, replicas: Replicas, *, as_of: int
+    ) -> None:
+        """A partition's leader says that its replicas are where they were wanted when this node
+        knew the metadata log up to `as_of`."""
         await self._submit(
             {
                 "do": "end move",
                 "id": str(topic_id),
                 "partition": partition,
                 "replicas": list(replicas),
+                "as_of": as_of,
             }
         )
 
@@ -322,13 +329,14 @@ class Controller:
 
     # --- commands -------------------------------------------------------------------------------
 
-    async def execute(self, command: bytes) -> bytes:
+    async def execute(self, command: bytes, sender: Sender) -> bytes:
         """A command that another node sent here.
 
         Raises:
-            KafkaFault: NOT_CONTROLLER, and whatever the command may meet.
+            KafkaFault: NOT_CONTROLLER, CLUSTER_AUTHORIZATION_FAILED, and whatever the command may
+                meet.
         """
-        answer = await self._execute(json.loads(command))
+        answer = await self._execute(json.loads(command), sender)
         return json.dumps(answer._asdict()).encode()
 
     async def _submit(self, command: Command) -> Answer:
@@ -361,15 +369,29 @@ class Controller:
             raise KafkaFault(ErrorCode.NOT_CONTROLLER)
         found = json.loads(await self._remote.command(leader, json.dumps(command).encode()))
         answer = Answer(found["record"], found["offset"])
-        if (command["do"], command.get("node")) != ("remove node", self.node_id):
-            # Who has removed itself hears no more.
-            await self._log.wait_for(answer.offset)
+        if self._is_followed_here(command):
+            try:
+                async with asyncio.timeout(APPLY_TIMEOUT_S):
+                    await self._log.wait_for(answer.offset)
+            except TimeoutError as fault:
+                raise KafkaFault(
+                    ErrorCode.REQUEST_TIMED_OUT,
+                    "The controller has done it, and this node does not hear of it.",
+                ) from fault
         return answer
 
-    async def _execute(self, command: Command) -> Answer:
+    def _is_followed_here(self, command: Command) -> bool:
+        """Who has removed itself hears no more. A block of producer ids is given by the answer, and
+        nothing here looks for it: producers can begin while this node's copy of the log is stuck.
+        """
+        if command["do"] == "producer ids":
+            return False
+        return (command["do"], command.get("node")) != ("remove node", self.node_id)
+
+    async def _execute(self, command: Command, sender: Sender | None = None) -> Answer:
         """Whoever asked may go, a client that closes its connection: what was begun is brought to
         its end all the same, and the next command is judged after it."""
-        turn = asyncio.get_running_loop().create_task(self._take_turn(command))
+        turn = asyncio.get_running_loop().create_task(self._take_turn(command, sender))
         self._turns.add(turn)
         turn.add_done_callback(self._end_turn)
         return await asyncio.shield(turn)
@@ -379,7 +401,7 @@ class Controller:
         if not turn.cancelled():
             turn.exception()  # told to whoever asked; nobody else misses it
 
-    async def _take_turn(self, command: Command) -> Answer:
+    async def _take_turn(self, command: Command, sender: Sender | None) -> Answer:
         async with self._turn:
             if self._log.leader != self.node_id:
                 raise KafkaFault(ErrorCode.NOT_CONTROLLER)
@@ -395,6 +417,8 @@ class Controller:
             records: Sequence[Record] = ()
             refusal = None
             try:
+                if sender is not None:
+                    check_sender(command, sender, self.state)
                 records = plan(command, by)
             except KafkaFault as fault:
                 refusal = fault

@@ -196,8 +196,14 @@ class RaftMetadataLog:
         if self._applied >= offset:
             return
         applied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((offset, applied))
-        await applied
+        waiting = (offset, applied)
+        self._waiting.append(waiting)
+        try:
+            await applied
+        finally:
+            # A log that nothing comes to any more would keep everybody who gave up.
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
 
     # --- from the partition ---------------------------------------------------------------------
 

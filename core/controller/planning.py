@@ -25,6 +25,7 @@ from sprawl.core.controller.state import (
     VERSION,
     ControllerState,
     Record,
+    arrival_record,
     level_record,
     move_record,
     node_record,
@@ -148,9 +149,17 @@ def plan_removal(topic: TopicInfo) -> Record:
 
 
 def plan_move(
-    state: ControllerState, name: str, partition: int, brokers: Sequence[int] | None
+    state: ControllerState,
+    name: str,
+    partition: int,
+    brokers: Sequence[int] | None,
+    *,
+    end_offset: int,
 ) -> Record | None:
     """The record that moves a partition to these brokers; None stops a move that is under way.
+
+    Args:
+        end_offset: where the metadata log stands.
 
     Returns:
         None when there is nothing to do: it is there.
@@ -165,23 +174,40 @@ def plan_move(
     if brokers is None:
         if partition not in topic.moving:
             raise KafkaFault(ErrorCode.NO_REASSIGNMENT_IN_PROGRESS)
-        return move_record(topic, partition, None, arrived=False)
+        return move_record(topic, partition, None, asked_at=end_offset)
     target = _replicas_on(state, brokers)
     if target == topic.wanted(partition):
         return None
     if target == topic.replicas[partition]:
-        return move_record(topic, partition, None, arrived=False)
-    return move_record(topic, partition, target, arrived=False)
+        return move_record(topic, partition, None, asked_at=end_offset)
+    return move_record(topic, partition, target, asked_at=end_offset)
 
 
 def plan_arrival(
-    state: ControllerState, topic_id: UUID, partition: int, replicas: Replicas
+    state: ControllerState,
+    topic_id: UUID,
+    partition: int,
+    replicas: Replicas,
+    *,
+    as_of: int | None,
 ) -> Record | None:
-    """The record that ends a move, on the word of the partition's leader; None: nothing moves."""
+    """The record that ends a move, also one that was stopped, on the word of the partition's
+    leader.
+
+    Args:
+        replicas: those that the leader has found to be wanted, and its group to have.
+        as_of: how far the leader knew the metadata log then. None from a program that does not say
+            it, and does not make certain that it leads: not enough to let go of what lingers.
+
+    Returns:
+        None when nothing moves, or the word is about something else than was asked for last.
+    """
     topic = state.by_id.get(topic_id)
-    if topic is None or topic.moving.get(partition) != replicas:
+    if topic is None or topic.is_settled(partition) or topic.wanted(partition) != replicas:
         return None
-    return move_record(topic, partition, replicas, arrived=True)
+    if partition in topic.lingering if as_of is None else as_of <= topic.asked_at[partition]:
+        return None
+    return arrival_record(topic, partition, replicas)
 
 
 # --- ids ------------------------------------------------------------------------------------------
@@ -242,17 +268,32 @@ def plan_node_removal(state: ControllerState, node_id: int) -> Record:
     """The record that forgets a node that holds nothing any more.
 
     Raises:
-        KafkaFault: BROKER_ID_NOT_REGISTERED, INVALID_REQUEST while it holds replicas.
+        KafkaFault: BROKER_ID_NOT_REGISTERED, INVALID_REQUEST while it holds replicas, or may hold
+            some of moves that were given up.
     """
     node = _node(state, node_id)
-    held = sum(
-        node.replica_id in replicas
+    held = [
+        (topic, index)
         for topic in state.topics.values()
-        for replicas in (*topic.replicas, *topic.moving.values())
-    )
-    if held:
+        for index in topic.partitions
+        if topic.may_hold(index, node.replica_id)
+    ]
+    lingering = [
+        f"{topic.name}-{index}"
+        for topic, index in held
+        if node.replica_id not in (*topic.replicas[index], *topic.moving.get(index, ()))
+    ]
+    if len(held) > len(lingering):
         raise KafkaFault(
-            ErrorCode.INVALID_REQUEST, f"Node {node_id} still holds {held} replica(s)."
+            ErrorCode.INVALID_REQUEST,
+            f"Node {node_id} still holds {len(held)} replica(s). Move them to other nodes first.",
+        )
+    if lingering:
+        raise KafkaFault(
+            ErrorCode.INVALID_REQUEST,
+            f"Node {node_id} may still hold {len(lingering)} replica(s), of {lingering[0]} for one:"
+            " a move to it was stopped or changed, and the partition's leader has not said yet that"
+            " the node is out. Try again when it has; it needs a majority of its replicas for it.",
         )
     return {"type": "node removed", "version": VERSION, "node": node_id}
 

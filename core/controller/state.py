@@ -8,7 +8,7 @@ rules.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -22,6 +22,8 @@ from sprawl.core.ids import BrokerId, ProducerId, ReplicaId, TopicId, TopicName
 
 PRODUCER_ID_BLOCK: Final = 1_000
 VERSION: Final = 1
+UNKNOWN_OFFSET: Final = -1
+"""Of what was asked for by a program that did not say where the metadata log stood."""
 
 Record = dict[str, Any]
 
@@ -142,18 +144,33 @@ class ControllerState:
         )
 
     def _move(self, record: Record) -> None:
-        """A partition is to move to `replicas`, or has arrived there, or stays (no `replicas`)."""
+        """A partition is to move to `replicas`, or has arrived there, or stays (no `replicas`).
+
+        The target before this one is given up, and its replicas linger until the partition has
+        arrived: at this target, or, stopped, where it was.
+        """
         topic = self.by_id[UUID(record["id"])]
         index = record["partition"]
-        moving = {at: to for at, to in topic.moving.items() if at != index}
+        moving, lingering = dict(topic.moving), dict(topic.lingering)
+        asked_at = dict(topic.asked_at)
+        given_up = (*lingering.pop(index, ()), *moving.pop(index, ()))
+        asked_at.pop(index, None)
         replicas = topic.replicas
-        if record["replicas"] is not None:
-            target = tuple(map(ReplicaId, record["replicas"]))
-            if record["arrived"]:
-                replicas = (*replicas[:index], target, *replicas[index + 1 :])
-            else:
-                moving[index] = target
-        self._put(replace(topic, replicas=replicas, moving=moving))
+        target = record["replicas"]
+        if target is not None and record["arrived"]:
+            arrived_at = tuple(map(ReplicaId, target))
+            replicas = (*replicas[:index], arrived_at, *replicas[index + 1 :])
+        else:
+            if target is not None:
+                moving[index] = tuple(map(ReplicaId, target))
+            left = tuple(each for each in dict.fromkeys(given_up) if each not in replicas[index])
+            if left:
+                lingering[index] = left
+            if target is not None or left:
+                asked_at[index] = record.get("asked_at", UNKNOWN_OFFSET)
+        self._put(
+            replace(topic, replicas=replicas, moving=moving, lingering=lingering, asked_at=asked_at)
+        )
 
     def snapshot(self) -> list[Record]:
         """Records that rebuild this state."""
@@ -163,10 +180,8 @@ class ControllerState:
         records += [node_record(node) for node in self.nodes.values()]
         for topic in self.topics.values():
             records.append(topic_record(topic))
-            records += [
-                move_record(topic, index, target, arrived=False)
-                for index, target in topic.moving.items()
-            ]
+            for index in sorted({*topic.moving, *topic.lingering}):
+                records += _moves_again(topic, index)
         records += [
             {"type": "broker configs", "version": VERSION, "name": name, "configs": configs}
             for name, configs in self.broker_configs.items()
@@ -214,9 +229,24 @@ def topic_record(topic: TopicInfo) -> Record:
 
 
 def move_record(
+    topic: TopicInfo, index: int, replicas: Replicas | None, *, asked_at: int
+) -> Record:
+    """Moves a partition, or (None) lets it stay where it is.
+
+    Args:
+        asked_at: where the metadata log stands. Programs that do not know it ignore it.
+    """
+    return _move_record(topic, index, replicas, arrived=False) | {"asked_at": asked_at}
+
+
+def arrival_record(topic: TopicInfo, index: int, replicas: Replicas) -> Record:
+    """Says that a partition's replicas are these, and no others."""
+    return _move_record(topic, index, replicas, arrived=True)
+
+
+def _move_record(
     topic: TopicInfo, index: int, replicas: Replicas | None, *, arrived: bool
 ) -> Record:
-    """Moves a partition, says that it has arrived, or (None) lets it stay where it is."""
     return {
         "type": "move",
         "version": VERSION,
@@ -225,6 +255,15 @@ def move_record(
         "replicas": None if replicas is None else list(replicas),
         "arrived": arrived,
     }
+
+
+def _moves_again(topic: TopicInfo, index: int) -> Iterator[Record]:
+    """What leads to a partition's target, and to what lingers there: as if all of that had been
+    one target. Programs that know of nothing that lingers read it too."""
+    asked_at = topic.asked_at[index]
+    if index in topic.lingering:
+        yield move_record(topic, index, topic.lingering[index], asked_at=asked_at)
+    yield move_record(topic, index, topic.moving.get(index), asked_at=asked_at)
 
 
 def encode_record(record: Record) -> bytes:

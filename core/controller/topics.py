@@ -29,6 +29,10 @@ class TopicInfo:
             group's own log says what became of them, and every replica counts from the same start.
         moving: where partitions are on their way to, by partition number; `replicas` says where
             they were when that was asked for (KIP-455).
+        lingering: replicas of targets that were given up, by partition number: they may belong to
+            the group, and be its majority, until its leader says that it is where it is wanted.
+        asked_at: where the metadata log stood when a move was last begun, changed or stopped, for
+            partitions that move or have lingering replicas.
         configs: its own overrides.
     """
 
@@ -38,6 +42,8 @@ class TopicInfo:
     founding: tuple[Replicas, ...]
     configs: Mapping[str, str]
     moving: Mapping[int, Replicas] = field(default_factory=dict)
+    lingering: Mapping[int, Replicas] = field(default_factory=dict)
+    asked_at: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def partition_count(self) -> int:
@@ -54,6 +60,17 @@ class TopicInfo:
     def wanted(self, partition: int) -> Replicas:
         """Where a partition should be in the end."""
         return self.moving.get(partition) or self.replicas[partition]
+
+    def is_settled(self, partition: int) -> bool:
+        """Whether its leader has said that its replicas are those wanted."""
+        return partition not in self.moving and partition not in self.lingering
+
+    def may_hold(self, partition: int, replica: ReplicaId) -> bool:
+        """Whether a replica may belong to a partition's group."""
+        targets = (self.moving, self.lingering)
+        return replica in self.replicas[partition] or any(
+            replica in each.get(partition, ()) for each in targets
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ Rules:
    way ends on that one's state, never on that of its successor.
 3. A tenure serves only what it read from the log after everything in the log was committed.
 4. At most LOADS_MAX partitions load at a time; an empty one costs one look at its log.
-5. Offsets of topics that were deleted while nobody here followed are removed after a load.
+5. Committed offsets are read when a majority has said that this node leads their partition still.
+6. Offsets of topics that were deleted while nobody here followed are removed after a load.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from collections.abc import (
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.groups.confirming import Refusals, confirm
 from sprawl.core.groups.model import (
     CommitRequest,
     CommitResult,
@@ -399,10 +401,24 @@ class GroupCoordinators:
         for coordinator in self._coordinators():
             coordinator.topics_deleted(topics)
 
+    def confirm(self, group_ids: Iterable[str]) -> Answer[Refusals]:
+        """Why the offsets of some of these groups cannot be read here now. Those of the others can
+        from then on, as far as their `availability` says so (confirming.py)."""
+        refused: Refusals = {}
+        groups: dict[int, list[str]] = {}
+        for group_id in group_ids:
+            found = self._find(group_id)
+            error = found if isinstance(found, ErrorCode) else found.availability()
+            if error:
+                refused[group_id] = error
+            elif isinstance(found, GroupCoordinator):
+                groups.setdefault(found.partition, []).append(group_id)
+        return confirm(self._log, groups, refused)
+
     def fetch(
         self, group_id: str, topic: str, partitions: Iterable[int], *, require_stable: bool
     ) -> list[FetchedOffset]:
-        """OffsetFetch of named partitions. Ask `availability` first."""
+        """OffsetFetch of named partitions. Ask `confirm`, and then `availability`, first."""
         return self._serving(group_id).fetch(
             group_id, topic, partitions, require_stable=require_stable
         )
@@ -410,7 +426,7 @@ class GroupCoordinators:
     def fetch_all(
         self, group_id: str, *, require_stable: bool
     ) -> list[tuple[str, list[FetchedOffset]]]:
-        """OffsetFetch of whatever the group has committed. Ask `availability` first."""
+        """OffsetFetch of whatever the group has committed. Ask as for `fetch`."""
         return self._serving(group_id).fetch_all(group_id, require_stable=require_stable)
 
     def describe(self, group_id: str) -> GroupDescription:

@@ -52,9 +52,6 @@ class OffsetEvents:
         expire_ms = None
         if request.retention_time_ms >= 0:
             expire_ms = wall_ms + request.retention_time_ms
-        offsets = self._offsets.get(group_id)
-        if offsets is None:
-            offsets = self._offsets[group_id] = GroupOffsets()
         errors: list[ErrorCode] = []
         accepted: list[tuple[str, int, CommittedOffset]] = []
         records: list[LogRecord] = []
@@ -68,6 +65,11 @@ class OffsetEvents:
             records.append(
                 (encode_offset_key(group_id, topic, partition), encode_offset_value(committed))
             )
+        if not accepted:
+            turn.reply(token, CommitResult(errors=errors))
+            return
+        offsets = self._offsets.setdefault(group_id, GroupOffsets())
+        for topic, partition, _ in accepted:
             offsets.begin(topic, partition)
 
         def stored(later: Turn, error: ErrorCode) -> None:
@@ -78,10 +80,7 @@ class OffsetEvents:
             self._drop_if_idle(group_id, offsets)
             later.reply(token, CommitResult(errors=_merge(errors, error)))
 
-        if records:
-            turn.append(records, stored)
-        else:
-            turn.reply(token, CommitResult(errors=errors))
+        turn.append(records, stored)
 
     def delete(
         self, turn: Turn, group: ClassicGroup, partitions: Sequence[tuple[str, int]], token: Token
@@ -170,8 +169,10 @@ class OffsetEvents:
         ]
 
     def _drop_if_idle(self, group_id: str, offsets: GroupOffsets) -> None:
-        if offsets.is_idle():
-            self._offsets.pop(group_id, None)
+        """Forget what holds nothing, unless newer offsets have taken its place: an append that ends
+        late must not take along what was committed after it."""
+        if offsets.is_idle() and self._offsets.get(group_id) is offsets:
+            del self._offsets[group_id]
 
 
 def _merge(errors: list[ErrorCode], error: ErrorCode) -> list[ErrorCode]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Coroutine, Iterator, Sequence
 from typing import Any, Protocol
 
 from sprawl.core.groups.model import LogRecord
@@ -41,6 +41,14 @@ class OffsetsLog(Protocol):
 
         Raises:
             KafkaFault: it is not known to be.
+        """
+        ...
+
+    def confirm(self, partition: int) -> Awaitable[object] | None:
+        """What to wait for to be sure that no other node has appended since by now, as the leader
+        of this partition; None: it is sure. The wait fails with KafkaFault when it may have.
+
+        Raises: KafkaFault: this node does not lead it.
         """
         ...
 

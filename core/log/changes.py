@@ -10,7 +10,8 @@ The order of each change is what makes it safe to crash in the middle:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sprawl.core.ids import LogIndex, Offset, Term
@@ -32,15 +33,16 @@ if TYPE_CHECKING:
 def flush(log: PartitionLog, *, is_closing: bool = False) -> DurableUpTo:
     """See PartitionLog.flush.
 
-    What is claimed is read before the files to sync are: whatever is appended, or sealed, in
-    between is synced in vain, but never claimed in vain.
+    What is claimed is read at once, and not in the middle of a truncation: what is cut off then
+    would be claimed. Whatever is appended, or sealed, after that is synced in vain.
     """
-    truncations = log.truncations
-    active = log.segments[-1]
-    end = active.end
-    term = log.epochs.term_at(end.index - 1)
+    with log.lock:
+        truncations = log.truncations
+        active = log.segments[-1]
+        end = active.end
+        term = log.epochs.term_at(end.index - 1)
+        pending = log.pending
     token = DurableUpTo(LogIndex(end.index - 1), Term(-1) if term is None else term)
-    pending = log.pending
     is_synced = not pending and end.index - 1 == log.synced_index and not log.names_changed
     if is_synced and not is_closing:
         return token
@@ -118,7 +120,9 @@ def truncate(log: PartitionLog, from_index: int) -> None:
     """See PartitionLog.truncate_suffix; the index is one of the log's.
 
     Raises:
-        ValueError, FrameFault, OSError: nothing was changed yet, or the store only.
+        ValueError, FrameFault: nothing was changed.
+        OSError: nothing was changed; or `log.failure` says that the log is of no use until it is
+            opened again, for half of this was done.
     """
     with log.lock:
         kept = [each for each in log.segments if each.first_index <= from_index]
@@ -128,35 +132,58 @@ def truncate(log: PartitionLog, from_index: int) -> None:
         end, max_timestamp = _end_before(log, segment, from_index)
         if end.offset < log.log_start_offset:
             raise ValueError(f"entry {from_index} is older than the log start")
-        log.truncations += 1
-        gone = log.segments[len(kept) :]
-        log.epochs.truncate_suffix(from_index)
-        puts = [log.state.put_epochs(log.epochs)]
-        if log.synced_index >= from_index:
-            puts.append(
-                log.state.put_point(
-                    RecoveryPoint(segment.key, end.size_bytes, end.offset, end.index)
-                )
-            )
-            log.synced = (end.index - 1, end.offset)
-        deletes = [key for each in (segment, *gone) for key in log.state.segment_keys(each.key)]
-        deletes += [
-            log.state.producer_key(each)
-            for each in log.state.producer_offsets()
-            if each > end.offset
-        ]
-        log.state.write(puts, deletes, sync=True)
-        for each in reversed(gone):
-            log.indexes.drop(each)
-            each.file.discard(0)
-        segment.cut(end, max_timestamp=max_timestamp)
-        log.segments = tuple(kept)
-        log.pending = tuple(each for each in log.pending if each.segment in kept[:-1])
-        log.stored_bytes = 0
-        # Until the next flush a power loss may bring back what was cut.
-        log.names_changed = True
-    if not log.producers.truncate_to(end.offset):
-        rebuild_producers(log)
+        with _all_or_failed(log):
+            _cut(log, kept, end, max_timestamp, from_index)
+    with _all_or_failed(log):
+        if not log.producers.truncate_to(end.offset):
+            rebuild_producers(log, log.now_ms)
+
+
+@contextmanager
+def _all_or_failed(log: PartitionLog) -> Iterator[None]:
+    """What is half done can neither be taken back nor used."""
+    try:
+        yield
+    except OSError as failure:
+        log.failure = f"A truncation of {log.tp} failed: {failure}"
+        raise
+
+
+def _cut(
+    log: PartitionLog,
+    kept: Sequence[Segment],
+    end: SegmentEnd,
+    max_timestamp: int,
+    from_index: int,
+) -> None:
+    """Cut off what lies behind `end`, where the last of the kept segments is to end."""
+    segment = kept[-1]
+    gone = log.segments[len(kept) :]
+    log.truncations += 1
+    log.epochs.truncate_suffix(from_index)
+    puts = [log.state.put_epochs(log.epochs)]
+    if log.synced_index >= from_index:
+        puts.append(
+            log.state.put_point(RecoveryPoint(segment.key, end.size_bytes, end.offset, end.index))
+        )
+        log.synced = (end.index - 1, end.offset)
+    deletes = [key for each in (segment, *gone) for key in log.state.segment_keys(each.key)]
+    deletes += [
+        log.state.producer_key(each) for each in log.state.producer_offsets() if each > end.offset
+    ]
+    log.state.write(puts, deletes, sync=True)
+    # First, for a sync that is under way must not miss a file that is still one of the log's.
+    log.segments = tuple(kept)
+    log.pending = tuple(each for each in log.pending if each.segment in kept[:-1])
+    for each in reversed(gone):
+        log.indexes.drop(each)
+        each.file.discard(0)
+    segment.cut(end, max_timestamp=max_timestamp)
+    # Another tuple: who read in a thread meanwhile sees that there was a change.
+    log.segments = tuple(kept)
+    log.stored_bytes = 0
+    # Until the next flush a power loss may bring back what was cut.
+    log.names_changed = True
 
 
 def _end_before(log: PartitionLog, segment: Segment, index: int) -> tuple[SegmentEnd, int]:

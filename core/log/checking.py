@@ -78,8 +78,9 @@ class SegmentCheck:
     def __init__(self, log: ReadableLog, segment: Segment) -> None:
         self._log = log
         self._segment = segment
-        self._truncations = log.truncations
-        self._end = segment.end
+        with log.lock:
+            self._truncations = log.truncations
+            self._end = segment.end
         self._position = 0
         self._index: int = segment.first_index
         self._offset: int = segment.base_offset

@@ -33,12 +33,16 @@ class EpochStart(NamedTuple):
 
 
 class EpochTable:
-    """The terms of one log: terms and indexes strictly ascend, offsets do not descend."""
+    """The terms of one log: terms and indexes strictly ascend, offsets do not descend.
+
+    Threads look terms up while the event loop changes them: the tuple is exchanged, never changed,
+    and each look-up reads it once.
+    """
 
     __slots__ = ("_starts",)
 
     def __init__(self) -> None:
-        self._starts: list[EpochStart] = []
+        self._starts: tuple[EpochStart, ...] = ()
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -50,7 +54,7 @@ class EpochTable:
 
     def starts(self) -> tuple[EpochStart, ...]:
         """All of them, oldest first."""
-        return tuple(self._starts)
+        return self._starts
 
     def assign(self, term: int, index: int, offset: int) -> bool:
         """Take note of an entry; True when it begins a new term.
@@ -63,24 +67,27 @@ class EpochTable:
             return False
         if term < last:
             raise ValueError(f"term {term} after term {last}")
-        self._starts.append(EpochStart(Term(term), LogIndex(index), Offset(offset)))
+        self._starts += (EpochStart(Term(term), LogIndex(index), Offset(offset)),)
         return True
 
     def term_at(self, index: int) -> Term | None:
         """The term of the entry with this index; None when it is older than the table."""
-        at = bisect_right(self._starts, index, key=_by_index) - 1
-        return self._starts[at].term if at >= 0 else None
+        starts = self._starts
+        at = bisect_right(starts, index, key=_by_index) - 1
+        return starts[at].term if at >= 0 else None
 
     def reach(self, index: int) -> tuple[Term | None, int]:
         """`term_at`, and the first index after it that may have another one."""
-        at = bisect_right(self._starts, index, key=_by_index)
-        end = self._starts[at].start_index if at < len(self._starts) else _NO_END
-        return self._starts[at - 1].term if at else None, end
+        starts = self._starts
+        at = bisect_right(starts, index, key=_by_index)
+        end = starts[at].start_index if at < len(starts) else _NO_END
+        return starts[at - 1].term if at else None, end
 
     def epoch_of_offset(self, offset: int) -> Term | None:
         """The term of the record at this offset; None when it is older than the table."""
-        at = bisect_right(self._starts, offset, key=_by_offset) - 1
-        return self._starts[at].term if at >= 0 else None
+        starts = self._starts
+        at = bisect_right(starts, offset, key=_by_offset) - 1
+        return starts[at].term if at >= 0 else None
 
     def end_offset(self, epoch: int, log_end_offset: int) -> tuple[int, int]:
         """Where the largest epoch that is at most `epoch` ends.
@@ -99,8 +106,11 @@ class EpochTable:
 
     def truncate_suffix(self, from_index: int) -> None:
         """Forget the terms that began at `from_index` or later."""
-        while self._starts and self._starts[-1].start_index >= from_index:
-            self._starts.pop()
+        starts = self._starts
+        kept = len(starts)
+        while kept and starts[kept - 1].start_index >= from_index:
+            kept -= 1
+        self._starts = starts[:kept]
 
     def advance_start(self, first_index: int) -> bool:
         """Forget the terms that ended before `first_index - 1`; True when there were any.
@@ -110,7 +120,7 @@ class EpochTable:
         gone = bisect_right(self._starts, first_index - 1, key=_by_index) - 1
         if gone <= 0:
             return False
-        del self._starts[:gone]
+        self._starts = self._starts[gone:]
         return True
 
     def encode(self) -> bytes:

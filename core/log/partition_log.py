@@ -54,9 +54,13 @@ _KAFKA_INDEX_ENTRY_BYTES = 8
 
 
 class PartitionLog(ReadableLog):
-    """One partition's log. Open it with `open`; `log.config` changes through `update_config`."""
+    """One partition's log. Open it with `open`; `log.config` changes through `update_config`.
 
-    __slots__ = ("_flushing", "_has_durable_point", "_now_ms")
+    Attributes:
+        now_ms: wall time of the last append, or of the opening.
+    """
+
+    __slots__ = ("_flushing", "_has_durable_point", "now_ms")
 
     def __init__(
         self,
@@ -79,7 +83,7 @@ class PartitionLog(ReadableLog):
             state=state,
             indexes=indexes,
         )
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self._has_durable_point = False
         self._flushing = threading.Lock()
 
@@ -193,7 +197,7 @@ class PartitionLog(ReadableLog):
             KafkaFault: KAFKA_STORAGE_ERROR; nothing was appended.
         """
         frame = encode_entry(entry_type, payload, next_offset=self.log_end_offset, term=term)
-        return self._append_frame(frame, term, self._now_ms if now_ms is None else now_ms)
+        return self._append_frame(frame, term, self.now_ms if now_ms is None else now_ms)
 
     def append_replicated(self, entries: Sequence[Entry], *, now_ms: int) -> DurableUpTo:
         """Write a leader's entries as they are.
@@ -230,7 +234,7 @@ class PartitionLog(ReadableLog):
         active = self.segments[-1]
         if active.is_empty:
             return
-        created_ms = self._now_ms if now_ms is None else now_ms
+        created_ms = self.now_ms if now_ms is None else now_ms
         try:
             self._make_point_durable()
             fresh = self._create_segment(active.end.offset, active.end.index, created_ms)
@@ -291,7 +295,7 @@ class PartitionLog(ReadableLog):
             )
         if term < self.epochs.last_term:
             raise ValueError(f"append in term {term} after term {self.epochs.last_term}")
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         segment = self.segments[-1]
         end = segment.end
         config = self.config

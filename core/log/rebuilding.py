@@ -53,7 +53,7 @@ def rebuild_index(segment: Segment, index_interval_bytes: int) -> SparseIndex:
     return scratch.index
 
 
-def rebuild_producers(log: ReadableLog, now_ms: int = 0) -> bool:
+def rebuild_producers(log: ReadableLog, now_ms: int) -> bool:
     """Load the producer table that was stored last and replay what was appended since.
 
     A table from before the first segment is not used: what it lacks may have been deleted, and to a

@@ -14,7 +14,7 @@ from sprawl.core.records.batch import iter_batches
 from sprawl.core.records.record import decode_records, encode_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Awaitable, Coroutine, Iterator, Sequence
 
     from sprawl.core.clock import Clock
     from sprawl.core.partition.partition import Partition, ProduceOutcome
@@ -77,6 +77,17 @@ class InternalTopic:
         fault = None if commit is None else await commit
         if fault is not None:
             raise KafkaFault(fault.code, fault.message)
+
+    def confirm(self, partition: int) -> Awaitable[object] | None:
+        """What to wait for to be sure that this node leads still, and nobody else has appended;
+        None: it is sure. The wait fails with KafkaFault NOT_LEADER_OR_FOLLOWER.
+
+        Raises:
+            KafkaFault: UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR.
+        """
+        source = self._find(partition)
+        source.check_leader()
+        return source.confirm()
 
     def read_all(self, partition: int) -> Iterator[Record]:
         """Every record from the log start to the high watermark, oldest first.

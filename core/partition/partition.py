@@ -210,7 +210,7 @@ class Partition:
             if header.producer_id >= 0:
                 duplicate = self._refusals.check(self.tp, log.producers, header, now_ms)
                 if duplicate is not None:
-                    return self._duplicate(duplicate)
+                    return self._duplicate(duplicate, acks)
             config = log.config
             if config.confluent_value_schema_validation or config.confluent_key_schema_validation:
                 check_schemas(buf, header, topic=self.tp.topic, rules=config, find=find_schema)
@@ -249,9 +249,11 @@ class Partition:
         self._uncommitted.append((self.log.log_end_offset, size_bytes))
         return self._replication.appended(acks=acks)
 
-    def _duplicate(self, original: Duplicate) -> ProduceOutcome:
+    def _duplicate(self, original: Duplicate, acks: int) -> ProduceOutcome:
         end_offset = Offset(original.last_offset + 1)
         committed = end_offset <= self.high_watermark
+        if committed and acks == ACKS_ALL:
+            committed = self._replication.is_kept(end_offset)
         return ProduceOutcome(
             Offset(original.first_offset),
             self._append_time(original.timestamp_ms),

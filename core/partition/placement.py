@@ -69,7 +69,7 @@ def _placement(
         if ran_before(LogKey(topic.id, index)):
             return Placement(Role.LEAVING, founding, is_preferred=False)
         return ELSEWHERE
-    is_alone = replicas == (own,) and not target
+    is_alone = replicas == (own,) and topic.is_settled(index)
     if is_alone and not ran_before(LogKey(topic.id, index)):
         return ALONE
     return Placement(Role.REPLICATED, founding, topic.wanted(index)[0] == own)

@@ -105,8 +105,13 @@ class Replication(Protocol):
         """
         ...
 
+    def is_kept(self, end_offset: Offset) -> bool:
+        """Whether a committed append that ends before `end_offset` has as many replicas as acks=all
+        waits for: the majority that commits may be fewer."""
+        ...
+
     def wait_for(self, end_offset: Offset) -> Commit:
-        """Wait for an earlier append, not yet committed, that ends before `end_offset`."""
+        """Wait for an earlier append that ends before `end_offset`."""
         ...
 
     def confirm(self) -> Awaitable[object] | None:
@@ -203,6 +208,9 @@ class SingleReplica:
             self._committed(end_offset)
             return None
         return self.wait_for(end_offset)
+
+    def is_kept(self, end_offset: Offset) -> bool:
+        return True
 
     def wait_for(self, end_offset: Offset) -> Commit:
         return self._wait(self._appends, end_offset)

@@ -31,9 +31,9 @@ these duties, for each of its groups, in this order:
     configuration that its log has in force or waiting (`membership_index`), or a leader says so
     (core/replication/leaving.py). Store its hard state with `lost` before, and begin with that and
     an empty log should it come back.
-11. Hibernation: stop the ticks while `is_hibernating`. Keep a session with the node of each member,
-    and `wake` the groups that it carries when it breaks or begins anew; on a follower say
-    `leader_is_gone` if the session with the leader's node broke.
+11. Hibernation: stop the ticks while `is_hibernating`. Keep a session with the node of each member.
+    When one breaks, `wake` the groups whose leader is there, saying `leader_is_gone`, and those led
+    here that have no quorum in sight any more; when one begins anew, those led here.
 12. `InvariantBroken` out of any call: stop this replica, keep its files, tell people.
 13. A replica whose disk lost something that was synced comes back only with an empty log and
     `HardState.damaged`, stored first, or under another id.

@@ -35,7 +35,7 @@ class Leadership:
         idle_ticks: since something was to do.
         transferee: who is to lead; appends are refused meanwhile.
         uncommitted: (last index, bytes) of what the owner appended and is not committed.
-        checked_bytes: asked for by `check_can_append` and not reported by `appended` yet.
+        checked_bytes: asked for by the last `check_can_append`, until `appended`.
         proposal: a configuration whose entry is written once `proposal_token` is stored, somewhere
             from `proposal_floor` on.
         read_round: number of the last read round that was begun.

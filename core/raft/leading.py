@@ -90,6 +90,8 @@ class Leading(Following):
     def check_can_append(self, size_bytes: int) -> None:
         """Ask whether a batch may be appended now, in this call's term.
 
+        One that is then refused for another reason weighs nothing: the next question replaces this.
+
         Raises:
             KafkaFault: NOT_LEADER_OR_FOLLOWER; NOT_ENOUGH_REPLICAS, a quorum is out of contact.
             UncommittedFull: too much waits for its commit.
@@ -102,7 +104,7 @@ class Leading(Following):
         waiting = lead.uncommitted_bytes
         if waiting and waiting + size_bytes > self.settings.uncommitted_bytes_max:
             raise UncommittedFull(waiting)
-        lead.checked_bytes += size_bytes
+        lead.checked_bytes = size_bytes
 
     def appended(self, now_ms: int) -> None:
         """The owner appended batches in this term, after `check_can_append`: replicate them."""

@@ -319,6 +319,8 @@ class RaftNode(Elections):
         progress = None if lead is None else lead.progress.get(replica)
         if lead is None or progress is None:
             return
+        # One that just went to hibernate may not have reached all: it has to see who is there.
+        self._wake_leader()
         progress.heard_tick = min(progress.heard_tick, lead.ticks - self.settings.contact_ticks)
         if progress.state is ProgressState.REPLICATE:
             progress.become_probe(progress.match + 1)

@@ -47,6 +47,10 @@ class Peers(Protocol):
         """Send a frame of messages; it may be lost. False when it is known to be."""
         ...
 
+    def is_in_sight(self, replica: ReplicaId) -> bool:
+        """Whether there is a session with the node of another replica."""
+        ...
+
 
 class RaftGroup:
     """One group on this node."""

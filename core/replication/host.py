@@ -16,7 +16,9 @@ Rules:
 4. A hard state that cannot be stored, or a log whose sync failed, ends the group on this node until
    the next start: it says nothing more, and its owner answers KAFKA_STORAGE_ERROR.
 5. Groups that hibernate get no ticks. They wake when something is said to them, when their leader's
-   node is lost from sight, and when a node that shares them comes back.
+   node is lost from sight, when a leader is out of sight of a quorum, and when a node that shares
+   them comes back.
+6. Whatever a group's node raises ends this group alone. Others get their turn.
 """
 
 from __future__ import annotations
@@ -31,11 +33,12 @@ from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogKey, ReplicaId, Term
 from sprawl.core.raft.checks import InvariantBroken
 from sprawl.core.raft.hard_state import HardState
-from sprawl.core.raft.messages import Append
 from sprawl.core.raft.node import RaftNode
-from sprawl.core.raft.wire import encode_buffers, parse
+from sprawl.core.raft.quorum import is_quorum
+from sprawl.core.raft.wire import parse
 from sprawl.core.replication.group import RaftGroup
 from sprawl.core.replication.log_starts import store_key as start_key
+from sprawl.core.replication.outbox import Outbox
 
 if TYPE_CHECKING:
     from random import Random
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
     from sprawl.core.log.tokens import DurableUpTo
     from sprawl.core.raft.configuration import Configuration
     from sprawl.core.raft.log_port import RaftLog
-    from sprawl.core.raft.messages import Message
     from sprawl.core.raft.ready import Ready
     from sprawl.core.raft.settings import RaftSettings
     from sprawl.core.replication.group import Owner, Peers
@@ -65,9 +67,6 @@ HAND_OVER_LOOK_S: Final = 0.05
 SLOW_TICK_S: Final = 10
 """Seconds between two looks at groups that hibernate: they move, and are handed back to their
 preferred leader, without hurry. 10,000 groups cost a few milliseconds each time."""
-FRAME_BYTES: Final = 4_194_304
-"""A frame is closed once it holds so much: what follows is not kept waiting behind 100 MiB."""
-_MESSAGE_BYTES: Final = 64
 _PREFIX: Final = b"raft/"
 
 
@@ -264,7 +263,7 @@ class RaftHost:
         Raises:
             WireFault: the frame is not one.
         """
-        now_ms = self._clock.monotonic_ms()
+        now_ms = self._clock.now_ms()
         for found, message in parse(frame):
             group = self._groups.get(LogKey(found.topic_id, found.partition))
             # An unknown group is one whose founding has not been heard of here yet, or is gone.
@@ -274,19 +273,29 @@ class RaftHost:
                 continue
             try:
                 group.node.step(message, now_ms)
-            except InvariantBroken as broken:
-                self.fail(group, f"An invariant is broken: {broken}")
+            except Exception as failure:  # noqa: BLE001 rule 6
+                self._broke(group, failure)
                 continue
             self.touch(group)
 
     def peer_lost(self, is_there: Callable[[ReplicaId], bool]) -> None:
         """A node is out of sight: groups that it led and that hibernate have to look for another
-        leader, unless it comes back in time."""
+        leader, unless it comes back in time. A group that is led here wakes when too few of its
+        members are in sight: they may elect another leader, and who asks this one would not hear
+        of it."""
         for group in list(self._groups.values()):
-            leader = group.node.leader
-            if group.node.is_hibernating and leader is not None and is_there(leader):
-                group.node.wake(leader_is_gone=True)
+            node = group.node
+            if not node.is_hibernating or node.leader is None:
+                continue
+            if is_there(node.leader) or (node.is_leader and not self._sees_quorum(node)):
+                node.wake(leader_is_gone=not node.is_leader)
                 self.touch(group)
+
+    def _sees_quorum(self, node: RaftNode) -> bool:
+        voters, outgoing = node.configuration.voters, node.configuration.outgoing
+        return is_quorum(
+            voters, outgoing, lambda each: each == self.replica_id or self._peers.is_in_sight(each)
+        )
 
     def peer_found(self, is_there: Callable[[ReplicaId], bool]) -> None:
         """A node is in sight, maybe after a restart: groups led here that it shares wake up, so
@@ -304,7 +313,7 @@ class RaftHost:
 
     def _tick(self) -> None:
         self._arm()
-        now_ms = self._clock.monotonic_ms()
+        now_ms = self._clock.now_ms()
         self._ticks += 1
         second = max(1, 1_000 // self._settings.tick_ms)
         if self._ticks % (second * SLOW_TICK_S) == 0:
@@ -313,7 +322,11 @@ class RaftHost:
             self._tick_owners(list(self._awake.values()))
         for group in list(self._awake.values()):
             node = group.node
-            node.tick(now_ms)
+            try:
+                node.tick(now_ms)
+            except Exception as failure:  # noqa: BLE001 rule 6
+                self._broke(group, failure)
+                continue
             if node.has_ready:
                 self.touch(group)
             elif node.is_hibernating:
@@ -333,40 +346,40 @@ class RaftHost:
         if self._is_closed:
             return
         dirty, self._dirty = self._dirty, {}
-        outbox: dict[ReplicaId, list[tuple[LogKey, Message]]] = {}
+        outbox = Outbox()
         for group in dirty.values():
             if group.is_over or group.is_storing:
                 continue  # who stores is touched when that is done
-            ready = group.node.ready()
-            if ready is None:
-                if group.node.is_leader:
-                    group.owner.raft_progressed()
-                continue
-            if ready.needs_flush:
-                self._to_flush[group.key] = group
-            if ready.hard_state is not None:
-                group.is_storing = True
-                self._to_store.append((group, ready))
-            else:
-                _put(outbox, group.key, ready)
-            for fault in ready.faults:
-                _log.warning("%s: %s", group.log.tp, fault)
             try:
-                group.owner.raft_advanced(ready)
-            except Exception as failure:  # noqa: BLE001 one partition's trouble is not that of the others
-                self.fail(group, f"It cannot follow its group: {failure}", failure)
+                self._take_turn(group, outbox)
+            except Exception as failure:  # noqa: BLE001 rule 6
+                self._broke(group, failure)
         self._send(outbox)
         self._store()
         self._flush()
 
-    def _send(self, outbox: dict[ReplicaId, list[tuple[LogKey, Message]]]) -> None:
-        for to, messages in outbox.items():
-            for part in _frames(messages):
-                if not self._peers.send(to, encode_buffers(part)):
-                    self._unsent(to, part)
+    def _take_turn(self, group: RaftGroup, outbox: Outbox) -> None:
+        ready = group.node.ready()
+        if ready is None:
+            if group.node.is_leader:
+                group.owner.raft_progressed()
+            return
+        for fault in ready.faults:
+            _log.warning("%s: %s", group.log.tp, fault)
+        if ready.faults and group.log.failure is not None:
+            self.fail(group, group.log.failure)
+            return
+        if ready.needs_flush:
+            self._to_flush[group.key] = group
+        if ready.hard_state is not None:
+            group.is_storing = True
+            self._to_store.append((group, ready))
+        else:
+            outbox.put(group.key, ready)
+        group.owner.raft_advanced(ready)
 
-    def _unsent(self, to: ReplicaId, messages: list[tuple[LogKey, Message]]) -> None:
-        for key, _ in messages:
+    def _send(self, outbox: Outbox) -> None:
+        for to, key in outbox.send(self._peers):
             group = self._groups.get(key)
             if group is not None:
                 group.node.unreachable(to)
@@ -393,7 +406,7 @@ class RaftHost:
         if self._is_closed or written.cancelled():
             return
         failure = written.exception()
-        outbox: dict[ReplicaId, list[tuple[LogKey, Message]]] = {}
+        outbox = Outbox()
         for group, ready in batch:
             group.is_storing = False
             if group.is_over:
@@ -401,8 +414,12 @@ class RaftHost:
             if failure is not None:
                 self.fail(group, f"Its term and vote cannot be stored: {failure}")
                 continue
-            group.node.hard_state_stored(ready.token)
-            _put(outbox, group.key, ready)
+            try:
+                group.node.hard_state_stored(ready.token)
+            except Exception as broken:  # noqa: BLE001 rule 6
+                self._broke(group, broken)
+                continue
+            outbox.put(group.key, ready)
             self.touch(group)
         self._send(outbox)
         self._store()
@@ -425,7 +442,7 @@ class RaftHost:
             return
         results = job.result()
         assert isinstance(results, list)
-        now_ms = self._clock.monotonic_ms()
+        now_ms = self._clock.now_ms()
         for group, result in zip(groups, results, strict=True):
             group.is_flushing = False
             if group.is_over:
@@ -433,9 +450,19 @@ class RaftHost:
             if isinstance(result, Exception):
                 self.fail(group, f"A sync failed: {result}")
                 continue
-            group.node.durable(result.index, result.term, now_ms)
+            try:
+                group.node.durable(result.index, result.term, now_ms)
+            except Exception as broken:  # noqa: BLE001 rule 6
+                self._broke(group, broken)
+                continue
             self.touch(group)
         self._flush()
+
+    def _broke(self, group: RaftGroup, failure: Exception) -> None:
+        if isinstance(failure, InvariantBroken):
+            self.fail(group, f"An invariant is broken: {failure}")
+        else:
+            self.fail(group, f"It cannot follow its group: {failure}", failure)
 
     def fail(self, group: RaftGroup, reason: str, failure: Exception | None = None) -> None:
         """The group is at its end on this node.
@@ -460,30 +487,9 @@ def _flush_all(logs: list[PartitionLog]) -> list[DurableUpTo | Exception]:
     for log in logs:
         try:
             results.append(log.flush())
-        except (OSError, KafkaFault) as failure:
+        except Exception as failure:  # noqa: BLE001 who waits for the others has to be told
             results.append(failure)
     return results
-
-
-def _frames(messages: list[tuple[LogKey, Message]]) -> Iterator[list[tuple[LogKey, Message]]]:
-    """The messages in order, in frames of about FRAME_BYTES."""
-    part: list[tuple[LogKey, Message]] = []
-    size_bytes = 0
-    for item in messages:
-        part.append(item)
-        size_bytes += _MESSAGE_BYTES
-        if isinstance(item[1], Append):
-            size_bytes += sum(len(entry.frame) for entry in item[1].entries)
-        if size_bytes >= FRAME_BYTES:
-            yield part
-            part, size_bytes = [], 0
-    if part:
-        yield part
-
-
-def _put(outbox: dict[ReplicaId, list[tuple[LogKey, Message]]], key: LogKey, ready: Ready) -> None:
-    for message in ready.messages:
-        outbox.setdefault(message.to, []).append((key, message))
 
 
 def hard_state_key(key: LogKey) -> bytes:

@@ -128,7 +128,7 @@ class RaftReplica:
         node = self._group.node
         if node.leader is not None or self._failed is not None:
             return
-        node.campaign(self._clock.monotonic_ms())
+        node.campaign(self._clock.now_ms())
         self._host.touch(self._group)
         if tries_left > 1:
             loop = asyncio.get_running_loop()
@@ -197,6 +197,16 @@ class RaftReplica:
     def appended(self, *, acks: int) -> Commit | None:
         self._propose()
         return self._wait(self._partition.log.last_index) if acks == ACKS_ALL else None
+
+    def is_kept(self, end_offset: Offset) -> bool:
+        majority = len(self.configuration.voters) // 2 + 1
+        if self._partition.log.config.min_insync_replicas <= majority:
+            return True
+        try:
+            index = self._partition.log.index_of_offset(end_offset - 1)
+        except ValueError:  # in a compacted segment: long kept by all
+            return True
+        return index <= self._replicated_index()
 
     def wait_for(self, end_offset: Offset) -> Commit:
         return self._wait(self._partition.log.index_of_offset(end_offset - 1))
@@ -284,7 +294,7 @@ class RaftReplica:
         return False
 
     def _propose(self) -> None:
-        self._group.node.appended(self._clock.monotonic_ms())
+        self._group.node.appended(self._clock.now_ms())
         self._host.touch(self._group)
 
     def _wait(self, index: LogIndex) -> Commit:

@@ -8,8 +8,9 @@ Behaviour:
 - Leaders that this node is not told of are looked up first, all of them in one bounded step.
 - Brokers that this node cannot reach are left out; a partition whose leader is not found or not
   reachable is LEADER_NOT_AVAILABLE with leader -1, and stays listed.
-- A topic is unknown only when the controller says so: before that is answered, this node catches up
-  with it. While no controller answers, LEADER_NOT_AVAILABLE lets the client ask again.
+- A topic is unknown, by its name or its id, only when the controller says so: before that is
+  answered, this node catches up with it, in bounded time. While no controller answers,
+  LEADER_NOT_AVAILABLE lets the client ask again; so it does for a topic that could not be created.
 
 Version notes:
 - 4: `allow_auto_topic_creation` (before, creation is always allowed). 10: topic ids in the answer.
@@ -23,7 +24,8 @@ Source: KIP-516 (ids), KIP-430 (authorized operations), KIP-1102.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sprawl.core.cluster.view import NO_LEADER
 from sprawl.core.controller.topics import TopicInfo, TopicSpec, check_name
@@ -34,6 +36,7 @@ from sprawl.gateway.authorized_operations import (
     NOT_ASKED,
     TOPIC_OPERATIONS,
 )
+from sprawl.gateway.catching_up import catch_up
 from sprawl.gateway.codec._generated.k03_metadata import (
     MetadataRequest,
     MetadataRequestTopic,
@@ -44,13 +47,23 @@ from sprawl.gateway.codec._generated.k03_metadata import (
 )
 from sprawl.gateway.dispatch import HandlerSpec
 from sprawl.gateway.leader_hint import find_topic
+from sprawl.gateway.request_time import RequestTime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from uuid import UUID
 
     from sprawl.gateway.dispatch import RequestContext
 
-_NULL_NAME_FROM_VERSION = 12
+_Refused: TypeAlias = "dict[str | UUID, ErrorCode]"
+"""Topics that were looked for and are not known, by name or id, with what is to be said of them."""
+
+CREATION_MS: Final = 3_000
+"""How long all topics of a request may take to be created: clients ask again, and often."""
+_UNSURE: Final = frozenset({ErrorCode.NOT_CONTROLLER, ErrorCode.REQUEST_TIMED_OUT})
+"""No controller was found, or it may create the topic yet: nothing that a client gives up for."""
+_BY_ID_FROM_VERSION: Final = 12
+_NULL_NAME_FROM_VERSION: Final = 12
 """A topic asked for by its id has no name to give back when it is unknown."""
 
 
@@ -67,10 +80,7 @@ def handle(
             lambda: _response(ctx, request, [_topic(ctx, each) for each in known.values()]),
         )
     if any(_is_missing(ctx, each) for each in asked):
-        if _may_create(ctx, request):
-            return _create_first(ctx, request, asked)
-        if not ctx.broker.controller.is_leader:
-            return _catch_up_first(ctx, request, asked)
+        return _look_first(ctx, request, asked)
     return _respond(ctx, request, asked)
 
 
@@ -78,12 +88,12 @@ def _respond(
     ctx: RequestContext,
     request: MetadataRequest,
     asked: list[MetadataRequestTopic],
-    refused: dict[str, ErrorCode] | None = None,
+    refused: _Refused | None = None,
 ) -> MetadataResponse | Awaitable[MetadataResponse]:
     return _when_found(
         ctx,
         _known(ctx, asked),
-        lambda: _response(ctx, request, [_asked_topic(ctx, each, refused) for each in asked]),
+        lambda: _response(ctx, request, [_asked_topic(ctx, each, refused or {}) for each in asked]),
     )
 
 
@@ -106,36 +116,39 @@ async def _after(
 
 def _known(ctx: RequestContext, asked: list[MetadataRequestTopic]) -> Iterator[TopicInfo]:
     for each in asked:
-        is_named = each.topic_id == ZERO_UUID
-        found = find_topic(ctx.broker, (each.name or "") if is_named else each.topic_id)
+        found = find_topic(ctx.broker, _key(each))
         if found is not None:
             yield found
 
 
-async def _catch_up_first(
+async def _look_first(
     ctx: RequestContext, request: MetadataRequest, asked: list[MetadataRequestTopic]
 ) -> MetadataResponse:
-    unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    try:
-        await ctx.broker.controller.barrier()
-    except KafkaFault:
-        unknown = ErrorCode.LEADER_NOT_AVAILABLE
-    refused = {each.name or "": unknown for each in asked if _is_missing(ctx, each)}
+    refused: _Refused = {}
+    if _may_create(ctx, request):
+        await _create(ctx, asked, refused)
+    missing = [
+        key for each in asked if _is_missing(ctx, each) and (key := _key(each)) not in refused
+    ]
+    if missing and not await catch_up(ctx.broker):
+        refused |= dict.fromkeys(missing, ErrorCode.LEADER_NOT_AVAILABLE)
     return await _responded(_respond(ctx, request, asked, refused))
 
 
-async def _create_first(
-    ctx: RequestContext, request: MetadataRequest, asked: list[MetadataRequestTopic]
-) -> MetadataResponse:
-    refused: dict[str, ErrorCode] = {}
+async def _create(
+    ctx: RequestContext, asked: list[MetadataRequestTopic], refused: _Refused
+) -> None:
+    """Create the topics that are missing, as far as a controller does it in time."""
+    time = RequestTime(CREATION_MS)
     for each in asked:
-        name = each.name or ""
-        if _is_missing(ctx, each) and name not in refused:
-            try:
-                await ctx.broker.controller.ensure_topic(TopicSpec(name=name))
-            except KafkaFault as fault:
-                refused[name] = fault.code
-    return await _responded(_respond(ctx, request, asked, refused))
+        name = each.name
+        if name is None or not _is_missing(ctx, each) or name in refused:
+            continue
+        try:
+            await time.take(partial(ctx.broker.controller.ensure_topic, TopicSpec(name=name)))
+        except KafkaFault as fault:
+            code = fault.code
+            refused[name] = ErrorCode.LEADER_NOT_AVAILABLE if code in _UNSURE else code
 
 
 async def _responded(
@@ -149,34 +162,47 @@ def _may_create(ctx: RequestContext, request: MetadataRequest) -> bool:
     return wanted and ctx.broker.config.auto_create_topics_enable
 
 
+def _key(asked: MetadataRequestTopic) -> str | UUID:
+    return (asked.name or "") if asked.topic_id == ZERO_UUID else asked.topic_id
+
+
 def _is_missing(ctx: RequestContext, asked: MetadataRequestTopic) -> bool:
-    by_name = asked.topic_id == ZERO_UUID and asked.name is not None
-    return by_name and asked.name not in ctx.broker.controller.topics
+    """Whether it is asked for as it may be, and not known here."""
+    if asked.topic_id != ZERO_UUID:
+        by_id = ctx.api_version >= _BY_ID_FROM_VERSION
+        return by_id and asked.topic_id not in ctx.broker.controller.by_id
+    name = asked.name
+    return (
+        name is not None
+        and name not in ctx.broker.controller.topics
+        and _name_fault(name) is ErrorCode.NONE
+    )
+
+
+def _name_fault(name: str) -> ErrorCode:
+    """NONE, or why there can be no topic of this name."""
+    try:
+        check_name(name)
+    except KafkaFault as fault:
+        return fault.code
+    return ErrorCode.NONE
 
 
 def _asked_topic(
-    ctx: RequestContext, asked: MetadataRequestTopic, refused: dict[str, ErrorCode] | None = None
+    ctx: RequestContext, asked: MetadataRequestTopic, refused: _Refused
 ) -> MetadataResponseTopic:
-    controller = ctx.broker.controller
-    if asked.topic_id != ZERO_UUID:
-        if ctx.api_version < 12:
-            return _failed(ctx, asked, ErrorCode.INVALID_REQUEST)
-        by_id = controller.by_id.get(asked.topic_id)
-        return (
-            _failed(ctx, asked, ErrorCode.UNKNOWN_TOPIC_ID) if by_id is None else _topic(ctx, by_id)
-        )
-    if asked.name is None:
+    by_id = asked.topic_id != ZERO_UUID
+    if (ctx.api_version < _BY_ID_FROM_VERSION) if by_id else (asked.name is None):
         return _failed(ctx, asked, ErrorCode.INVALID_REQUEST)
-    found = controller.topics.get(asked.name)
+    key = _key(asked)
+    found = find_topic(ctx.broker, key)
     if found is not None:
         return _topic(ctx, found)
-    if refused and asked.name in refused:
-        return _failed(ctx, asked, refused[asked.name])
-    try:
-        check_name(asked.name)
-    except KafkaFault as fault:
-        return _failed(ctx, asked, fault.code)
-    return _failed(ctx, asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    if isinstance(key, str):
+        unknown = _name_fault(key) or ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    else:
+        unknown = ErrorCode.UNKNOWN_TOPIC_ID
+    return _failed(ctx, asked, refused.get(key, unknown))
 
 
 def _failed(

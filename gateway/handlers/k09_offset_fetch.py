@@ -8,6 +8,9 @@ Behaviour:
   __consumer_offsets, COORDINATOR_LOAD_IN_PROGRESS while its groups are read from the log. Up to v7
   each partition carries that error too: a client that looks at partitions only would otherwise
   take a group whose coordinator moves for one that never committed.
+- Read when a majority of the replicas of the group's partition has said that this node leads it
+  still: one that was paused or is cut off says NOT_COORDINATOR, not an offset that a later
+  coordinator may have left behind. (Apache Kafka's answers from what it has.)
 - `require_stable`: a partition whose commit is still on its way to the log gets
   UNSTABLE_OFFSET_COMMIT, and the client asks again.
 
@@ -25,6 +28,7 @@ Source: KIP-88, KIP-320, KIP-447, KIP-709, KIP-848.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import ErrorCode
@@ -41,26 +45,49 @@ from sprawl.gateway.codec._generated.k09_offset_fetch import (
     OffsetFetchResponseTopics,
 )
 from sprawl.gateway.dispatch import HandlerSpec
+from sprawl.gateway.handlers.deferred import respond
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sprawl.core.groups.confirming import Refusals
     from sprawl.gateway.dispatch import RequestContext
 
 _GROUPS_FROM_VERSION = 8
 _TOPIC_IDS_FROM_VERSION = 10
 
 
-def handle(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchResponse:
+def handle(
+    ctx: RequestContext, request: OffsetFetchRequest
+) -> OffsetFetchResponse | Awaitable[OffsetFetchResponse]:
     """Read committed offsets of one group (up to v7) or of several."""
     if ctx.api_version < _GROUPS_FROM_VERSION:
-        return _fetch_one_group(ctx, request)
+        refusals = ctx.broker.groups.confirm([request.group_id])
+        return respond(refusals, partial(_fetch_one_group, ctx, request))
+    refusals = ctx.broker.groups.confirm(group.group_id for group in request.groups)
+    return respond(refusals, partial(_fetch_groups, ctx, request))
+
+
+def _fetch_groups(
+    ctx: RequestContext, request: OffsetFetchRequest, refused: Refusals
+) -> OffsetFetchResponse:
     return OffsetFetchResponse(
-        groups=[_fetch_group(ctx, group, request.require_stable) for group in request.groups]
+        groups=[
+            _fetch_group(ctx, group, request.require_stable, refused) for group in request.groups
+        ]
     )
 
 
-def _fetch_one_group(ctx: RequestContext, request: OffsetFetchRequest) -> OffsetFetchResponse:
+def _error(ctx: RequestContext, group_id: str, refused: Refusals) -> ErrorCode:
+    """Why a group cannot be read; it may have gone elsewhere while others were waited for."""
+    return refused.get(group_id) or ctx.broker.groups.availability(group_id)
+
+
+def _fetch_one_group(
+    ctx: RequestContext, request: OffsetFetchRequest, refused: Refusals
+) -> OffsetFetchResponse:
     groups = ctx.broker.groups
-    error = groups.availability(request.group_id)
+    error = _error(ctx, request.group_id, refused)
     if request.topics is None:
         if error:
             return OffsetFetchResponse(error_code=error)
@@ -102,10 +129,13 @@ def _fetch_one_group(ctx: RequestContext, request: OffsetFetchRequest) -> Offset
 
 
 def _fetch_group(
-    ctx: RequestContext, group: OffsetFetchRequestGroup, require_stable: bool
+    ctx: RequestContext,
+    group: OffsetFetchRequestGroup,
+    require_stable: bool,
+    refused: Refusals,
 ) -> OffsetFetchResponseGroup:
     groups = ctx.broker.groups
-    error = groups.availability(group.group_id)
+    error = _error(ctx, group.group_id, refused)
     if error:
         return OffsetFetchResponseGroup(group_id=group.group_id, error_code=error)
     if group.topics is None:

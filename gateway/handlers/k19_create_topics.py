@@ -6,6 +6,8 @@ Behaviour:
 - -1 partitions or replicas mean the broker's defaults. A replication factor above the number of
   registered brokers is INVALID_REPLICATION_FACTOR.
 - A name that stands twice in the request is INVALID_REQUEST.
+- All of them together take `timeout_ms` at most: what is not known to be done by then is
+  REQUEST_TIMED_OUT and may be done yet. Where no controller answers: NOT_CONTROLLER.
 
 Version notes:
 - 5: the configs in force come back. 7: the topic id.
@@ -18,6 +20,7 @@ Source: KIP-4, KIP-525.
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sprawl.core.controller.topics import TopicSpec
@@ -31,6 +34,7 @@ from sprawl.gateway.codec._generated.k19_create_topics import (
 )
 from sprawl.gateway.config_resources import topic_config_values
 from sprawl.gateway.dispatch import HandlerSpec
+from sprawl.gateway.request_time import RequestTime
 
 if TYPE_CHECKING:
     from sprawl.core.broker import Broker
@@ -38,13 +42,15 @@ if TYPE_CHECKING:
 
 
 async def handle(ctx: RequestContext, request: CreateTopicsRequest) -> CreateTopicsResponse:
-    """Answer when every topic is durable."""
+    """Answer when every topic is durable, or the time is up."""
+    time = RequestTime(request.timeout_ms)
     named = Counter(topic.name for topic in request.topics)
     return CreateTopicsResponse(
         topics=[
             await _create(
                 ctx.broker,
                 topic,
+                time,
                 validate_only=request.validate_only,
                 is_named_twice=named[topic.name] > 1,
             )
@@ -54,12 +60,18 @@ async def handle(ctx: RequestContext, request: CreateTopicsRequest) -> CreateTop
 
 
 async def _create(
-    broker: Broker, asked: CreatableTopic, *, validate_only: bool, is_named_twice: bool
+    broker: Broker,
+    asked: CreatableTopic,
+    time: RequestTime,
+    *,
+    validate_only: bool,
+    is_named_twice: bool,
 ) -> CreatableTopicResult:
     try:
         if is_named_twice:
             raise KafkaFault(ErrorCode.INVALID_REQUEST, "Duplicate topic in request.")
-        topic = await broker.controller.create_topic(_spec(asked), validate_only=validate_only)
+        create = broker.controller.create_topic
+        topic = await time.take(partial(create, _spec(asked), validate_only=validate_only))
     except KafkaFault as fault:
         return CreatableTopicResult(
             name=asked.name,

@@ -2,6 +2,7 @@
 
 Behaviour:
 - Deletes topics by name, from v6 also by id; each is durable when answered, and its long polls end.
+- All of them together take `timeout_ms` at most, as in CreateTopics.
 - `delete.topic.enable=false`: TOPIC_DELETION_DISABLED (v3+; before: INVALID_REQUEST).
 
 Version notes:
@@ -14,6 +15,7 @@ Source: KIP-4, KIP-516.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import ErrorCode, KafkaFault
@@ -25,23 +27,27 @@ from sprawl.gateway.codec._generated.k20_delete_topics import (
     DeleteTopicState,
 )
 from sprawl.gateway.dispatch import HandlerSpec
+from sprawl.gateway.request_time import RequestTime
 
 if TYPE_CHECKING:
     from sprawl.gateway.dispatch import RequestContext
 
 
 async def handle(ctx: RequestContext, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
-    """Answer when every deletion is durable."""
+    """Answer when every deletion is durable, or the time is up."""
+    time = RequestTime(request.timeout_ms)
     if ctx.api_version < 6:
         asked = [DeleteTopicState(name=name, topic_id=ZERO_UUID) for name in request.topic_names]
     else:
         asked = request.topics
     return DeleteTopicsResponse(
-        responses=[await _delete(ctx, each) for each in asked],
+        responses=[await _delete(ctx, each, time) for each in asked],
     )
 
 
-async def _delete(ctx: RequestContext, asked: DeleteTopicState) -> DeletableTopicResult:
+async def _delete(
+    ctx: RequestContext, asked: DeleteTopicState, time: RequestTime
+) -> DeletableTopicResult:
     try:
         if asked.topic_id == ZERO_UUID and asked.name is None:
             raise KafkaFault(ErrorCode.INVALID_REQUEST, "Neither topic name nor id was specified.")
@@ -49,8 +55,9 @@ async def _delete(ctx: RequestContext, asked: DeleteTopicState) -> DeletableTopi
             raise KafkaFault(
                 ErrorCode.INVALID_REQUEST, "A topic can be named by name or by id, not by both."
             )
-        name, topic_id = await ctx.broker.controller.delete_topic(
-            name=asked.name, topic_id=None if asked.topic_id == ZERO_UUID else asked.topic_id
+        asked_id = None if asked.topic_id == ZERO_UUID else asked.topic_id
+        name, topic_id = await time.take(
+            partial(ctx.broker.controller.delete_topic, name=asked.name, topic_id=asked_id)
         )
     except KafkaFault as fault:
         code = fault.code

@@ -6,6 +6,8 @@ Behaviour:
   dynamic defaults of the cluster, another broker only what was set for it dynamically (Kafka: an
   error).
 - Sources and synonyms tell which layer a value comes from, the strongest first.
+- A topic is UNKNOWN_TOPIC_OR_PARTITION when the controller says so; while none answers,
+  LEADER_NOT_AVAILABLE.
 - Groups and client metrics have no configs of their own yet: an empty list.
 
 Version notes:
@@ -24,6 +26,7 @@ from sprawl.core.config.broker_keys import BROKER_CONFIGS
 from sprawl.core.config.definition import ConfigKey, ConfigSource, Synonym
 from sprawl.core.config.topic import TOPIC_CONFIGS, effective_value, topic_synonyms
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.gateway.catching_up import catch_up
 from sprawl.gateway.codec._generated.k32_describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,
@@ -36,7 +39,7 @@ from sprawl.gateway.config_resources import ConfigResource, ResourceType
 from sprawl.gateway.dispatch import HandlerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Iterator, Mapping
 
     from sprawl.core.broker import Broker
     from sprawl.gateway.dispatch import RequestContext
@@ -44,8 +47,32 @@ if TYPE_CHECKING:
 _WITHOUT_CONFIGS = frozenset({ResourceType.CLIENT_METRICS, ResourceType.GROUP})
 
 
-def handle(ctx: RequestContext, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
-    """Answer at once."""
+def handle(
+    ctx: RequestContext, request: DescribeConfigsRequest
+) -> DescribeConfigsResponse | Awaitable[DescribeConfigsResponse]:
+    """Answer at once, unless a topic is not known here."""
+    topics = ctx.broker.controller.topics
+    if any(
+        each.resource_type == ResourceType.TOPIC and each.resource_name not in topics
+        for each in request.resources
+    ):
+        return _catch_up_first(ctx, request)
+    return _response(ctx, request)
+
+
+async def _catch_up_first(
+    ctx: RequestContext, request: DescribeConfigsRequest
+) -> DescribeConfigsResponse:
+    is_certain = await catch_up(ctx.broker)
+    response = _response(ctx, request)
+    if not is_certain:
+        for result in response.results:
+            if result.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+                result.error_code = ErrorCode.LEADER_NOT_AVAILABLE
+    return response
+
+
+def _response(ctx: RequestContext, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
     return DescribeConfigsResponse(
         results=[_describe(ctx.broker, resource, request) for resource in request.resources]
     )

@@ -2,6 +2,7 @@
 
 Behaviour:
 - Raises a topic's partition count; each topic succeeds or fails alone and is durable when answered.
+- All of them together take `timeout_ms` at most, as in CreateTopics.
 - The count may not fall or stay (INVALID_PARTITIONS). Manual assignments name this node.
 
 Version notes:
@@ -15,6 +16,7 @@ Source: KIP-195.
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import ErrorCode, KafkaFault
@@ -25,6 +27,7 @@ from sprawl.gateway.codec._generated.k37_create_partitions import (
     CreatePartitionsTopicResult,
 )
 from sprawl.gateway.dispatch import HandlerSpec
+from sprawl.gateway.request_time import RequestTime
 
 if TYPE_CHECKING:
     from sprawl.core.controller.controller import Controller
@@ -32,13 +35,15 @@ if TYPE_CHECKING:
 
 
 async def handle(ctx: RequestContext, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
-    """Answer when every change is durable."""
+    """Answer when every change is durable, or the time is up."""
+    time = RequestTime(request.timeout_ms)
     named = Counter(topic.name for topic in request.topics)
     return CreatePartitionsResponse(
         results=[
             await _create(
                 ctx.broker.controller,
                 topic,
+                time,
                 validate_only=request.validate_only,
                 is_named_twice=named[topic.name] > 1,
             )
@@ -50,6 +55,7 @@ async def handle(ctx: RequestContext, request: CreatePartitionsRequest) -> Creat
 async def _create(
     controller: Controller,
     asked: CreatePartitionsTopic,
+    time: RequestTime,
     *,
     validate_only: bool,
     is_named_twice: bool,
@@ -60,8 +66,14 @@ async def _create(
     try:
         if is_named_twice:
             raise KafkaFault(ErrorCode.INVALID_REQUEST, "Duplicate topic in request.")
-        await controller.create_partitions(
-            asked.name, asked.count, assignments, validate_only=validate_only
+        await time.take(
+            partial(
+                controller.create_partitions,
+                asked.name,
+                asked.count,
+                assignments,
+                validate_only=validate_only,
+            )
         )
     except KafkaFault as fault:
         return CreatePartitionsTopicResult(

@@ -3,6 +3,7 @@
 Behaviour:
 - Answered when the controller has the new target durably; the partition's leader then moves the
   data and the votes. A target where the partition is already succeeds and changes nothing.
+- All of them together take `timeout_ms` at most, as in CreateTopics.
 - Null replicas stop a move under way; without one: NO_REASSIGNMENT_IN_PROGRESS.
 - A broker that is not registered: INVALID_REPLICA_ASSIGNMENT.
 
@@ -15,6 +16,7 @@ Source: KIP-455, KIP-860.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sprawl.core.errors import ErrorCode, KafkaFault
@@ -26,6 +28,7 @@ from sprawl.gateway.codec._generated.k45_alter_partition_reassignments import (
     ReassignableTopicResponse,
 )
 from sprawl.gateway.dispatch import HandlerSpec
+from sprawl.gateway.request_time import RequestTime
 
 if TYPE_CHECKING:
     from sprawl.gateway.dispatch import RequestContext
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 async def handle(
     ctx: RequestContext, request: AlterPartitionReassignmentsRequest
 ) -> AlterPartitionReassignmentsResponse:
-    """Answer when every change is durable."""
+    """Answer when every change is durable, or the time is up."""
+    time = RequestTime(request.timeout_ms)
     may_resize = request.allow_replication_factor_change
     return AlterPartitionReassignmentsResponse(
         allow_replication_factor_change=may_resize,
@@ -44,7 +48,7 @@ async def handle(
             ReassignableTopicResponse(
                 name=topic.name,
                 partitions=[
-                    await _move(ctx, topic.name, asked, may_resize=may_resize)
+                    await _move(ctx, topic.name, asked, time, may_resize=may_resize)
                     for asked in topic.partitions
                 ],
             )
@@ -54,13 +58,19 @@ async def handle(
 
 
 async def _move(
-    ctx: RequestContext, name: str, asked: ReassignablePartition, *, may_resize: bool
+    ctx: RequestContext,
+    name: str,
+    asked: ReassignablePartition,
+    time: RequestTime,
+    *,
+    may_resize: bool,
 ) -> ReassignablePartitionResponse:
     code, message = ErrorCode.NONE, None
     try:
         if not may_resize and asked.replicas is not None:
             _check_size(ctx, name, asked.partition_index, len(asked.replicas))
-        await ctx.broker.controller.move_partition(name, asked.partition_index, asked.replicas)
+        move = ctx.broker.controller.move_partition
+        await time.take(partial(move, name, asked.partition_index, asked.replicas))
     except KafkaFault as fault:
         code, message = fault.code, fault.message
     return ReassignablePartitionResponse(

@@ -2,7 +2,8 @@
 
 Behaviour:
 - The partitions that are on their way: where they are and are going together, and of these which
-  are new and which will go. All of them for null topics; partitions that stay are left out.
+  are new and which will go: those too of a target that was changed since. All of them for null
+  topics; partitions that stay are left out, and so are those whose move was stopped.
 
 Version notes: none.
 
@@ -54,8 +55,9 @@ def handle(
 
 def _describe(ctx: RequestContext, topic: TopicInfo, index: int) -> OngoingPartitionReassignment:
     state = ctx.broker.controller.state
-    before, after = topic.replicas[index], topic.moving[index]
-    adding = [each for each in after if each not in before]
+    after = topic.moving[index]
+    before = (*topic.replicas[index], *topic.lingering.get(index, ()))
+    adding = [each for each in after if each not in topic.replicas[index]]
     removing = [each for each in before if each not in after]
     return OngoingPartitionReassignment(
         partition_index=index,

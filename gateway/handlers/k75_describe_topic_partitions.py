@@ -5,7 +5,8 @@ Behaviour:
   `response_partition_limit` partitions, and no more than PARTITIONS_MAX; the cursor says where the
   next page starts.
 - Leaders that this node is not told of are looked up first, those of a page in one bounded step.
-- An unknown topic that was asked for by name is UNKNOWN_TOPIC_OR_PARTITION.
+- A topic that was asked for by name is UNKNOWN_TOPIC_OR_PARTITION when the controller says so;
+  while no controller answers, LEADER_NOT_AVAILABLE.
 - What the client may do is always told.
 
 Source: KIP-966.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sprawl.core.cluster.view import NO_LEADER
 from sprawl.core.errors import ErrorCode
 from sprawl.gateway.authorized_operations import TOPIC_OPERATIONS
+from sprawl.gateway.catching_up import catch_up
 from sprawl.gateway.codec._generated.k75_describe_topic_partitions import (
     DescribeTopicPartitionsRequest,
     DescribeTopicPartitionsResponse,
@@ -48,16 +50,37 @@ class _Page(NamedTuple):
 def handle(
     ctx: RequestContext, request: DescribeTopicPartitionsRequest
 ) -> DescribeTopicPartitionsResponse | Awaitable[DescribeTopicPartitionsResponse]:
-    """Answer at once, unless leaders have to be looked up first."""
+    """Answer at once, unless topics or leaders have to be looked up first."""
     cursor = request.cursor
     if cursor is not None and cursor.partition_index < 0:
         failed = [_failed(each.name, ErrorCode.INVALID_REQUEST) for each in request.topics]
         return DescribeTopicPartitionsResponse(topics=failed)
     page = _page(ctx, request)
-    search = ctx.broker.cluster.find_leaders(
+    if any(topic is None for _, topic, _ in page.topics):
+        return _catch_up_first(ctx, request)
+    search = _search(ctx, page)
+    return _response(ctx, page) if search is None else _after(search, ctx, page)
+
+
+async def _catch_up_first(
+    ctx: RequestContext, request: DescribeTopicPartitionsRequest
+) -> DescribeTopicPartitionsResponse:
+    is_certain = await catch_up(ctx.broker)
+    page = _page(ctx, request)
+    search = _search(ctx, page)
+    if search is not None:
+        await search
+    return _response(
+        ctx,
+        page,
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if is_certain else ErrorCode.LEADER_NOT_AVAILABLE,
+    )
+
+
+def _search(ctx: RequestContext, page: _Page) -> Awaitable[None] | None:
+    return ctx.broker.cluster.find_leaders(
         (topic, indexes) for _, topic, indexes in page.topics if topic is not None
     )
-    return _response(ctx, page) if search is None else _after(search, ctx, page)
 
 
 async def _after(
@@ -90,12 +113,14 @@ def _page(ctx: RequestContext, request: DescribeTopicPartitionsRequest) -> _Page
     return _Page(topics, None)
 
 
-def _response(ctx: RequestContext, page: _Page) -> DescribeTopicPartitionsResponse:
+def _response(
+    ctx: RequestContext,
+    page: _Page,
+    unknown: ErrorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+) -> DescribeTopicPartitionsResponse:
     return DescribeTopicPartitionsResponse(
         topics=[
-            _failed(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-            if topic is None
-            else _described(ctx, topic, indexes)
+            _failed(name, unknown) if topic is None else _described(ctx, topic, indexes)
             for name, topic, indexes in page.topics
         ],
         next_cursor=page.next_cursor,

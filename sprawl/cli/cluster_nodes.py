@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LOOK_S: Final = 0.5
 QUORUM_S: Final = 30.0
 """How long the controller's quorum may take to do without a node; it looks every ten seconds."""
+STOPPED_MOVES_S: Final = 60.0
+"""How long partitions may take to go back whose move to a node was stopped."""
 
 
 @click.command(name="drain")
@@ -104,7 +106,7 @@ def repair(bootstrap: str | None, as_json: bool) -> int:
 
 async def _drain(cluster: Cluster, node: int, *, keep: bool, may_shrink: bool) -> dict[str, object]:
     from sprawl.client.moves import clear, left_on, plan, read_moves, stuck_fault
-    from sprawl.client.nodes import cordon, unregister
+    from sprawl.client.nodes import cordon
 
     await _known(cluster, node)
     find = _candidates(cluster, but=node)
@@ -121,7 +123,7 @@ async def _drain(cluster: Cluster, node: int, *, keep: bool, may_shrink: bool) -
     await clear(cluster, {node}, find, _Progress(f"replicas on node {node}"), may_shrink=may_shrink)
     if not keep:
         await _leave_quorum(cluster, node)
-        await unregister(cluster, node)
+        await _unregister(cluster, node)
     return {"node": node, "state": "leaving" if keep else "removed", "moved": had}
 
 
@@ -186,6 +188,25 @@ async def _leave_quorum(cluster: Cluster, node: int) -> None:
                 " still",
                 next_step=f"sprawl cluster status; then: sprawl cluster remove {node}",
             )
+        await asyncio.sleep(LOOK_S)
+
+
+async def _unregister(cluster: Cluster, node: int) -> None:
+    """Wait for partitions whose move to the node was stopped: it may hold what others lack until
+    their leaders have said that it does not."""
+    from sprawl.client.faults import Refused
+    from sprawl.client.nodes import unregister
+    from sprawl.core.errors import ErrorCode
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + STOPPED_MOVES_S
+    while True:
+        try:
+            return await unregister(cluster, node)
+        except Refused as fault:
+            if fault.code is not ErrorCode.INVALID_REQUEST or loop.time() > deadline:
+                fault.next_step = f"sprawl cluster status; then: sprawl cluster drain {node}"
+                raise
         await asyncio.sleep(LOOK_S)
 
 

@@ -35,6 +35,7 @@ from sprawl.core.errors import KafkaFault
 from sprawl.core.ids import BrokerId, ReplicaId
 
 CONFIG = BrokerConfig.from_overrides({})
+END_OFFSET_MAX = 100
 NAMES = ["a", "b.c", "b_c", "__consumer_offsets", "ü"]
 names = st.sampled_from(NAMES)
 nodes = st.integers(1, 4)
@@ -131,11 +132,13 @@ def records_for(command: dict[str, Any], state: ControllerState, rng: Random) ->
         topic = state.topics.get(command["name"])
         command["id"] = str(UUID(int=0) if topic is None else topic.id)
         if command["do"] == "end move":
-            moving = sorted({} if topic is None else topic.moving)
+            partitions = () if topic is None else topic.partitions
+            moving = [each for each in partitions if topic and not topic.is_settled(each)]
             if not moving or topic is None:
                 return []
             command["partition"] = moving[command["index"] % len(moving)]
-            command["replicas"] = list(topic.moving[command["partition"]])
+            command["replicas"] = list(topic.wanted(command["partition"]))
+            command["as_of"] = END_OFFSET_MAX
     try:
         by = Circumstances(
             state=state,
@@ -143,7 +146,7 @@ def records_for(command: dict[str, Any], state: ControllerState, rng: Random) ->
             rng=rng,
             node_id=BrokerId(1),
             levels=SUPPORTED,
-            end_offset=rng.randrange(100),
+            end_offset=rng.randrange(END_OFFSET_MAX),
             space=IdSpace("test", {}),
         )
         return plan(command, by)

@@ -3,7 +3,8 @@
 Replication 3, acks=all, min.insync.replicas=2, 6 partitions, all on this machine with their client.
 Each cluster is started in turn, in rounds; medians. CPU and memory are sums over the nodes. A run
 in which a record fails, is missing or stands out of order ends without figures. `--many N` starts
-each once more and measures N idle partitions. Needs Java and Maven.
+each once more and measures N idle partitions, `--only sprawl` leaves the peer out. The peer needs
+Java and Maven.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ IDLE_S = 20.0
 """Longer than a group needs until it hibernates."""
 RATE_S = 0.01
 FAILOVER_LIMIT_S = 90.0
-CLUSTERS: tuple[Callable[[Path], MeasuredCluster], ...] = (SprawlCluster, KafkaCluster)
+CLUSTERS: dict[str, Callable[[Path], MeasuredCluster]] = {
+    each.name: each for each in (SprawlCluster, KafkaCluster)
+}
 
 
 def one_round(cluster: MeasuredCluster, scale: float) -> Iterator[Sample]:
@@ -147,17 +150,19 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds (default %(default)s)")
     parser.add_argument("--scale", type=float, default=1.0, help="part of the records")
     parser.add_argument("--many", type=int, metavar="N", help="measure N idle partitions too")
+    parser.add_argument("--only", choices=sorted(CLUSTERS), help="measure one of the two")
     parser.add_argument("--json", type=Path, help="write every value to this file")
     given = parser.parse_args()
+    clusters = [start for name, start in CLUSTERS.items() if given.only in (None, name)]
     figures = Figures(machine={"apache-kafka": KAFKA_VERSION, "rounds": str(given.rounds)})
     try:
         for number in range(given.rounds):
-            for start in CLUSTERS if number % 2 == 0 else reversed(CLUSTERS):
+            for start in clusters if number % 2 == 0 else reversed(clusters):
                 _turn(figures, start, lambda cluster: one_round(cluster, given.scale))
                 if given.json is not None:
                     figures.write(given.json)
         if given.many:
-            for start in CLUSTERS:
+            for start in clusters:
                 _turn(figures, start, lambda cluster: many(cluster, given.many))
     except MissingToolError as error:
         print(f"could not run: {error}", file=sys.stderr)

@@ -94,6 +94,6 @@ class Moves(ThreeNodes):
         controllers = [self._controller(number) for number in self.nodes]
         return all(
             each.topics == controllers[0].topics
-            and not any(topic.moving for topic in each.topics.values())
+            and all(all(map(topic.is_settled, topic.partitions)) for topic in each.topics.values())
             for each in controllers
         )

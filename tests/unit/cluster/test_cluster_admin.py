@@ -168,3 +168,16 @@ async def test_a_node_that_was_removed_while_it_was_away_hears_of_it(tmp_path: P
         await world.stop(3)
         with pytest.raises(StartFault, match="was removed from its cluster"):
             await world.start(3)
+
+
+async def test_nodes_that_never_voted_and_are_away_do_not_hold_up_the_quorum(
+    tmp_path: Path,
+) -> None:
+    async with ClusterWorld(2, tmp_path, **SOON) as world:
+        await world.stop(2)
+        for number in (3, 4, 5):
+            await world.start(number)
+            if number == 3:
+                await world.stop(3)
+        quorum = world.broker(1).cluster.quorum
+        await world.until(lambda: {each.node_id for each in quorum().voters} == {1, 4, 5})

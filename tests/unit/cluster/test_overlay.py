@@ -176,12 +176,12 @@ async def test_who_was_connected_before_it_was_known_is_told_then() -> None:
     with OverlayWorld(3) as world:
         topic = world.topic(1)
         leader = world.nodes[1]
-        leader.book.update([info_of(1), info_of(2)])
+        leader.book.update([info_of(1), info_of(2)], ReplicaId(4))
         leader.overlay.members_changed()
         world.lead(topic, 0, leader=1)
         await world.settle(5)
         assert world.nodes[3].hints.get(LogKey(topic.id, 0)) is None
-        leader.book.update(world.infos)
+        leader.book.update(world.infos, ReplicaId(4))
         leader.overlay.members_changed()
         async with asyncio.timeout(10):
             while world.nodes[3].hints.get(LogKey(topic.id, 0)) is None:
@@ -301,7 +301,7 @@ async def test_a_node_that_is_removed_is_not_believed_any_more() -> None:
         await world.settle(5)
         record = record_held(world, 3, LogKey(topic.id, 0))
         node = world.nodes[3]
-        node.book.update([info_of(2), info_of(3)])
+        node.book.update([info_of(2), info_of(3)], ReplicaId(4))
         node.overlay.members_changed()
         assert len(node.overlay.dht.records) == 0
         give(world, 2, 3, record)

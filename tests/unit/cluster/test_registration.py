@@ -61,7 +61,8 @@ class Member:
         self.registration = Registration(
             node_id=BrokerId(2), kv=kv, book=AddressBook(kv), start=self._start
         )
-        self.registration.begin(cast("Any", self.controller), ReplicaId(2))
+        kv.put(b"cluster/membership", b'{"replica": 2}')
+        self.registration.begin(cast("Any", self.controller))
 
     def _start(self, job: Any) -> None:
         self._jobs.append(asyncio.get_running_loop().create_task(job))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -100,12 +101,12 @@ def test_a_controller_out_of_reach_is_stood_in_for() -> None:
 
 def test_addresses_outlive_a_restart() -> None:
     kv = MemoryKeyValueStore()
-    AddressBook(kv).update([node(1), node(2)])
+    AddressBook(kv).update([node(1), node(2)], ReplicaId(13))
     book = AddressBook(kv)
     assert str(book.address(BrokerId(2))) == "host2:9093"
     assert (book.node_of(ReplicaId(12)), book.node_of(ReplicaId(99))) == (2, None)
     assert book.directory(BrokerId(1)) == UUID(int=1)
-    book.update([node(1)])
+    book.update([node(1)], ReplicaId(13))
     assert AddressBook(kv).address(BrokerId(2)) is None
 
 
@@ -121,3 +122,22 @@ def test_nodes_that_are_away_are_told_apart() -> None:
     assert [each.node_id for each in world.view.brokers("PLAINTEXT")] == [1, 3]
     assert world.view.unreachable_brokers("PLAINTEXT") == [BrokerView(2, "host2", 9092, None)]
     assert world.view.unreachable_brokers("OTHER") == []
+
+
+def test_a_target_that_was_changed_is_shown_until_the_move_has_arrived() -> None:
+    world = World()
+    one, two, three = ReplicaId(11), ReplicaId(12), ReplicaId(13)
+    moves = replace(
+        TOPIC, replicas=((one,),), moving={0: (two,)}, lingering={0: (three,)}, asked_at={0: 1}
+    )
+    assert world.view.partition(moves, 0).replicas == [1, 2, 3]
+    stays = replace(moves, moving={})
+    assert world.view.partition(stays, 0).replicas == [1]
+
+
+def test_who_leads_a_single_replica_is_asked_for_while_its_move_may_have_arrived() -> None:
+    world = World()
+    stays = replace(TOPIC, replicas=((ReplicaId(12),),), lingering={0: (ReplicaId(13),)})
+    assert world.view.leader(stays, 0) == -1
+    world.lead(3, 3)
+    assert world.view.leader(stays, 0) == 3

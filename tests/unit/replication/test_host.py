@@ -29,6 +29,9 @@ class NoPeers:
     def send(self, to: ReplicaId, frame: Sequence[Buffer]) -> bool:
         raise AssertionError("there is nobody to send to")
 
+    def is_in_sight(self, replica: ReplicaId) -> bool:
+        return False
+
 
 class Owner:
     """Notes what it is told; `trouble` is raised when it is to follow its group."""

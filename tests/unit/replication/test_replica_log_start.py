@@ -95,6 +95,9 @@ class Following:
     def send(self, to: ReplicaId, frame: Sequence[Buffer]) -> bool:
         return True
 
+    def is_in_sight(self, replica: ReplicaId) -> bool:
+        return True
+
     async def work(self) -> None:
         """The disk does what was asked of it, and what that leads to."""
         for _ in range(10):

@@ -81,6 +81,9 @@ class _Deaf:
     def send(self, to: ReplicaId, frame: Sequence[Buffer]) -> bool:
         return False
 
+    def is_in_sight(self, replica: ReplicaId) -> bool:
+        return False
+
 
 def at_once(job: Callable[[], object]) -> asyncio.Future[object]:
     done: asyncio.Future[object] = asyncio.get_running_loop().create_future()

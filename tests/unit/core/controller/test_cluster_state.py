@@ -139,17 +139,17 @@ def test_a_move_begins_and_arrives() -> None:
             space=NOWHERE,
         ),
     )
-    apply(state, planning.plan_move(state, "t", 0, [2, 3, 4]))
+    apply(state, planning.plan_move(state, "t", 0, [2, 3, 4], end_offset=7))
     topic = state.topics["t"]
     assert (topic.replicas[0], topic.wanted(0)) == ((1, 2, 3), (2, 3, 4))
-    assert planning.plan_move(state, "t", 0, [2, 3, 4]) is None
+    assert planning.plan_move(state, "t", 0, [2, 3, 4], end_offset=7) is None
     elsewhere = (ReplicaId(1), ReplicaId(2))
-    assert planning.plan_arrival(state, topic.id, 0, elsewhere) is None
+    assert planning.plan_arrival(state, topic.id, 0, elsewhere, as_of=8) is None
     rebuilt = ControllerState()
     for record in state.snapshot():
         apply(rebuilt, record)
     assert rebuilt.topics == state.topics
-    apply(state, planning.plan_arrival(state, topic.id, 0, topic.moving[0]))
+    apply(state, planning.plan_arrival(state, topic.id, 0, topic.moving[0], as_of=8))
     assert (state.topics["t"].replicas[0], state.topics["t"].moving) == ((2, 3, 4), {})
 
 
@@ -158,11 +158,11 @@ def test_a_move_can_be_stopped_once() -> None:
     create(state, "t", 1, 1)
     [here] = state.brokers_of(state.topics["t"].replicas[0])
     there = next(each for each in state.nodes if each != here)
-    apply(state, planning.plan_move(state, "t", 0, [there]))
-    apply(state, planning.plan_move(state, "t", 0, None))
+    apply(state, planning.plan_move(state, "t", 0, [there], end_offset=7))
+    apply(state, planning.plan_move(state, "t", 0, None, end_offset=7))
     assert not state.topics["t"].moving
     with pytest.raises(KafkaFault) as raised:
-        planning.plan_move(state, "t", 0, None)
+        planning.plan_move(state, "t", 0, None, end_offset=7)
     assert raised.value.code is ErrorCode.NO_REASSIGNMENT_IN_PROGRESS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from uuid import UUID
@@ -15,6 +16,7 @@ from controller_log import MemoryMetadataLog
 from sprawl.core.config.alteration import Change, Operation
 from sprawl.core.config.broker import BrokerConfig
 from sprawl.core.controller import controller as shell
+from sprawl.core.controller.commands import Sender
 from sprawl.core.controller.controller import Controller
 from sprawl.core.controller.identity import DataDirectory, IdentityFault
 from sprawl.core.controller.nodes import NodeInfo
@@ -27,7 +29,14 @@ NODE = NodeInfo(
     node_id=BrokerId(1), replica_id=ReplicaId(1), directory_id=UUID(int=1), endpoints={}
 )
 
+MEMBER = Sender(NODE.node_id, NODE.directory_id)
 TOPIC, BROKER = 2, 4
+
+
+def node(number: int) -> NodeInfo:
+    return replace(
+        NODE, node_id=BrokerId(number), replica_id=ReplicaId(0), directory_id=UUID(int=number)
+    )
 
 
 class Follower:
@@ -65,7 +74,7 @@ class Nobody:
     async def command(self, node: BrokerId, command: bytes) -> bytes:
         if self.is_cut or self.other is None:
             raise KafkaFault(ErrorCode.NOT_CONTROLLER)
-        return await self.other.execute(command)
+        return await self.other.execute(command, MEMBER)
 
 
 def controller_over(
@@ -331,10 +340,84 @@ async def test_a_command_waits_for_a_controller_and_gives_up_in_time(
     assert (await waiting).name == "t"
 
 
+async def test_a_node_whose_copy_of_the_log_is_stuck_says_that_a_change_may_have_been_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shell, "APPLY_TIMEOUT_S", 0.0)
+    records: list[bytes] = []
+    leader = controller_over(MemoryMetadataLog(records), Follower())
+    log = MemoryMetadataLog(records, node_id=1)
+    other = controller_over(log, Follower(), node_id=2, remote=Nobody(leader))
+    log.is_stuck = True
+    for command in (other.create_topic(TopicSpec(name="t")), other.barrier()):
+        with pytest.raises(KafkaFault) as raised:
+            await asyncio.wait_for(command, 5)
+        assert raised.value.code is ErrorCode.REQUEST_TIMED_OUT
+    assert "t" in leader.topics
+
+
+async def test_producers_begin_at_a_node_whose_copy_of_the_log_is_stuck() -> None:
+    records: list[bytes] = []
+    leader = controller_over(MemoryMetadataLog(records), Follower())
+    log = MemoryMetadataLog(records, node_id=1)
+    other = controller_over(log, Follower(), node_id=2, remote=Nobody(leader))
+    log.is_stuck = True
+    given = [await asyncio.wait_for(other.next_producer_id(), 5) for _ in range(1_001)]
+    given.append(await leader.next_producer_id())
+    assert len(set(given)) == 1_002
+
+
+async def test_nothing_is_changed_on_the_word_of_a_node_that_was_removed() -> None:
+    controller = controller_over(MemoryMetadataLog([]), Follower())
+    await controller.register(node(2))
+    known = controller.nodes[BrokerId(2)]
+    member = Sender(BrokerId(2), known.directory_id)
+    await controller.execute(b'{"do": "nothing"}', member)
+    await controller.remove_node(2)
+    before = dict(controller.nodes)
+    in_the_name_of_another = {**NODE.to_json(), "directory": str(known.directory_id), "replica": 0}
+    for command in (
+        {"do": "nothing"},
+        {"do": "create topic", "spec": TopicSpec(name="t").to_json(), "validate_only": False},
+        {"do": "register", "node": in_the_name_of_another, "may_replace": True},
+        {"do": "remove node", "node": 1},
+    ):
+        with pytest.raises(KafkaFault) as raised:
+            await controller.execute(json.dumps(command).encode(), member)
+        assert raised.value.code is ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    assert controller.nodes == before
+    assert not controller.topics
+    # About itself it may ask, and hears the truth.
+    ask = {"do": "register", "node": known.to_json(), "may_replace": False}
+    with pytest.raises(KafkaFault) as raised:
+        await controller.execute(json.dumps(ask).encode(), member)
+    assert raised.value.code is ErrorCode.BROKER_ID_NOT_REGISTERED
+
+
+async def test_nor_of_one_that_was_replaced() -> None:
+    controller = controller_over(MemoryMetadataLog([]), Follower())
+    await controller.register(node(2))
+    former = Sender(BrokerId(2), controller.nodes[BrokerId(2)].directory_id)
+    await controller.register(replace(node(2), directory_id=UUID(int=22)), may_replace=True)
+    with pytest.raises(KafkaFault) as raised:
+        await controller.execute(b'{"do": "nothing"}', former)
+    assert raised.value.code is ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+
+
+async def test_a_deposed_controller_refuses_nobody() -> None:
+    """It may not have heard yet that the node joined."""
+    log = MemoryMetadataLog([])
+    controller = controller_over(log, Follower())
+    log.is_deposed = True
+    with pytest.raises(KafkaFault) as raised:
+        await controller.execute(b'{"do": "nothing"}', Sender(BrokerId(2), UUID(int=2)))
+    assert raised.value.code is ErrorCode.NOT_CONTROLLER
+
+
 async def test_a_command_that_is_not_known_is_refused() -> None:
     controller = controller_over(MemoryMetadataLog([]), Follower())
     with pytest.raises(KafkaFault) as raised:
-        await controller.execute(b'{"do": "dance"}')
+        await controller.execute(b'{"do": "dance"}', MEMBER)
     assert raised.value.code is ErrorCode.UNSUPPORTED_VERSION
 
 

@@ -7,6 +7,8 @@ import errno
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+
 from sprawl.core.cluster.address_book import AddressBook
 from sprawl.core.controller.checkpoints import CheckpointFiles
 from sprawl.core.controller.metadata_log import (
@@ -123,6 +125,19 @@ async def test_records_are_followed_though_the_disk_is_full() -> None:
     assert follower.applied == [b"first", b"second"]
 
 
+async def test_who_gave_up_waiting_for_a_record_is_forgotten() -> None:
+    kv, alone = FullStore(), Alone()
+    log = RaftMetadataLog(kv=kv, clock=Clock(), node_id=BrokerId(1), node_of=lambda _: BrokerId(1))
+    log.attach(
+        metadata_partition(kv, alone), alone, CheckpointFiles(MemoryStore().directory("c")), at_once
+    )
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await log.wait_for(1)
+    assert not log._waiting
+
+
 def test_addresses_are_known_though_they_cannot_be_kept() -> None:
     kv = FullStore()
     kv.is_full = True
@@ -130,8 +145,8 @@ def test_addresses_are_known_though_they_cannot_be_kept() -> None:
     node = NodeInfo(
         node_id=BrokerId(7), replica_id=ReplicaId(7), directory_id=ZERO_UUID, endpoints={}
     )
-    book.update([node])
+    book.update([node], ReplicaId(8))
     assert book.node_of(ReplicaId(7)) == 7
     kv.is_full = False
-    book.update([node])
+    book.update([node], ReplicaId(8))
     assert AddressBook(kv).node_of(ReplicaId(7)) == 7

@@ -67,6 +67,26 @@ def test_metadata_that_is_too_large_spares_the_other_partitions() -> None:
     assert (h.offset("t", 0).offset, h.offset("u", 0).offset) == (-1, 2)
 
 
+def test_a_deletion_that_comes_late_does_not_take_a_new_commit_along() -> None:
+    """The group is new each time, and deleted before the one before is gone from the log."""
+    h = Harness()
+    h.hold()
+    h.commit(at(1, metadata="x" * 5_000))
+    h.delete_groups("g")
+    h.commit(at(2, metadata="x" * 5_000))
+    h.delete_groups("g")
+    assert h.held is not None
+    first, second = h.held
+    h.held = None
+    h.perform(h.settle(first))
+    h.hold()
+    committed = h.commit(at(42))
+    h.held.insert(0, second)
+    h.release()
+    assert h.answers[committed].error is ErrorCode.NONE
+    assert h.offset("t", 0).offset == 42
+
+
 def test_member_commits_with_its_generation() -> None:
     h = Harness()
     (member,), generation_id = h.stable()
