@@ -39,6 +39,7 @@ from sprawl.core.raft.node import RaftNode
 from sprawl.core.raft.ready import Ready, Role
 from sprawl.core.replication import host
 from sprawl.core.replication.log_starts import GroupLog
+from sprawl.core.replication.outbox import Outbox
 from sprawl.core.replication.replica import RaftReplica
 from tests.sim.checkers import observations as seen
 from tests.sim.checkers.raft import InvariantBroken, ObservationError, RaftChecker
@@ -246,7 +247,7 @@ def _watch_flush_all(flush_all: Callable[[list[PartitionLog]], list[Any]]) -> An
 
 
 def _watch_put(put: Callable[..., None]) -> Any:
-    def watch(outbox: Any, key: LogKey, ready: Ready) -> None:
+    def watch(outbox: Outbox, key: LogKey, ready: Ready) -> None:
         for message in ready.messages:
             kind = type(message)
             if kind is AppendAnswer and not message.is_rejected:  # type: ignore[union-attr]
@@ -397,7 +398,7 @@ def _produce_answered(replica: RaftReplica, index: LogIndex) -> None:
 WATCHES: Final[tuple[tuple[Any, str, Callable[[Any], Any]], ...]] = (
     (host, "RaftNode", watched),
     (host, "_flush_all", _watch_flush_all),
-    (host, "_put", _watch_put),
+    (Outbox, "put", _watch_put),
     (PartitionLog, "append_batch", _watch_append_batch),
     (PartitionLog, "_append_frame", _watch_append_frame),
     (PartitionLog, "truncate_suffix", _watch_truncate_suffix),
