@@ -189,7 +189,8 @@ class SimDisk:
         """Files of copied logs that took their place."""
         self.damaged_logs = 0
         """Logs that were set aside because a synced byte was not what it had been."""
-        self.bits_flipped = 0
+        self.flipped_logs: set[str] = set()
+        """Names of directories in which a bit flipped."""
         self.checkpoints_written = 0
         self.checkpoints_copied = 0
         self.synced_files: dict[str, None] = {}
@@ -248,9 +249,9 @@ class SimDisk:
 
     def _flip(self, directory: SimDirectory, name: str, inode: Inode, position: int) -> str:
         bit = 1 << self.rng.randrange(8)
-        self.bits_flipped += 1
         inode.synced[position] ^= bit
         inode.data[position] ^= bit
+        self.flipped_logs.add(directory.name)
         place = f"{directory.name}/{name}@{position}"
         self._note("flip", place)
         return place

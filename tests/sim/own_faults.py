@@ -119,7 +119,7 @@ class OwnFaults(logging.Handler):
             return True
         process = PROCESS.get()
         was_flipped = any(
-            node.disk.bits_flipped
+            node.disk.flipped_logs
             for node in self._world.nodes.values()
             if process is None or node.host == process.host
         )

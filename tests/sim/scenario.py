@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from sim.history import History
+from sim.observing import observing
 from sim.own_faults import OwnFaults
 from sim.world import World
 
@@ -130,7 +131,8 @@ def run_seed(scenario: type[Scenario], seed: int) -> Report:
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             try:
                 story = scenario(world)
-                world.run(story.play(), limit_s=LIMIT_S)
+                with observing(world):
+                    world.run(story.play(), limit_s=LIMIT_S)
             finally:
                 digest, trace = world.trace.digest(), world.trace.tail()
     except Exception as error:  # noqa: BLE001 it is the report's

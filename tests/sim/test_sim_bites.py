@@ -7,12 +7,21 @@ without words, is a fault of the test.
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+from sim import scenario
 from sim.mutants import MUTANTS, Mutant
 from sim.scenario import run_seed
 
 SEEDS_MAX = 60
 """docs/guarantees.md names it."""
+
+
+@pytest.fixture(autouse=True)
+def by_what_clients_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    """test_sim_observing.py has what the replicas themselves show."""
+    monkeypatch.setattr(scenario, "observing", contextlib.nullcontext)
 
 
 def finding(mutant: Mutant, seed: int) -> str:

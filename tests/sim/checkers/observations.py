@@ -5,9 +5,9 @@ They are not frozen, since a simulation makes millions of them, but nobody chang
 
     a node's life:   Started, then anything
     memory:          TermChanged Voted Appended Truncated SnapshotInstalled ConfigurationApplied
-    disk:            HardStateFlushed Flushed
-    what goes out:   VoteAnswered AppendAnswered ProduceAnswered HighWatermarkAnswered
-    what is decided: LeaderElected SteppedDown Committed LogStartMoved
+    disk:            HardStateFlushed Flushed Cutting
+    what goes out:   VoteAnswered AppendAnswered ProduceAnswered
+    what is decided: LeaderElected SteppedDown Committed HighWatermarkMoved LogStartMoved
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class Started(Observation):
         last_index: of the last entry it holds; `first_index - 1` when it holds none.
         last_term: the term of that entry, or of the snapshot that ends there; 0 for none.
         commit_index: up to where the replica knows its log to be committed.
+        is_lost: the hard state says that this is not the log that the replica had: it has no vote.
+        is_damaged: bits flipped in it on the disk: what is found there may be anything.
     """
 
     term: int = 0
@@ -52,6 +54,8 @@ class Started(Observation):
     last_index: int = 0
     last_term: int = 0
     commit_index: int = 0
+    is_lost: bool = False
+    is_damaged: bool = False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -120,6 +124,14 @@ class Appended(Observation):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
+class Cutting(Observation):
+    """Entries from `from_index` on are about to go: a stop may find the disk without them before
+    `Truncated` says that they are gone."""
+
+    from_index: int
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Truncated(Observation):
     """Entries from `from_index` on are gone, in memory."""
 
@@ -178,11 +190,13 @@ class ConfigurationApplied(Observation):
 
     Args:
         index: of the entry that says so; 0 for the configuration the group began with.
+        term: of that entry; -1 when it is not known, or for the configuration at 0.
         voters: the voters, the incoming ones while a change is under way.
         outgoing: the voters before, while a change is under way (joint consensus).
     """
 
     index: int
+    term: int
     voters: frozenset[Node]
     outgoing: frozenset[Node] = frozenset()
 
@@ -196,11 +210,11 @@ class ProduceAnswered(Observation):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class HighWatermarkAnswered(Observation):
-    """A client was told this high watermark, by Fetch or ListOffsets.
+class HighWatermarkMoved(Observation):
+    """Consumers may be told this high watermark from now on.
 
     Args:
-        term: in which the node answered as the leader; 0 for a follower's answer.
+        term: in which the node serves as the leader; 0 for one that follows.
     """
 
     offset: int

@@ -65,15 +65,13 @@ class RaftChecker:
     Args:
         stop_at_first: raise InvariantBroken at the observation that breaks an invariant, so that a
             simulator stops there; otherwise violations are collected.
-        single_steps: configurations may change by one voter without a joint step.
     """
 
-    def __init__(self, *, stop_at_first: bool = False, single_steps: bool = False) -> None:
+    def __init__(self, *, stop_at_first: bool = False) -> None:
         self.violations: list[Violation] = []
         self.violation_count = 0
         self.observed = 0
         self._stop_at_first = stop_at_first
-        self._single_steps = single_steps
         self._groups: dict[seen.Group, GroupFacts] = {}
         self._current: seen.Observation | None = None
         self._rules: dict[type[seen.Observation], Callable[[GroupFacts, Replica, Any], None]] = {
@@ -85,6 +83,7 @@ class RaftChecker:
             seen.LeaderElected: self._leader_elected,
             seen.SteppedDown: self._stepped_down,
             seen.Appended: self._appended,
+            seen.Cutting: self._cutting,
             seen.Truncated: self._truncated,
             seen.SnapshotInstalled: self._snapshot_installed,
             seen.Flushed: self._flushed,
@@ -92,7 +91,7 @@ class RaftChecker:
             seen.Committed: self._committed,
             seen.ConfigurationApplied: self._configuration_applied,
             seen.ProduceAnswered: self._produce_answered,
-            seen.HighWatermarkAnswered: self._high_watermark_answered,
+            seen.HighWatermarkMoved: self._high_watermark_moved,
             seen.LogStartMoved: self._log_start_moved,
         }
 
@@ -114,6 +113,8 @@ class RaftChecker:
         group = self._groups.get(observation.group)
         if group is None:
             group = self._groups[observation.group] = GroupFacts(observation.group)
+        if group.is_unknown:
+            return
         replica = group.replicas.get(observation.node)
         if replica is None:
             replica = group.replicas[observation.node] = Replica(observation.node)
@@ -166,24 +167,41 @@ class RaftChecker:
         replica.term = replica.durable_term = o.term
         replica.vote = replica.durable_vote = o.vote
         replica.leads = 0
-        replica.answered_high_watermark = replica.log_start = 0
+        replica.high_watermark = replica.log_start = 0
         replica.configuration_index = -1
+        replica.commit = 0
+        self._restore(group, replica, o)
+        if not group.is_unknown:
+            self._check_commit(group, replica, o.commit_index)
+
+    def _restore(self, group: GroupFacts, replica: Replica, o: seen.Started) -> None:
+        """The log is what the disk held: all that was flushed, or what a later leader had put into
+        its place."""
+        if replica.cutting is not None:
+            replica.flushed = min(replica.flushed, max(replica.cutting, replica.first) - 1)
+            replica.flushed_term = replica.term_at(replica.flushed)
+            replica.cutting = None
         flushed, flushed_term = replica.flushed, replica.flushed_term
-        if not group.restore(replica, o.first_index, o.last_index, o.last_term):
+        is_short = (o.last_term, o.last_index) < (flushed_term, flushed)
+        if is_short and o.is_lost:
+            replica.lose()
+        is_written = group.restore(replica, o.first_index, o.last_index, o.last_term)
+        if o.is_damaged and (not is_written or (is_short and not o.is_lost)):
+            group.is_unknown = True
+            return
+        if not is_written:
             self._broken(
                 "log_invented",
                 f"no node ever wrote a log that ends in {o.last_index}/{o.last_term}",
             )
-        if flushed >= replica.first and replica.term_at(flushed) != flushed_term:
+        if is_short and not o.is_lost:
             self._broken(
                 "lost_flushed_entries",
                 f"entry {flushed} of term {flushed_term} was on the disk; the log ends at"
                 f" {o.last_index}",
             )
-            replica.flushed = min(flushed, replica.last)
-            replica.flushed_term = replica.term_at(replica.flushed)
-        replica.commit = 0
-        self._check_commit(group, replica, o.commit_index)
+        replica.flushed = min(replica.flushed, replica.last)
+        replica.flushed_term = replica.term_at(replica.flushed)
 
     def _term_changed(self, group: GroupFacts, replica: Replica, o: seen.TermChanged) -> None:
         if o.term <= replica.term:
@@ -205,7 +223,10 @@ class RaftChecker:
         replica.durable_term, replica.durable_vote = o.term, o.vote
 
     def _vote_answered(self, group: GroupFacts, replica: Replica, o: seen.VoteAnswered) -> None:
-        if (replica.durable_term, replica.durable_vote) != (o.term, o.candidate):
+        # A vote of an earlier term cannot be given again.
+        if o.term > replica.durable_term or (
+            o.term == replica.durable_term and o.candidate != replica.durable_vote
+        ):
             self._broken(
                 "vote_answered_before_flush",
                 f"term {replica.durable_term} and vote {replica.durable_vote} are on the disk",
@@ -283,6 +304,9 @@ class RaftChecker:
                 "offset_gap", f"offset {due} comes next, the entry begins at {o.base_offset}"
             )
 
+    def _cutting(self, group: GroupFacts, replica: Replica, o: seen.Cutting) -> None:
+        replica.cutting = o.from_index
+
     def _truncated(self, group: GroupFacts, replica: Replica, o: seen.Truncated) -> None:
         if replica.leads:
             self._broken("leader_changed_own_log", f"it leads term {replica.leads}")
@@ -294,6 +318,7 @@ class RaftChecker:
         ):
             self._broken("cut_below_commit", f"entry {o.from_index} is committed")
         replica.cut(o.from_index)
+        replica.cutting = None
 
     def _snapshot_installed(
         self, group: GroupFacts, replica: Replica, o: seen.SnapshotInstalled
@@ -320,7 +345,9 @@ class RaftChecker:
             replica.flushed, replica.flushed_term = o.index, o.term
 
     def _append_answered(self, group: GroupFacts, replica: Replica, o: seen.AppendAnswered) -> None:
-        if o.index > replica.flushed or o.term > replica.durable_term:
+        # What was answered in an earlier term may have been cut off since.
+        is_current = o.term == replica.term
+        if (is_current and o.index > replica.flushed) or o.term > replica.durable_term:
             self._broken(
                 "answered_before_flush",
                 f"entries up to {replica.flushed} and term {replica.durable_term} are on the disk",
@@ -403,8 +430,9 @@ class RaftChecker:
         self, group: GroupFacts, replica: Replica, o: seen.ConfigurationApplied
     ) -> None:
         after: Configuration = (o.voters, o.outgoing)
-        key = entry_key(o.index, max(0, replica.term_at(o.index)))
-        if group.configurations.setdefault(key, after) != after:
+        is_known = o.term >= 0 or o.index == 0
+        key = entry_key(o.index, max(0, o.term))
+        if is_known and group.configurations.setdefault(key, after) != after:
             self._broken(
                 "configuration_differs",
                 f"entry {o.index} said {group.configurations[key]} elsewhere",
@@ -422,13 +450,11 @@ class RaftChecker:
         elif outgoing and not after[1]:
             is_fine = after[0] == voters
         else:
-            is_fine = after == before or (
-                self._single_steps and not outgoing and len(after[0] ^ voters) == 1
-            )
+            is_fine = after == before
         if not is_fine:
             self._broken("configuration_jump", f"from {before} to {after}")
 
-    # --- what clients are told --------------------------------------------------------------------
+    # --- what consumers see -----------------------------------------------------------------------
 
     def _produce_answered(
         self, group: GroupFacts, replica: Replica, o: seen.ProduceAnswered
@@ -436,29 +462,28 @@ class RaftChecker:
         if o.index > group.commit or group.committed[o.index] != o.term:
             self._broken("answered_before_commit", f"committed is up to {group.commit}")
 
-    def _high_watermark_answered(
-        self, group: GroupFacts, replica: Replica, o: seen.HighWatermarkAnswered
+    def _high_watermark_moved(
+        self, group: GroupFacts, replica: Replica, o: seen.HighWatermarkMoved
     ) -> None:
         offset = o.offset
         if offset > group.committed_next_offset:
             self._broken(
                 "high_watermark_uncommitted", f"committed is up to {group.committed_next_offset}"
             )
-        if offset < replica.answered_high_watermark:
+        if offset < replica.high_watermark:
             self._broken(
-                "high_watermark_went_back",
-                f"this node answered {replica.answered_high_watermark} before",
+                "high_watermark_went_back", f"this node was at {replica.high_watermark} before"
             )
-        replica.answered_high_watermark = offset
+        replica.high_watermark = offset
         if not o.term:
             return
-        if offset < group.high_watermark_answered:
+        if offset < group.high_watermark:
             earlier = [hw for term, hw in group.high_watermarks.items() if term < o.term]
             if offset < max(earlier, default=0):
-                self._broken("high_watermark_went_back", f"a leader before answered {max(earlier)}")
+                self._broken("high_watermark_went_back", f"a leader before was at {max(earlier)}")
         known = group.high_watermarks.get(o.term, 0)
         group.high_watermarks[o.term] = max(known, offset)
-        group.high_watermark_answered = max(group.high_watermark_answered, offset)
+        group.high_watermark = max(group.high_watermark, offset)
 
     def _log_start_moved(self, group: GroupFacts, replica: Replica, o: seen.LogStartMoved) -> None:
         if o.offset < replica.log_start:

@@ -41,20 +41,23 @@ class Replica:
     """One node's part of a group: what it holds in memory, and what it promised is on its disk."""
 
     __slots__ = (
-        "answered_high_watermark",
         "before_term",
         "commit",
         "configuration",
         "configuration_index",
+        "cutting",
         "durable_term",
         "durable_vote",
         "first",
         "flushed",
         "flushed_term",
+        "high_watermark",
         "incarnation",
         "leads",
         "log_start",
         "node",
+        "promised",
+        "promised_first",
         "term",
         "terms",
         "vote",
@@ -75,8 +78,13 @@ class Replica:
         self.terms: list[int] = []
         self.flushed = 0
         self.flushed_term = 0
+        self.cutting: int | None = None
+        """From where entries are being cut off."""
+        self.promised_first = 1
+        self.promised: list[int] = []
+        """The terms of what was on its disk when that was lost: it was acknowledged, and counts."""
         self.commit = 0
-        self.answered_high_watermark = 0
+        self.high_watermark = 0
         self.log_start = 0
         self.configuration: Configuration | None = None
         self.configuration_index = -1
@@ -93,10 +101,18 @@ class Replica:
         return self.before_term if place == -1 else -1
 
     def holds(self, index: int, term: int) -> bool:
-        """On its disk, by what it said. What a snapshot covers was committed."""
-        if index > self.flushed:
-            return False
-        return index < self.first or self.term_at(index) == term
+        """On its disk, by what it said, now or when it lost that. What a snapshot covers was
+        committed."""
+        if index <= self.flushed and (index < self.first or self.term_at(index) == term):
+            return True
+        place = index - self.promised_first
+        return 0 <= place < len(self.promised) and self.promised[place] == term
+
+    def lose(self) -> None:
+        """What was on its disk is gone."""
+        self.promised_first = self.first
+        self.promised = self.terms[: max(0, self.flushed + 1 - self.first)]
+        self.flushed = self.flushed_term = 0
 
     def cut(self, from_index: int) -> None:
         """Drop the entries from here on."""
@@ -107,7 +123,7 @@ class Replica:
 
 
 class GroupFacts:
-    """One group: its entries, its leaders, what is committed and what clients were told."""
+    """One group: its entries, its leaders, what is committed and what consumers see."""
 
     __slots__ = (
         "answered_votes",
@@ -115,8 +131,9 @@ class GroupFacts:
         "committed",
         "configurations",
         "entries",
-        "high_watermark_answered",
+        "high_watermark",
         "high_watermarks",
+        "is_unknown",
         "leaders",
         "name",
         "producers",
@@ -125,6 +142,8 @@ class GroupFacts:
 
     def __init__(self, name: object) -> None:
         self.name = name
+        self.is_unknown = False
+        """A replica took its damaged disk for sound: nothing more can be said of the group."""
         self.replicas: dict[Node, Replica] = {}
         self.entries: dict[int, EntryFacts] = {}
         self.leaders: dict[int, tuple[Node, int]] = {}
@@ -135,9 +154,9 @@ class GroupFacts:
         self.configurations: dict[int, Configuration] = {}
         self.producers: dict[int, tuple[int, int]] = {}
         """producer id -> (epoch, sequence that comes next)."""
-        self.high_watermark_answered = 0
+        self.high_watermark = 0
         self.high_watermarks: dict[int, int] = {}
-        """term -> the highest high watermark that its leader answered."""
+        """term -> the highest high watermark of its leader."""
 
     def facts(self, index: int, term: int) -> EntryFacts | None:
         return self.entries.get(entry_key(index, term))

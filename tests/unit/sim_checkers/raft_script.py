@@ -28,12 +28,18 @@ class RaftScript:
         self.checker.observe(kind(node=node, incarnation=life, group="g", **fields))
 
     def configure(
-        self, node: int, *voters: int, index: int = 0, outgoing: tuple[int, ...] = ()
+        self,
+        node: int,
+        *voters: int,
+        index: int = 0,
+        term: int | None = None,
+        outgoing: tuple[int, ...] = (),
     ) -> None:
         self.emit(
             seen.ConfigurationApplied,
             node,
             index=index,
+            term=self.terms[node] if term is None else term,
             voters=frozenset(voters),
             outgoing=frozenset(outgoing),
         )
@@ -98,6 +104,7 @@ class RaftScript:
 
     def truncate(self, node: int, from_index: int) -> None:
         del self.logs[node][from_index - 1 :]
+        self.emit(seen.Cutting, node, from_index=from_index)
         self.emit(seen.Truncated, node, from_index=from_index)
 
     def commit(self, node: int, index: int | None = None) -> None:
@@ -112,9 +119,9 @@ class RaftScript:
         del log[found["last_index"] :]
 
 
-def led(*, stop_at_first: bool = False, single_steps: bool = False) -> RaftScript:
+def led(*, stop_at_first: bool = False) -> RaftScript:
     """Node 1 leads term 1; three entries are committed everywhere."""
-    script = RaftScript(stop_at_first=stop_at_first, single_steps=single_steps)
+    script = RaftScript(stop_at_first=stop_at_first)
     script.elect(1, 1, 2, 3)
     script.append(1, count=0)
     script.append(1)

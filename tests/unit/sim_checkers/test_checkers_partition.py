@@ -70,21 +70,21 @@ def test_an_answer_to_a_producer_before_the_commit() -> None:
 
 def test_high_watermarks() -> None:
     script = led()
-    script.emit(seen.HighWatermarkAnswered, 1, offset=6, term=1)
-    script.emit(seen.HighWatermarkAnswered, 2, offset=1)
+    script.emit(seen.HighWatermarkMoved, 1, offset=6, term=1)
+    script.emit(seen.HighWatermarkMoved, 2, offset=1)
     script.restart(2, vote=1)
-    script.emit(seen.HighWatermarkAnswered, 2, offset=0)
+    script.emit(seen.HighWatermarkMoved, 2, offset=0)
     assert_good(script)
-    script.emit(seen.HighWatermarkAnswered, 1, offset=7, term=1)
+    script.emit(seen.HighWatermarkMoved, 1, offset=7, term=1)
     assert_names(script, "high_watermark_uncommitted")
     script = led()
-    script.emit(seen.HighWatermarkAnswered, 2, offset=6)
-    script.emit(seen.HighWatermarkAnswered, 2, offset=5)
+    script.emit(seen.HighWatermarkMoved, 2, offset=6)
+    script.emit(seen.HighWatermarkMoved, 2, offset=5)
     assert_names(script, "high_watermark_went_back")
     script = led()
-    script.emit(seen.HighWatermarkAnswered, 1, offset=6, term=1)
+    script.emit(seen.HighWatermarkMoved, 1, offset=6, term=1)
     script.elect(2, 2, 3)
-    script.emit(seen.HighWatermarkAnswered, 2, offset=5, term=2)
+    script.emit(seen.HighWatermarkMoved, 2, offset=5, term=2)
     assert_names(script, "high_watermark_went_back")
 
 
@@ -95,8 +95,8 @@ def test_a_deposed_leader_may_answer_what_it_knows() -> None:
     script.flush(2)
     script.replicate(2, 3)
     script.commit(2)
-    script.emit(seen.HighWatermarkAnswered, 2, offset=7, term=2)
-    script.emit(seen.HighWatermarkAnswered, 1, offset=6, term=1)
+    script.emit(seen.HighWatermarkMoved, 2, offset=7, term=2)
+    script.emit(seen.HighWatermarkMoved, 1, offset=6, term=1)
     assert_good(script)
 
 

@@ -210,6 +210,17 @@ def test_a_vote_answered_before_it_is_on_the_disk() -> None:
     assert_names(script, "vote_answered_before_flush")
 
 
+def test_a_vote_of_a_term_that_is_over_may_leave_late() -> None:
+    script = RaftScript()
+    script.follow(2, 1)
+    script.emit(seen.Voted, 2, term=1, candidate=1)
+    script.follow(2, 2)
+    script.emit(seen.VoteAnswered, 2, term=1, candidate=1)
+    assert_good(script)
+    script.emit(seen.VoteAnswered, 2, term=1, candidate=3)
+    assert_names(script, "vote_twice")
+
+
 def test_a_vote_that_never_left_may_be_forgotten() -> None:
     script = RaftScript()
     script.emit(seen.TermChanged, 2, term=1)
@@ -256,6 +267,18 @@ def test_an_answer_before_the_flush() -> None:
     assert_names(script, "answered_before_flush")
 
 
+def test_an_answer_of_an_earlier_term_may_be_about_what_is_cut_off_since() -> None:
+    script = led()
+    script.append(1)
+    script.replicate(1, 2)
+    script.follow(2, 2)
+    script.truncate(2, 4)
+    script.emit(seen.AppendAnswered, 2, index=4, term=1)
+    assert_good(script)
+    script.emit(seen.AppendAnswered, 2, index=4, term=2)
+    assert_names(script, "answered_before_flush")
+
+
 def test_a_crash_may_take_what_was_not_flushed_and_nothing_else() -> None:
     script = led()
     script.append(1)
@@ -296,6 +319,62 @@ def test_a_node_that_comes_back_without_its_disk() -> None:
     script.logs[3].clear()
     script.restart(3)
     assert_names(script, "lost_flushed_entries", "term_lost")
+
+
+def test_a_crash_in_the_middle_of_a_cut() -> None:
+    script = led()
+    script.append(1)
+    script.append(1)
+    script.replicate(1, 3)
+    script.emit(seen.Cutting, 3, from_index=5)
+    script.restart(3, last_index=4, last_term=1, vote=1)
+    assert_good(script)
+    script.restart(3, last_index=3, last_term=1, vote=1)
+    assert_names(script, "lost_flushed_entries")
+
+
+def test_a_crash_right_after_a_copy_took_the_place_of_a_log() -> None:
+    script = led()
+    script.append(1)
+    script.append(1)
+    script.flush(1)
+    script.elect(2, 2, 3)
+    script.append(2, count=0)
+    script.flush(2)
+    script.replicate(2, 3)
+    script.commit(2)
+    script.follow(1, 2)
+    script.restart(1, last_index=4, last_term=2)
+    assert_good(script)
+
+
+def test_a_log_that_is_said_to_be_lost_counts_for_what_was_acknowledged() -> None:
+    script = led()
+    script.append(1)
+    script.replicate(1, 3)
+    script.logs[3].clear()
+    script.follow(3, 2)
+    script.restart(3, is_lost=True)
+    script.configure(3, 1, 2, 3)
+    script.flush(1)
+    script.commit(1)
+    assert_good(script)
+    script.append(1)
+    script.flush(1)
+    script.commit(1)
+    assert_names(script, "commit_without_majority")
+
+
+def test_a_damaged_disk_that_is_taken_for_sound_ends_the_judgement_of_its_group() -> None:
+    for facts in ({"last_index": 2, "last_term": 1}, {"last_index": 3, "last_term": 9}):
+        script = led()
+        script.restart(3, is_damaged=True, vote=1, **facts)
+        script.commit(3, 99)
+        assert_good(script)
+    script = led()
+    script.restart(3, is_damaged=True, vote=1)
+    script.commit(3, 99)
+    assert_names(script, "commit_beyond_log")
 
 
 def test_snapshots() -> None:
@@ -353,18 +432,12 @@ def test_configurations_change_by_joint_steps() -> None:
     assert_names(script, "configuration_jump")
 
 
-def test_single_steps_are_allowed_when_the_group_uses_them() -> None:
-    script = led(single_steps=True)
-    script.configure(1, 1, 2, index=4)
-    assert_good(script)
-    script.configure(1, 3, 4, index=5)
-    assert_names(script, "configuration_jump")
-
-
 def test_one_entry_says_one_configuration() -> None:
     script = led()
     script.configure(1, 2, 3, index=3, outgoing=(1, 2, 3))
-    script.configure(2, 1, 2, index=3, outgoing=(1, 2, 3))
+    script.configure(2, 1, 2, index=3, term=-1, outgoing=(1, 2, 3))
+    assert_good(script)
+    script.configure(3, 1, 2, index=3, outgoing=(1, 2, 3))
     assert_names(script, "configuration_differs")
 
 
