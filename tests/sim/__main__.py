@@ -24,7 +24,7 @@ from sim.scenarios.index import SCENARIOS
 ALL = {"three_nodes": 5, "moves": 3, "single_node": 3, "many_nodes": 1}
 """Seeds of each scenario in a round of all."""
 TELL_EVERY_S = 60.0
-SEEDS_TO_REACH_ALL = 100
+SEEDS_TO_REACH_ALL = 500
 """A run of so many seeds must reach every rare state."""
 
 

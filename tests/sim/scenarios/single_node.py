@@ -203,6 +203,7 @@ class SingleNode(Scenario):
             self.world.power_loss(NODE)
             self.losses_us.append(self.world.now_us)
             self.world.sometimes("lost power")
+        self._restore_disk()  # one whose every sync takes seconds lets no node start in time
         await self._some(0.0, 10.0)
         await self._up()
 
@@ -246,7 +247,6 @@ class SingleNode(Scenario):
             self.world.network.reset_connections(host, self.node.host)
         await self._some(0.5, 3.0)
         await self._lose_power()
-        self._restore_disk()
 
     async def _stand_still(self) -> None:
         process = self.node.process
