@@ -6,6 +6,7 @@ The scenarios have to find each of them; test_sim_bites.py says within how many 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,8 @@ from sim.scenarios.moves import Moves
 from sim.scenarios.single_node import SingleNode
 from sim.scenarios.three_nodes import ThreeNodes
 
+from sprawl.core.controller.commands import Command
+from sprawl.core.controller.controller import Answer, Controller
 from sprawl.core.controller.metadata_log import METADATA_TP, RaftMetadataLog
 from sprawl.core.controller.state import ControllerState, Record, decode_record
 from sprawl.core.dht import records
@@ -25,14 +28,16 @@ from sprawl.core.groups.classic import ClassicGroup
 from sprawl.core.groups.coordinator import CoordinatorState
 from sprawl.core.groups.records import GroupKey, parse_key
 from sprawl.core.groups.shell import GroupCoordinator
-from sprawl.core.ids import LogIndex, LogKey, Offset
+from sprawl.core.ids import LogIndex, LogKey, Offset, TopicPartition
 from sprawl.core.log import changes, rebuilding, recovery
 from sprawl.core.log.frames import Entry
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.log.tokens import DurableUpTo
 from sprawl.core.partition import internal
 from sprawl.core.partition.partition import Isolation, Partition, ProduceOutcome
+from sprawl.core.partition.refusals import Refusals
 from sprawl.core.partition.replication import SingleReplica
+from sprawl.core.records.batch import BatchHeader
 from sprawl.core.records.producers import Duplicate, ProducerTable
 from sprawl.core.records.record import encode_batch
 from sprawl.core.replication.host import RaftHost
@@ -303,27 +308,60 @@ def says_that_a_topic_without_a_known_leader_does_not_exist(patch: pytest.Monkey
 
 # --- all of them ----------------------------------------------------------------------------------
 
+def answers_before_its_own_copy_has_the_change(patch: pytest.MonkeyPatch) -> None:
+    attempt = Controller._try
+    changes = {"create topic", "delete topic", "create partitions", "alter configs"}
+
+    async def early(controller: Controller, command: Command) -> Answer:
+        leader, remote = controller._log.leader, controller._remote
+        if command["do"] not in changes or remote is None or leader in (None, controller.node_id):
+            return await attempt(controller, command)
+        found = json.loads(await remote.command(leader, json.dumps(command).encode()))
+        return Answer(found["record"], found["offset"])
+
+    patch.setattr(Controller, "_try", early)
+
+
+def lets_a_new_producers_batch_overtake_a_refused_one(patch: pytest.MonkeyPatch) -> None:
+    check = Refusals.check
+
+    def appends(
+        refusals: Refusals,
+        tp: TopicPartition,
+        producers: ProducerTable,
+        header: BatchHeader,
+        now_ms: int,
+    ) -> Duplicate | None:
+        if producers.knows(header.producer_id):
+            return check(refusals, tp, producers, header, now_ms)
+        return producers.check(header)
+
+    patch.setattr(Refusals, "check", appends)
+
+
 MUTANTS: Final = (
     Mutant(answers_before_the_sync, SingleNode, 0),
     Mutant(forgets_sequence_numbers, SingleNode, 0),
     Mutant(starts_without_the_producers_it_knew, SingleNode, 0),
     Mutant(shows_consumers_what_is_not_committed, SingleNode, 3),
-    Mutant(answers_a_duplicate_before_its_original_is_committed, SingleNode, 23),
+    Mutant(answers_a_duplicate_before_its_original_is_committed, SingleNode, 33),
     Mutant(answers_before_a_majority_has_it, ThreeNodes, 1),
-    Mutant(moves_the_high_watermark_past_the_commit_index, ThreeNodes, 4),
+    Mutant(moves_the_high_watermark_past_the_commit_index, ThreeNodes, 22),
     Mutant(forgets_where_the_log_starts, ThreeNodes, 0),
     Mutant(says_that_all_is_well_when_it_is_deposed, ThreeNodes, 1),
     Mutant(says_for_certain_that_nothing_was_appended_when_it_is_deposed, ThreeNodes, 0),
-    Mutant(follows_without_learning_of_producers, ThreeNodes, 2),
+    Mutant(follows_without_learning_of_producers, ThreeNodes, 30),
     Mutant(starts_without_its_term_and_vote, ThreeNodes, 1),
     Mutant(says_that_a_log_is_on_the_disk_when_it_is_not, ThreeNodes, 0),
     Mutant(opens_a_log_without_verifying_it, ThreeNodes, 6),
-    Mutant(deletes_a_replica_that_its_group_has_not_let_go, Moves, 2),
+    Mutant(deletes_a_replica_that_its_group_has_not_let_go, Moves, 5),
     Mutant(answers_a_commit_of_offsets_before_it_is_stored, ThreeNodes, 1),
     Mutant(serves_a_group_before_its_offsets_are_loaded, ThreeNodes, 0),
-    Mutant(takes_commits_of_a_generation_that_is_over, ThreeNodes, 32),
+    Mutant(takes_commits_of_a_generation_that_is_over, ThreeNodes, 57),
     Mutant(loads_offsets_without_the_generations_of_groups, ThreeNodes, 3),
     Mutant(answers_a_change_of_topics_before_it_is_committed, ThreeNodes, 0),
+    Mutant(answers_before_its_own_copy_has_the_change, ThreeNodes, 130),
+    Mutant(lets_a_new_producers_batch_overtake_a_refused_one, ThreeNodes, 14),
     Mutant(gives_a_block_of_producer_ids_twice, ThreeNodes, 1),
     Mutant(checkpoints_without_the_producer_ids_that_were_given, ThreeNodes, 0),
     Mutant(keeps_the_older_record_of_a_leader, ManyNodes, 0),

@@ -14,7 +14,7 @@ from sim import scenario
 from sim.mutants import MUTANTS, Mutant
 from sim.scenario import run_seed
 
-SEEDS_MAX = 60
+SEEDS_MAX = 150
 """docs/guarantees.md names it."""
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 from sim import observing, scenario
-from sim.scenario import run_seed
-from sim.scenarios.three_nodes import ThreeNodes
-from sim.test_sim_bites import (
+from sim.mutants import (
     answers_before_a_majority_has_it,
     moves_the_high_watermark_past_the_commit_index,
 )
+from sim.scenario import run_seed
+from sim.scenarios.three_nodes import ThreeNodes
 from sim.world import World
 
 from sprawl.core.raft.node import RaftNode
