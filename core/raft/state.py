@@ -2,7 +2,7 @@
 
 The parts are layers, each in a file; a layer calls those before it:
 
-    state -> membership -> following -> leading -> elections -> node
+    state -> membership -> following -> leading -> steering -> elections -> node
 """
 
 from __future__ import annotations

@@ -7,9 +7,8 @@ Behaviour:
   for a sync first. What outlasts `timeout_ms` is answered with REQUEST_TIMED_OUT, the batch staying
   appended. acks 0 has no answer: any error closes the connection, the only signal left. Other
   values: INVALID_REQUIRED_ACKS, nothing appended.
-- NOT_ENOUGH_REPLICAS: nothing was appended. NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT,
-  and NOT_LEADER_OR_FOLLOWER from a leader that was deposed meanwhile: the batch may be in the log
-  yet.
+- NOT_ENOUGH_REPLICAS, NOT_LEADER_OR_FOLLOWER: nothing was appended. REQUEST_TIMED_OUT, and
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND, of a deposed leader too: the batch may be in the log.
 - UNKNOWN_TOPIC_OR_PARTITION only for what the controller does not know; a partition that is
   elsewhere gets NOT_LEADER_OR_FOLLOWER.
 - Never UNKNOWN_SERVER_ERROR: clients take it for a final failure, give the batch's sequence numbers
