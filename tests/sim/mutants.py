@@ -308,6 +308,7 @@ def says_that_a_topic_without_a_known_leader_does_not_exist(patch: pytest.Monkey
 
 # --- all of them ----------------------------------------------------------------------------------
 
+
 def answers_before_its_own_copy_has_the_change(patch: pytest.MonkeyPatch) -> None:
     attempt = Controller._try
     changes = {"create topic", "delete topic", "create partitions", "alter configs"}
