@@ -29,7 +29,7 @@ from sprawl.node_settings import SETTINGS
 
 ENVIRONMENT_ONLY = frozenset({"config", "seed"})
 """SPRAWL_* variables that are no settings: SPRAWL_CONFIG names the file, SPRAWL_SEED is read by
-the simulator's tests."""
+tests."""
 
 
 class Rank(IntEnum):

@@ -243,7 +243,8 @@ class RaftChecker:
             self._broken("leader_of_other_term", f"the node is in term {replica.term}")
         replica.leads = o.term
         self._check_votes(group, replica)
-        last = group.commit
+        # One that gets its votes late, when others are in a later term, cannot do any harm.
+        last = max((at for term, at in group.commits.items() if term < o.term), default=0)
         if replica.term_at(last) != group.committed[last] and last >= replica.first:
             self._broken(
                 "leader_lacks_committed",
@@ -382,7 +383,7 @@ class RaftChecker:
             return  # _check_commit says what is wrong with it
         added = replica.terms[start - replica.first : index + 1 - replica.first]
         group.committed += added
-        group.commit = index
+        group.commit = group.commits[replica.leads] = index
         for place, entry_term in enumerate(added, start):
             facts = group.entries[entry_key(place, entry_term)]
             if facts.producer is not None:

@@ -128,6 +128,7 @@ class GroupFacts:
     __slots__ = (
         "answered_votes",
         "commit",
+        "commits",
         "committed",
         "configurations",
         "entries",
@@ -150,6 +151,8 @@ class GroupFacts:
         self.committed: list[int] = [0]
         """index -> term of the one entry committed there."""
         self.commit = 0
+        self.commits: dict[int, int] = {}
+        """term -> the highest index that its leader committed."""
         self.answered_votes: dict[tuple[Node, int], Node] = {}
         self.configurations: dict[int, Configuration] = {}
         self.producers: dict[int, tuple[int, int]] = {}

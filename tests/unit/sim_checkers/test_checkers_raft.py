@@ -95,6 +95,19 @@ def test_leader_lacks_committed() -> None:
     assert_names(script, "leader_lacks_committed")
 
 
+def test_a_leader_whose_votes_came_late_lacks_what_a_later_one_committed() -> None:
+    script = RaftScript()
+    script.vote(1, 1, 1)
+    script.vote(2, 1, 1)
+    script.elect(2, 2, 3)
+    script.append(2)
+    script.flush(2)
+    script.replicate(2, 3)
+    script.commit(2)
+    script.emit(seen.LeaderElected, 1, term=1)
+    assert_good(script)
+
+
 def test_a_leader_that_changes_its_own_log() -> None:
     script = led()
     script.append(1)
