@@ -15,6 +15,7 @@ verdict   nothing acknowledged is lost or stands twice, every replica that leads
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
@@ -41,6 +42,7 @@ from sprawl.core.config.broker_keys import RACK_AWARE
 from sprawl.core.controller.controller import Controller
 from sprawl.core.errors import KafkaFault
 from sprawl.core.partition.partition import Partition
+from sprawl.faults import StartFault
 
 PEER_PORT = 9093
 GROUP = "readers"
@@ -148,7 +150,9 @@ class ThreeNodes(Scenario):
         self.conditions.begin(world)
         self.faults.set_disk_delay(float(str(knobs["disk_delay_s"])))
         for number in self._first_numbers():
-            await world.start_node(number, self._settings(number))
+            with contextlib.suppress(StartFault):  # a join that the network lost is tried again
+                await world.start_node(number, self._settings(number))
+            await self.faults.up(number)
         await self._start_clients()
         await self._chaos()
         await self.faults.heal()
