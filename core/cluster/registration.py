@@ -25,7 +25,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sprawl.core.cluster.peers import PeerAddress, PeerRefused, PeerUnreachable
@@ -126,6 +125,7 @@ class Registration:
     def connect(self, transport: Transport) -> None:
         """Talk to other nodes through `transport` from now on."""
         self._transport = transport
+        transport.serve(_JOIN, self._take_in, before_joining=True)
 
     async def join(self, seeds: Sequence[PeerAddress], node: NodeInfo, *, may_replace: bool) -> str:
         """Become a member of the cluster that one of the seeds belongs to.
@@ -167,7 +167,10 @@ class Registration:
             nodes = [NodeInfo.from_json(each) for each in found["nodes"]]
             last = max((each.replica_id for each in nodes), default=0)
             # Older programs do not tell which replica id comes next: at least this one.
-            self._book.update(nodes, ReplicaId(found.get("next_replica", last + 1)))
+            gone = self._book.update(nodes, ReplicaId(found.get("next_replica", last + 1)))
+            if self._controller is not None:
+                for each in gone:
+                    self._part_with(each)
             return found
         raise KafkaFault(ErrorCode.BROKER_NOT_AVAILABLE, "; ".join(reasons))
 
@@ -181,9 +184,34 @@ class Registration:
         self._replica_id = stored
         if self._transport is not None:
             self._transport.on_message(_REMOVED, self._hear_removed)
-            self._transport.serve(_JOIN, partial(_take_in, controller), before_joining=True)
             self._start(self._watch(controller))
         return stored
+
+    async def _take_in(self, peer: PeerIdentity, body: memoryview) -> bytes:
+        """Answer a node that wants to join, or to hear what the controller knows of it."""
+        try:
+            asked = json.loads(bytes(body))
+            node = NodeInfo.from_json(asked["node"])
+            may_replace = bool(asked["may_replace"])
+        except (ValueError, KeyError, TypeError) as fault:
+            raise PeerFault(f"a malformed request to join: {fault}") from None
+        if (node.node_id, node.directory_id) != (peer.node_id, peer.directory_id):
+            raise PeerFault("a node that joins in the name of another one")
+        controller = self._controller
+        if controller is None:
+            raise KafkaFault(ErrorCode.NOT_CONTROLLER, "This node is about to join itself.")
+        while not controller.nodes:  # noqa: ASYNC110 a founder is there within milliseconds
+            # Whoever registers first is replica 1, and that is the founder.
+            await asyncio.sleep(_FOUNDING_S)
+        registered = await controller.register(node, may_replace=may_replace)
+        return json.dumps(
+            {
+                "cluster_id": controller.cluster_id,
+                "replica": registered.replica_id,
+                "nodes": [each.to_json() for each in controller.nodes.values()],
+                "next_replica": controller.state.next_replica_id,
+            }
+        ).encode()
 
     # --- announcing -----------------------------------------------------------------------------
 
@@ -195,15 +223,14 @@ class Registration:
                 controller meets.
         """
         controller = self._known_controller
-        if not controller.nodes or controller.nodes.keys() == {self._node_id}:
-            await controller.register(node)
-            self._announced = node
-            return
+        is_new = not controller.nodes or controller.nodes.keys() == {self._node_id}
         try:
-            async with asyncio.timeout(ANNOUNCE_S):
+            async with asyncio.timeout(None if is_new else ANNOUNCE_S):
                 await controller.register(node)
         except (KafkaFault, TimeoutError) as failure:
-            if isinstance(failure, KafkaFault) and failure.code in UNWANTED:
+            if isinstance(failure, KafkaFault) and (
+                failure.code in UNWANTED or (is_new and not self._has_peers)
+            ):
                 raise
             _log.warning("no controller takes this node's registration yet: %s", failure)
             self._start(self._announce_later(node))
@@ -229,17 +256,17 @@ class Registration:
     async def _announce_through_peers(self, node: NodeInfo) -> None:
         """Have other nodes tell the controller where this one is: it knows none itself, perhaps
         because the cluster does without it."""
-        assert self._transport is not None
-        seeds: list[BrokerId | PeerAddress] = []
-        for each in self._book.nodes:
-            if each.node_id == self._node_id:
-                continue
-            if self._transport.is_connected(each.node_id):
-                # A connection from before may still be there where a new one would be refused.
-                seeds.append(each.node_id)
-            elif each.peer is not None:
-                seeds.append(PeerAddress(*each.peer))
-        await self._ask_seeds(seeds, node, may_replace=False)
+        transport = self._transport
+        assert transport is not None
+        others = [each for each in self._book.nodes if each.node_id != self._node_id]
+        # First those connected: a connection from before may end, and a new one would be refused.
+        linked = [each.node_id for each in others if transport.is_connected(each.node_id)]
+        rest = [
+            PeerAddress(*each.peer)
+            for each in others
+            if each.peer is not None and each.node_id not in linked
+        ]
+        await self._ask_seeds([*linked, *rest], node, may_replace=False)
 
     async def _watch(self, controller: Controller) -> None:
         """See rule 5."""
@@ -263,7 +290,10 @@ class Registration:
                 try:
                     await self._announce_through_peers(node)
                 except KafkaFault as fault:
-                    if self._ends_with(fault):
+                    # A registered node's program is known: who does not know it is not the one
+                    # to ask, a node that is joining itself, say.
+                    is_known = fault.code is ErrorCode.UNSUPPORTED_VERSION
+                    if not is_known and self._ends_with(fault):
                         return
                     _log.info("whether the controller knows this node is asked again: %s", fault)
                 else:
@@ -352,27 +382,3 @@ class Registration:
             self._store(replica=self._replica_id, removed=True)
         _log.error("what this node tells clients is out of date from now on; stop it")
         self.on_out()
-
-
-async def _take_in(controller: Controller, peer: PeerIdentity, body: memoryview) -> bytes:
-    """Answer a node that wants to join."""
-    try:
-        asked = json.loads(bytes(body))
-        node = NodeInfo.from_json(asked["node"])
-        may_replace = bool(asked["may_replace"])
-    except (ValueError, KeyError, TypeError) as fault:
-        raise PeerFault(f"a malformed request to join: {fault}") from None
-    if (node.node_id, node.directory_id) != (peer.node_id, peer.directory_id):
-        raise PeerFault("a node that joins in the name of another one")
-    while not controller.nodes:  # noqa: ASYNC110 a founder is there within milliseconds
-        # Whoever registers first is replica 1, and that is the founder.
-        await asyncio.sleep(_FOUNDING_S)
-    registered = await controller.register(node, may_replace=may_replace)
-    return json.dumps(
-        {
-            "cluster_id": controller.cluster_id,
-            "replica": registered.replica_id,
-            "nodes": [each.to_json() for each in controller.nodes.values()],
-            "next_replica": controller.state.next_replica_id,
-        }
-    ).encode()

@@ -60,8 +60,15 @@ _Refused: TypeAlias = "dict[str | UUID, ErrorCode]"
 
 CREATION_MS: Final = 3_000
 """How long all topics of a request may take to be created: clients ask again, and often."""
-_UNSURE: Final = frozenset({ErrorCode.NOT_CONTROLLER, ErrorCode.REQUEST_TIMED_OUT})
-"""No controller was found, or it may create the topic yet: nothing that a client gives up for."""
+_UNSURE: Final = frozenset(
+    {
+        ErrorCode.NOT_CONTROLLER,
+        ErrorCode.REQUEST_TIMED_OUT,
+        ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+"""No controller was found, or it may create the topic yet, or it does not listen to this node any
+more, which was removed: nothing that a client gives up for."""
 _BY_ID_FROM_VERSION: Final = 12
 _NULL_NAME_FROM_VERSION: Final = 12
 """A topic asked for by its id has no name to give back when it is unknown."""

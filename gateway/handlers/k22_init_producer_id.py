@@ -35,7 +35,14 @@ if TYPE_CHECKING:
 CONTROLLER_WAIT_S: Final = 3.0
 """Longer than the controller's election takes as a rule, and well below the 10 s and more after
 which clients give a request up: kafka-python's producer ends when this one is not answered."""
-_NO_CONTROLLER: Final = frozenset({ErrorCode.NOT_CONTROLLER, ErrorCode.REQUEST_TIMED_OUT})
+_NO_CONTROLLER: Final = frozenset(
+    {
+        ErrorCode.NOT_CONTROLLER,
+        ErrorCode.REQUEST_TIMED_OUT,
+        # This node was removed and still runs: clients go on to others, and need no other right.
+        ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
 
 
 async def handle(ctx: RequestContext, request: InitProducerIdRequest) -> InitProducerIdResponse:

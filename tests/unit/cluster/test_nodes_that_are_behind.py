@@ -13,14 +13,16 @@ import pytest
 from cluster_world import ClusterWorld
 
 from sprawl.core.cluster import registration
+from sprawl.core.cluster.address_book import AddressBook
 from sprawl.core.cluster.cluster import Cluster
 from sprawl.core.cluster.peers import PeerIdentity, PeerRefused
 from sprawl.core.cluster.registration import Registration
 from sprawl.core.controller.identity import DataDirectory
 from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.controller.topics import TopicSpec
-from sprawl.core.errors import ErrorCode
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import BrokerId, ReplicaId
+from sprawl.core.storage.memory import MemoryKeyValueStore
 
 ONE_OFFSETS_PARTITION = {"offsets_topic_num_partitions": 1}
 NEW = UUID(int=77)
@@ -186,13 +188,51 @@ async def test_a_former_self_that_still_runs_hears_that_it_was_replaced(tmp_path
         await world.until(lambda: former.registration.was_removed())
 
 
+async def test_a_node_that_is_joining_itself_tells_nobody_that_he_is_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands where one stood that others know, and who knows no leader asks all of them."""
+    monkeypatch.setattr(registration, "UNLED_S", 0.2)
+    async with ClusterWorld(3, tmp_path, **ONE_OFFSETS_PARTITION) as world:
+        third = cluster_of(world, 3)
+        await world.until(lambda: len(third.quorum().voters) == 3)
+        for number in (2, 1):
+            await world.stop(number)
+        (tmp_path / "1").rename(tmp_path / "lost")
+        await world.until(lambda: third.log.leader is None)
+        said: list[ErrorCode] = []
+        ask = Registration._ask_seeds
+
+        async def heard(asking: Registration, *what: Any, **how: Any) -> dict[str, Any]:
+            try:
+                return await ask(asking, *what, **how)
+            except KafkaFault as fault:
+                said.append(fault.code)
+                raise
+
+        monkeypatch.setattr(Registration, "_ask_seeds", heard)
+        seed = f"127.0.0.1:{world._peer_ports[3]}"
+        world._settings |= {"replace_node": "true", "join": seed}
+        joining = asyncio.ensure_future(world.start(1))
+        await world.until(lambda: len(said) >= 3 or third.registration.is_out)
+        assert not third.registration.is_out
+        await world.start(2)
+        await joining
+        await all_follow(world)
+
+
 async def test_who_comes_before_the_founder_has_registered_waits_for_it() -> None:
     """Whoever registers first is replica 1, and so is the founder."""
     controller: Any = FakeController()
     peer = PeerIdentity(node_id=BrokerId(2), directory_id=NEW, incarnation=1)
     node = NodeInfo(node_id=BrokerId(2), replica_id=ReplicaId(0), directory_id=NEW, endpoints={})
     body = json.dumps({"node": node.to_json(), "may_replace": False}).encode()
-    asked = asyncio.ensure_future(registration._take_in(controller, peer, memoryview(body)))
+    kv = MemoryKeyValueStore()
+    founder = Registration(
+        node_id=BrokerId(1), kv=kv, book=AddressBook(kv), start=lambda job: job.close()
+    )
+    founder.begin(controller)
+    asked = asyncio.ensure_future(founder._take_in(peer, memoryview(body)))
     await asyncio.sleep(0.1)
     assert not controller.registered
     controller.nodes[BrokerId(1)] = None
