@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 Command = dict[str, Any]
 
+BARRIER: Final = "nothing"
+"""Only asks whether this controller still leads: see Controller.barrier. It needs no planning."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
@@ -196,10 +199,6 @@ def _update_features(command: Command, by: Circumstances) -> Record | None:
     )
 
 
-def _nothing(_: Command, __: Circumstances) -> None:
-    """Only asks whether this controller still leads: see Controller.barrier."""
-
-
 _PLANNERS: Final[Mapping[str, Callable[[Command, Circumstances], Record | None]]] = {
     "create topic": _create_topic,
     "delete topic": _delete_topic,
@@ -213,5 +212,4 @@ _PLANNERS: Final[Mapping[str, Callable[[Command, Circumstances], Record | None]]
     "retire": _retire,
     "remove node": _remove_node,
     "update features": _update_features,
-    "nothing": _nothing,
 }

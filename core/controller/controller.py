@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 from sprawl.core.config.topic import topic_config
-from sprawl.core.controller.commands import Circumstances, Command, Sender, check_sender, plan
+from sprawl.core.controller.commands import (
+    BARRIER,
+    Circumstances,
+    Command,
+    Sender,
+    check_sender,
+    plan,
+)
 from sprawl.core.controller.features import SUPPORTED, FeatureUpdate, Levels
 from sprawl.core.controller.following import FollowedState
 from sprawl.core.controller.nodes import NodeInfo
@@ -162,7 +169,7 @@ class Controller:
         Raises:
             KafkaFault: NOT_CONTROLLER, REQUEST_TIMED_OUT: no controller answers.
         """
-        await self._submit({"do": "nothing"})
+        await self._submit({"do": BARRIER})
 
     # --- topics ---------------------------------------------------------------------------------
 
@@ -391,6 +398,8 @@ class Controller:
     async def _execute(self, command: Command, sender: Sender | None = None) -> Answer:
         """Whoever asked may go, a client that closes its connection: what was begun is brought to
         its end all the same, and the next command is judged after it."""
+        if command["do"] == BARRIER:
+            return await self._confirm(command, sender)
         turn = asyncio.get_running_loop().create_task(self._take_turn(command, sender))
         self._turns.add(turn)
         turn.add_done_callback(self._end_turn)
@@ -400,6 +409,16 @@ class Controller:
         self._turns.discard(turn)
         if not turn.cancelled():
             turn.exception()  # told to whoever asked; nobody else misses it
+
+    async def _confirm(self, command: Command, sender: Sender | None) -> Answer:
+        """What changes nothing waits for no turn and keeps nobody waiting: those who ask together
+        share a round, and who goes leaves nothing behind."""
+        if self._log.leader != self.node_id:
+            raise KafkaFault(ErrorCode.NOT_CONTROLLER)
+        await self._log.append([])
+        if sender is not None:
+            check_sender(command, sender, self.state)
+        return Answer(None, self._log.end_offset)
 
     async def _take_turn(self, command: Command, sender: Sender | None) -> Answer:
         async with self._turn:

@@ -356,6 +356,32 @@ async def test_a_node_whose_copy_of_the_log_is_stuck_says_that_a_change_may_have
     assert "t" in leader.topics
 
 
+async def test_those_who_only_ask_keep_no_change_waiting_and_leave_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Any client may ask for topics that are not there, as often as it likes."""
+    log = MemoryMetadataLog([])
+    controller = controller_over(log, Follower())
+    append = log.append
+    is_open = asyncio.Event()
+
+    async def confirmed_late(records: Sequence[bytes]) -> None:
+        if not records:
+            await is_open.wait()
+        await append(records)
+
+    monkeypatch.setattr(log, "append", confirmed_late)
+    asking = [asyncio.ensure_future(controller.barrier()) for _ in range(100)]
+    made = await asyncio.wait_for(controller.create_topic(TopicSpec(name="t")), 5)
+    assert made.name == "t"
+    for each in asking[1:]:
+        each.cancel()
+    await asyncio.gather(*asking[1:], return_exceptions=True)
+    assert not controller._turns
+    is_open.set()
+    await asyncio.wait_for(asking[0], 5)
+
+
 async def test_producers_begin_at_a_node_whose_copy_of_the_log_is_stuck() -> None:
     records: list[bytes] = []
     leader = controller_over(MemoryMetadataLog(records), Follower())
