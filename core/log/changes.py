@@ -37,6 +37,8 @@ def flush(log: PartitionLog, *, is_closing: bool = False) -> DurableUpTo:
     would be claimed. Whatever is appended, or sealed, after that is synced in vain.
     """
     with log.lock:
+        if log.failure is not None:
+            raise OSError(log.failure)
         truncations = log.truncations
         active = log.segments[-1]
         end = active.end
@@ -121,8 +123,9 @@ def truncate(log: PartitionLog, from_index: int) -> None:
 
     Raises:
         ValueError, FrameFault: nothing was changed.
-        OSError: nothing was changed; or `log.failure` says that the log is of no use until it is
-            opened again, for half of this was done.
+        OSError: nothing was changed.
+        Anything: `log.failure` says that the log is of no use until it is opened again, for half of
+            this was done.
     """
     with log.lock:
         kept = [each for each in log.segments if each.first_index <= from_index]
@@ -144,7 +147,7 @@ def _all_or_failed(log: PartitionLog) -> Iterator[None]:
     """What is half done can neither be taken back nor used."""
     try:
         yield
-    except OSError as failure:
+    except Exception as failure:
         log.failure = f"A truncation of {log.tp} failed: {failure}"
         raise
 

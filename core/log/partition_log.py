@@ -359,8 +359,6 @@ class PartitionLog(ReadableLog):
                 claims nothing more.
         """
         with self._flushing:
-            if self.failure is not None:
-                raise OSError(self.failure)
             return changes.flush(self)
 
     # --- making it shorter ----------------------------------------------------------------------

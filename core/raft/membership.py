@@ -64,15 +64,16 @@ class Membership(RaftState):
 
         Raises:
             InvariantBroken: I11.
-            KafkaFault: KAFKA_STORAGE_ERROR; nothing was changed.
+            KafkaFault: KAFKA_STORAGE_ERROR; the log is as it was, or has failed.
         """
         if from_index <= self.commit_index:
             broken("I11", f"truncation from {from_index}, committed up to {self.commit_index}")
-        self.log.truncate_suffix(from_index)
         last = LogIndex(from_index - 1)
+        # Before it is tried: what a failure leaves is not known.
         self.durable_index = min(self.durable_index, last)
         self.matched_index = min(self.matched_index, last)
         self._flush_asked_index = min(self._flush_asked_index, last)
+        self.log.truncate_suffix(from_index)
         cut = [each for each, _ in self.pending if each >= from_index]
         if cut:
             self.pending = self.pending[: -len(cut)]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from log_world import LogWorld
 
-from sprawl.core.errors import KafkaFault
+from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.log import changes
 from sprawl.core.log.state import LogState
 from sprawl.core.log.tokens import DurableUpTo
@@ -42,8 +42,16 @@ def test_producers_that_are_read_again_were_active_now(world: LogWorld) -> None:
 
 
 @pytest.mark.parametrize("step", ["write", "cut", "rebuild_producers"])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError(errno.EIO, "Input/output error"),
+        KafkaFault(ErrorCode.KAFKA_STORAGE_ERROR, "Input/output error"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
 def test_a_log_that_was_cut_in_half_is_used_no_more(
-    world: LogWorld, monkeypatch: pytest.MonkeyPatch, step: str
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch, step: str, failure: Exception
 ) -> None:
     """What it holds then is not known: nothing is appended behind it, and no sync is claimed."""
     for sequence in range(5):
@@ -52,7 +60,7 @@ def test_a_log_that_was_cut_in_half_is_used_no_more(
     log.flush()
 
     def fails(*_: object, **__: object) -> None:
-        raise OSError(errno.EIO, "Input/output error")
+        raise failure
 
     target = {"write": LogState, "cut": type(log.segments[-1]), "rebuild_producers": changes}[step]
     with monkeypatch.context() as patch:
@@ -88,6 +96,29 @@ def test_a_sync_that_meets_a_truncation_misses_no_file(
     assert met
     assert log.failure is None
     world.close()
+
+
+def test_a_sync_that_waited_for_a_truncation_which_failed_claims_nothing(
+    disk_world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = disk_world
+    world.fill(5)
+    log = world.log
+    with ThreadPoolExecutor(1) as pool:
+        syncs: list[Future[DurableUpTo]] = []
+
+        def fails(*_: object, **__: object) -> None:
+            syncs.append(pool.submit(log.flush))
+            wait(syncs, timeout=0.2)
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(log.segments[-1]), "cut", fails)
+            with pytest.raises(KafkaFault):
+                log.truncate_suffix(3)
+        with pytest.raises(OSError, match="A truncation of t-0 failed"):
+            syncs[0].result()
+    assert log.synced_index <= 2
 
 
 def test_a_sync_claims_nothing_in_the_middle_of_a_truncation(
