@@ -336,8 +336,12 @@ class RaftHost:
 
     def _tick_owners(self, groups: Iterable[RaftGroup]) -> None:
         for group in groups:
-            if group.node.is_serving and not group.is_over:
+            if not group.node.is_serving or group.is_over:
+                continue
+            try:
                 group.owner.raft_ticked()
+            except Exception as failure:  # noqa: BLE001 rule 6
+                self._broke(group, failure)
 
     # --- turns ----------------------------------------------------------------------------------
 
@@ -381,8 +385,12 @@ class RaftHost:
     def _send(self, outbox: Outbox) -> None:
         for to, key in outbox.send(self._peers):
             group = self._groups.get(key)
-            if group is not None:
+            if group is None:
+                continue
+            try:
                 group.node.unreachable(to)
+            except Exception as failure:  # noqa: BLE001 rule 6
+                self._broke(group, failure)
 
     # --- durability -----------------------------------------------------------------------------
 
