@@ -47,6 +47,7 @@ from sprawl.core.errors import ErrorCode, KafkaFault, PeerFault
 from sprawl.core.ids import ZERO_UUID, BrokerId, LogKey, Offset, ReplicaId, Term
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.partition.partition import Partition
+from sprawl.core.partition.refusals import Refusals
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.settings import RaftSettings
 from sprawl.core.raft.wire import WireFault
@@ -213,6 +214,7 @@ class Cluster:
             term=Term(0),
             high_watermark=log.log_start_offset,
             replicate=self._replicate_metadata,
+            refusals=Refusals(self._clock),
         )
         assert self._metadata_replica is not None
         self.log.attach(self._metadata, self._metadata_replica, checkpoints, self._run_blocking)

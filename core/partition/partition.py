@@ -100,7 +100,7 @@ class Partition:
         term: Term,
         high_watermark: Offset,
         replicate: Callable[[Partition], Replication],
-        refusals: Refusals | None = None,
+        refusals: Refusals,
     ) -> None:
         self.log = log
         self.tp: TopicPartition = log.tp
@@ -108,7 +108,7 @@ class Partition:
         self.term = term
         self.high_watermark = high_watermark
         self.is_closed = False
-        self._refusals = refusals or Refusals()
+        self._refusals = refusals
         # (end offset, size) of what was appended here and is not committed, in order.
         self._uncommitted: list[tuple[Offset, int]] = []
         self._waiters: dict[FetchWaiter, None] = {}  # in the order in which they came
@@ -208,7 +208,7 @@ class Partition:
                     ErrorCode.INVALID_TXN_STATE, "The producer has no transaction in progress."
                 )
             if header.producer_id >= 0:
-                duplicate = self._refusals.check(self.tp, log.producers, header, now_ms)
+                duplicate = self._refusals.check(self.tp, log.producers, header)
                 if duplicate is not None:
                     return self._duplicate(duplicate, acks)
             config = log.config
@@ -218,7 +218,7 @@ class Partition:
             result = log.append_batch(buf, header, term=self.term, now_ms=now_ms)
         except KafkaFault as fault:
             if ERRORS[fault.code].retriable:
-                self._refusals.note(self.tp, buf, fault, now_ms)
+                self._refusals.note(self.tp, buf, fault)
             raise
         self._refusals.appended(self.tp, header)
         return ProduceOutcome(

@@ -32,6 +32,7 @@ from sprawl.core.ids import TopicPartition
 from sprawl.core.records.batch import SEQUENCE_MAX, parse_header
 
 if TYPE_CHECKING:
+    from sprawl.core.clock import Clock
     from sprawl.core.records.batch import BatchHeader
     from sprawl.core.records.crc import Readable
     from sprawl.core.records.producers import Duplicate, ProducerTable
@@ -63,20 +64,21 @@ class _Refusal(NamedTuple):
 
 
 class Refusals:
-    """Those of one node, also of partitions that it does not have, or not yet."""
+    """Those of one node, also of partitions that it does not have, or not yet.
 
-    __slots__ = ("_refused",)
+    Args:
+        clock: of which the monotonic one counts: a wall clock that jumps would forget them all.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_clock", "_refused")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         # In the order of time.
         self._refused: dict[tuple[TopicPartition, int], _Refusal] = {}
 
-    def note(self, tp: TopicPartition, buf: Readable, fault: KafkaFault, now_ms: int) -> None:
-        """A batch was refused that would be taken at another time; it was not validated.
-
-        Args:
-            now_ms: wall time, as everywhere here.
-        """
+    def note(self, tp: TopicPartition, buf: Readable, fault: KafkaFault) -> None:
+        """A batch was refused that would be taken at another time; it was not validated."""
         try:
             header = parse_header(buf)
         except KafkaFault:
@@ -84,7 +86,7 @@ class Refusals:
         if header.producer_id < 0 or header.base_sequence < 0:
             return
         key = tp, header.producer_id
-        known = self._known(key, now_ms)
+        known = self._known(key)
         if known is not None and known.is_before(header):
             return
         self._refused.pop(key, None)
@@ -95,11 +97,11 @@ class Refusals:
             header.base_sequence,
             fault.code,
             fault.message,
-            now_ms + REFUSED_MS,
+            self._clock.monotonic_ms() + REFUSED_MS,
         )
 
     def check(
-        self, tp: TopicPartition, producers: ProducerTable, header: BatchHeader, now_ms: int
+        self, tp: TopicPartition, producers: ProducerTable, header: BatchHeader
     ) -> Duplicate | None:
         """See ProducerTable.check. A batch that overtook a refused one is refused for the same
         reason."""
@@ -107,10 +109,10 @@ class Refusals:
             duplicate = producers.check(header)
         except KafkaFault as fault:
             if fault.code is ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER:
-                self._refuse_after_refused(tp, header, now_ms)
+                self._refuse_after_refused(tp, header)
             raise
         if self._refused and not producers.knows(header.producer_id):
-            self._refuse_after_refused(tp, header, now_ms)
+            self._refuse_after_refused(tp, header)
         return duplicate
 
     def appended(self, tp: TopicPartition, header: BatchHeader) -> None:
@@ -121,8 +123,8 @@ class Refusals:
             if known is not None and not known.comes_after(header):
                 del self._refused[key]
 
-    def _refuse_after_refused(self, tp: TopicPartition, header: BatchHeader, now_ms: int) -> None:
-        known = self._known((tp, header.producer_id), now_ms)
+    def _refuse_after_refused(self, tp: TopicPartition, header: BatchHeader) -> None:
+        known = self._known((tp, header.producer_id))
         if (
             known is not None
             and known.is_before(header)
@@ -130,9 +132,9 @@ class Refusals:
         ):
             raise KafkaFault(known.code, known.message)
 
-    def _known(self, key: tuple[TopicPartition, int], now_ms: int) -> _Refusal | None:
+    def _known(self, key: tuple[TopicPartition, int]) -> _Refusal | None:
         known = self._refused.get(key)
-        if known is not None and known.until_ms < now_ms:
+        if known is not None and known.until_ms < self._clock.monotonic_ms():
             del self._refused[key]
             return None
         return known

@@ -65,7 +65,7 @@ class Partitions:
     Args:
         store: where the logs' files are.
         kv: where the logs keep their facts, and terms and the marker of a clean stop are.
-        clock: wall time for retention and producer expiry.
+        clock: wall time for retention and producer expiry; monotonic for refusals.
         settings: intervals and thread count.
         replicate: makes partitions replicas; None on a node that is alone.
         stand_aside: has another replica lead; with `replicate`.
@@ -93,7 +93,7 @@ class Partitions:
             settings.io_threads, thread_name_prefix="sprawl-io"
         )
         self.housekeeping = Housekeeping(self, clock, settings)
-        self.refusals = Refusals()
+        self.refusals = Refusals(clock)
         # A store without the entry is a new one.
         self._was_clean = kv.get(_STATE) in (None, _CLEAN)
         self._replicate = replicate

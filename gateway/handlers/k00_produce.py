@@ -167,7 +167,7 @@ def _append(
     try:
         if acks not in _ACKS:
             raise KafkaFault(ErrorCode.INVALID_REQUIRED_ACKS)
-        partition = _find_partition(ctx, batch, now_ms)
+        partition = _find_partition(ctx, batch)
         outcome: ProduceOutcome = partition.append_produced(
             _writable(data),
             produce_version=ctx.api_version,
@@ -185,7 +185,7 @@ def _append(
         answer.base_offset = -1
         place = _Place(topic, answer, partition)
         ours = _our_fault(ctx, place, failure)
-        _note_refusal(ctx, batch, ours, now_ms)
+        _note_refusal(ctx, batch, ours)
         _refuse(ctx, place, ours)
         return None
     answer.base_offset = outcome.base_offset
@@ -196,16 +196,16 @@ def _append(
     return _Pending(_Place(topic, answer, partition), outcome.commit)
 
 
-def _find_partition(ctx: RequestContext, batch: _Batch, now_ms: int) -> Partition:
+def _find_partition(ctx: RequestContext, batch: _Batch) -> Partition:
     """See `find_partition`. What its producer has sent behind a refused batch is refused too."""
     try:
         return find_partition(ctx.broker, batch.topic, batch.data.index)
     except KafkaFault as fault:
-        _note_refusal(ctx, batch, fault, now_ms)
+        _note_refusal(ctx, batch, fault)
         raise
 
 
-def _note_refusal(ctx: RequestContext, batch: _Batch, fault: KafkaFault, now_ms: int) -> None:
+def _note_refusal(ctx: RequestContext, batch: _Batch, fault: KafkaFault) -> None:
     topic = batch.topic
     if not isinstance(topic, str):
         info = find_topic(ctx.broker, topic)
@@ -213,7 +213,7 @@ def _note_refusal(ctx: RequestContext, batch: _Batch, fault: KafkaFault, now_ms:
             return
         topic = info.name
     tp = TopicPartition(TopicName(topic), PartitionId(batch.data.index))
-    ctx.broker.partitions.refusals.note(tp, _writable(batch.data), fault, now_ms)
+    ctx.broker.partitions.refusals.note(tp, _writable(batch.data), fault)
 
 
 def _answer(
@@ -291,10 +291,9 @@ async def _append_learning(
                 unknown = more
     except KafkaFault as fault:
         partition: Partition | None = None
-        now_ms = ctx.broker.clock.now_ms()
         try:
-            partition = _find_partition(ctx, batch, now_ms)
-            _note_refusal(ctx, batch, fault, now_ms)
+            partition = _find_partition(ctx, batch)
+            _note_refusal(ctx, batch, fault)
         except KafkaFault as moved:
             fault = moved
         batch.answer.base_offset = -1

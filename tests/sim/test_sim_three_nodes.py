@@ -24,6 +24,11 @@ REGRESSIONS = [
         "a deposed leader's batch was answered with a code that stands for 'not appended'",
     ),
     (ThreeNodes, 20, "a batch found no room on the disk, and a smaller one behind it did"),
+    (
+        ThreeNodes,
+        60_004_323,
+        "a wall clock jumped, and what had been refused was forgotten: a later batch overtook it",
+    ),
     (Moves, 2, "a move was cancelled, and replicas that the group counted on were deleted"),
     (Moves, 6, "a leader needed a copy to be made before it served, and served copies only then"),
     (Moves, 57, "a heartbeat to a replica's former self ended it"),

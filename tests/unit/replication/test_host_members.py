@@ -13,6 +13,7 @@ from log_world import TOPIC_ID, LogWorld
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import LogIndex, LogKey, Offset, ReplicaId, Term
 from sprawl.core.partition.partition import Partition
+from sprawl.core.partition.refusals import Refusals
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.messages import (
     Append,
@@ -225,6 +226,7 @@ async def test_a_repeat_waits_for_min_insync_replicas_as_its_original_does() -> 
         topic_id=TOPIC_ID,
         term=Term(0),
         high_watermark=Offset(0),
+        refusals=Refusals(UpForAnHour()),
         replicate=lambda made: RaftReplica(
             made,
             key=KEY,

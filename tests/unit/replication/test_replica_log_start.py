@@ -14,6 +14,7 @@ from sprawl.core.cluster.hints import LeaderHint
 from sprawl.core.ids import LogIndex, LogKey, Offset, ReplicaId, Term
 from sprawl.core.log.frames import EntryType
 from sprawl.core.partition.partition import Partition
+from sprawl.core.partition.refusals import Refusals
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.log_port import NO_TERM
 from sprawl.core.raft.messages import Append
@@ -71,6 +72,7 @@ class Following:
             topic_id=TOPIC_ID,
             term=Term(0),
             high_watermark=self.disk.log.log_start_offset,
+            refusals=Refusals(SystemClock()),
             replicate=self._replicate,
         )
 

@@ -28,6 +28,7 @@ from sprawl.core.controller.topics import TopicInfo, TopicSpec
 from sprawl.core.ids import BrokerId, LogKey, ReplicaId, Term
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.partition.partition import Partition
+from sprawl.core.partition.refusals import Refusals
 from sprawl.core.raft.configuration import Configuration
 from sprawl.core.raft.settings import RaftSettings
 from sprawl.core.replication.host import RaftHost
@@ -145,6 +146,7 @@ class MetadataNode:
             topic_id=METADATA_TOPIC_ID,
             term=Term(0),
             high_watermark=self.log.log_start_offset,
+            refusals=Refusals(SystemClock()),
             replicate=replicate,
         )
         self.metadata.attach(partition, self.replica, self.files, at_once)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sprawl.core.clock import SystemClock
 from sprawl.core.cluster.address_book import AddressBook
 from sprawl.core.controller.checkpoints import CheckpointFiles
 from sprawl.core.controller.metadata_log import (
@@ -21,6 +22,7 @@ from sprawl.core.controller.nodes import NodeInfo
 from sprawl.core.ids import ZERO_UUID, BrokerId, LogIndex, Offset, ReplicaId, Term
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.partition.partition import Partition
+from sprawl.core.partition.refusals import Refusals
 from sprawl.core.records.record import encode_batch
 from sprawl.core.storage.memory import MemoryKeyValueStore, MemoryStore
 
@@ -98,6 +100,7 @@ def metadata_partition(kv: MemoryKeyValueStore, alone: Alone) -> Partition:
         topic_id=METADATA_TOPIC_ID,
         term=Term(0),
         high_watermark=Offset(0),
+        refusals=Refusals(SystemClock()),
         replicate=lambda _: alone,  # type: ignore[arg-type, return-value]
     )
 

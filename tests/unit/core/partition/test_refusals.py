@@ -188,6 +188,12 @@ def test_a_refused_batch_that_does_not_come_again_is_forgotten(world: World) -> 
     assert send(world, 2) is ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
+def test_a_wall_clock_that_jumps_forgets_nothing(world: World) -> None:
+    refused_world(world)
+    world.clock.wall_ms += 2 * refusals.REFUSED_MS
+    assert send(world, 2) is ErrorCode.NOT_ENOUGH_REPLICAS
+
+
 def test_a_new_epoch_forgets_what_was_refused(world: World) -> None:
     refused_world(world)
     assert send(world, 3, epoch=1) is ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
