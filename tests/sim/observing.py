@@ -333,6 +333,16 @@ def _watch_write_batch(write_batch: Callable[..., None]) -> Any:
     return watch
 
 
+def _watch_remove(remove: Callable[..., None]) -> Any:
+    def watch(runner: host.RaftHost, key: LogKey, *, forget: bool) -> None:
+        life = _observers[-1].replica(key, runner.replica_id)
+        if forget and life is not None:
+            life.tell(seen.Forgotten)
+        remove(runner, key, forget=forget)
+
+    return watch
+
+
 def _watch_commit_to(commit_to: Callable[..., None]) -> Any:
     def watch(partition: Partition, end_offset: Offset) -> None:
         before = partition.high_watermark
@@ -398,6 +408,7 @@ def _produce_answered(replica: RaftReplica, index: LogIndex) -> None:
 WATCHES: Final[tuple[tuple[Any, str, Callable[[Any], Any]], ...]] = (
     (host, "RaftNode", watched),
     (host, "_flush_all", _watch_flush_all),
+    (host.RaftHost, "remove", _watch_remove),
     (Outbox, "put", _watch_put),
     (PartitionLog, "append_batch", _watch_append_batch),
     (PartitionLog, "_append_frame", _watch_append_frame),

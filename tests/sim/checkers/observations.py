@@ -154,6 +154,15 @@ class SnapshotInstalled(Observation):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
+class Forgotten(Observation):
+    """The node deleted its replica and all it knew of the group: the topic was deleted.
+
+    The other nodes will do so too; one that has lost the news with its power may begin anew before
+    it hears of it again.
+    """
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Flushed(Observation):
     """Entries up to this one are on the disk.
 

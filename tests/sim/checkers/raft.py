@@ -86,6 +86,7 @@ class RaftChecker:
             seen.Cutting: self._cutting,
             seen.Truncated: self._truncated,
             seen.SnapshotInstalled: self._snapshot_installed,
+            seen.Forgotten: self._forgotten,
             seen.Flushed: self._flushed,
             seen.AppendAnswered: self._append_answered,
             seen.Committed: self._committed,
@@ -173,6 +174,10 @@ class RaftChecker:
         self._restore(group, replica, o)
         if not group.is_unknown:
             self._check_commit(group, replica, o.commit_index)
+
+    def _forgotten(self, group: GroupFacts, replica: Replica, o: seen.Forgotten) -> None:
+        """Whatever happens to a group whose topic is gone, nobody can read it."""
+        group.is_unknown = True
 
     def _restore(self, group: GroupFacts, replica: Replica, o: seen.Started) -> None:
         """The log is what the disk held: all that was flushed, or what a later leader had put into

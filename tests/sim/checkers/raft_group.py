@@ -144,7 +144,8 @@ class GroupFacts:
     def __init__(self, name: object) -> None:
         self.name = name
         self.is_unknown = False
-        """A replica took its damaged disk for sound: nothing more can be said of the group."""
+        """A replica took its damaged disk for sound, or the topic was deleted: nothing more can be
+        said of the group."""
         self.replicas: dict[Node, Replica] = {}
         self.entries: dict[int, EntryFacts] = {}
         self.leaders: dict[int, tuple[Node, int]] = {}

@@ -32,6 +32,14 @@ def test_a_leader_change_that_cuts_an_uncommitted_tail() -> None:
     assert script.checker.committed_index("g") == 4
 
 
+def test_of_a_deleted_topic_nothing_is_said() -> None:
+    script = led()
+    script.emit(seen.Forgotten, 1)
+    script.terms[1] = 0
+    script.restart(1, vote=None)
+    assert_good(script)
+
+
 def test_two_leaders_of_one_term() -> None:
     script = RaftScript()
     script.elect(1, 1, 2)
