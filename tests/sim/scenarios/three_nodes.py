@@ -336,7 +336,9 @@ class ThreeNodes(Scenario):
 
     def _end_alike(self, name: str, index: int) -> bool:
         ends = {
-            None if each is None else (each.high_watermark, each.log_end_offset)
+            None
+            if each is None
+            else (each.high_watermark, each.log_end_offset, each.log.last_index)
             for each in self._replicas(name, index)
         }
         return len(ends) == 1 and None not in ends
