@@ -335,11 +335,10 @@ class ThreeNodes(Scenario):
             self.faults.look()
 
     def _end_alike(self, name: str, index: int) -> bool:
+        replicas = self._replicas(name, index)
         ends = {
-            None
-            if each is None
-            else (each.high_watermark, each.log_end_offset, each.log.last_index)
-            for each in self._replicas(name, index)
+            each and (each.high_watermark, each.log_end_offset, each.log.last_index)
+            for each in replicas
         }
         return len(ends) == 1 and None not in ends
 
