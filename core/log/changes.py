@@ -63,12 +63,9 @@ def flush(log: PartitionLog, *, is_closing: bool = False) -> DurableUpTo:
     with log.lock:
         if log.is_closed or truncations != log.truncations:
             return DurableUpTo(log.synced_index, log.epochs.term_at(log.synced_index) or Term(-1))
-        if log.epochs_changed:
-            log.epochs_changed = False
-            puts.append(log.state.put_epochs(log.epochs))
         stored = log.state.producer_offsets() if pending else []
         deletes = [log.state.producer_key(each) for each in stored[:-PRODUCER_SNAPSHOTS_MAX]]
-        log.state.write(puts, deletes)
+        _write_with_terms(log, puts, deletes)
         log.synced = (end.index - 1, end.offset)
         log.pending = tuple(each for each in log.pending if each not in pending)
         if is_grown:
@@ -76,6 +73,20 @@ def flush(log: PartitionLog, *, is_closing: bool = False) -> DurableUpTo:
         for sealed in pending:
             _retire_index(log, sealed.segment)
     return token
+
+
+def _write_with_terms(log: PartitionLog, puts: Puts, deletes: Sequence[bytes]) -> None:
+    """Have the store say what was synced, and which terms began in it: without them the next start
+    would take it for damaged."""
+    has_new = log.epochs_changed
+    if has_new:
+        log.epochs_changed = False  # a term that begins from here on sets it again
+        puts = [*puts, log.state.put_epochs(log.epochs)]
+    try:
+        log.state.write(puts, deletes)
+    except OSError:
+        log.epochs_changed |= has_new
+        raise
 
 
 def _sync(log: PartitionLog, pending: Sequence[Sealed], active: Segment) -> None:

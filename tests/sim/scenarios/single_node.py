@@ -400,7 +400,8 @@ class SingleNode(Scenario):
         await self.world.start_node(NODE)
         again = await workload.read_all(self.topics)
         for place, records in logs.items():
-            assert again[place] == records, (
+            # A request whose sender gave up may be written as late as this.
+            assert again[place][: len(records)] == records, (
                 f"a clean restart changed {place} from {len(records)} records that end in"
                 f" {records[-3:]} to {len(again[place])} that end in {again[place][-3:]}"
             )
