@@ -36,7 +36,7 @@ from sprawl.gateway.authorized_operations import (
     NOT_ASKED,
     TOPIC_OPERATIONS,
 )
-from sprawl.gateway.catching_up import catch_up
+from sprawl.gateway.catching_up import UNANSWERED, catch_up
 from sprawl.gateway.codec._generated.k03_metadata import (
     MetadataRequest,
     MetadataRequestTopic,
@@ -60,15 +60,6 @@ _Refused: TypeAlias = "dict[str | UUID, ErrorCode]"
 
 CREATION_MS: Final = 3_000
 """How long all topics of a request may take to be created: clients ask again, and often."""
-_UNSURE: Final = frozenset(
-    {
-        ErrorCode.NOT_CONTROLLER,
-        ErrorCode.REQUEST_TIMED_OUT,
-        ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
-    }
-)
-"""No controller was found, or it may create the topic yet, or it does not listen to this node any
-more, which was removed: nothing that a client gives up for."""
 _BY_ID_FROM_VERSION: Final = 12
 _NULL_NAME_FROM_VERSION: Final = 12
 """A topic asked for by its id has no name to give back when it is unknown."""
@@ -155,7 +146,7 @@ async def _create(
             await time.take(partial(ctx.broker.controller.ensure_topic, TopicSpec(name=name)))
         except KafkaFault as fault:
             code = fault.code
-            refused[name] = ErrorCode.LEADER_NOT_AVAILABLE if code in _UNSURE else code
+            refused[name] = ErrorCode.LEADER_NOT_AVAILABLE if code in UNANSWERED else code
 
 
 async def _responded(

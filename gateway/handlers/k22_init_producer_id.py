@@ -23,6 +23,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.gateway.catching_up import UNANSWERED
 from sprawl.gateway.codec._generated.k22_init_producer_id import (
     InitProducerIdRequest,
     InitProducerIdResponse,
@@ -35,14 +36,6 @@ if TYPE_CHECKING:
 CONTROLLER_WAIT_S: Final = 3.0
 """Longer than the controller's election takes as a rule, and well below the 10 s and more after
 which clients give a request up: kafka-python's producer ends when this one is not answered."""
-_NO_CONTROLLER: Final = frozenset(
-    {
-        ErrorCode.NOT_CONTROLLER,
-        ErrorCode.REQUEST_TIMED_OUT,
-        # This node was removed and still runs: clients go on to others, and need no other right.
-        ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
-    }
-)
 
 
 async def handle(ctx: RequestContext, request: InitProducerIdRequest) -> InitProducerIdResponse:
@@ -57,7 +50,7 @@ async def handle(ctx: RequestContext, request: InitProducerIdRequest) -> InitPro
     except TimeoutError:
         return _failed(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
     except KafkaFault as fault:
-        if fault.code in _NO_CONTROLLER:
+        if fault.code in UNANSWERED:
             return _failed(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
         return _failed(fault.code)
     return InitProducerIdResponse(
