@@ -433,7 +433,7 @@ class Cluster:
         if self._copies is not None:
             self._copies.offer(key, follower)
 
-    def arrived(self, key: LogKey, configuration: Configuration) -> None:
+    def arrived(self, key: LogKey) -> None:
         self._arrivals.look(key)
 
     def _controller_target(self) -> Target:

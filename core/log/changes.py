@@ -133,10 +133,8 @@ def truncate(log: PartitionLog, from_index: int) -> None:
     """See PartitionLog.truncate_suffix; the index is one of the log's.
 
     Raises:
-        ValueError, FrameFault: nothing was changed.
-        OSError: nothing was changed.
-        Anything: `log.failure` says that the log is of no use until it is opened again, for half of
-            this was done.
+        ValueError, FrameFault, OSError: nothing was changed, unless `log.failure` is set: then half
+            of it was done, and the log is of no use until it is opened again.
     """
     with log.lock:
         kept = [each for each in log.segments if each.first_index <= from_index]

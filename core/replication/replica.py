@@ -449,7 +449,7 @@ class RaftReplica:
         if now.is_joint:
             return True
         if voters == set(now.voters) and learners == set(now.learners):
-            self._around.arrived(self._key, now)
+            self._around.arrived(self._key)
             return False
         coming = voters - set(now.voters)
         try:

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from sprawl.core.cluster.hints import LeaderHint
     from sprawl.core.ids import LogKey, ReplicaId
     from sprawl.core.partition.partition import Partition
-    from sprawl.core.raft.configuration import Configuration
 
 
 class Target(NamedTuple):
@@ -41,6 +40,6 @@ class Surroundings(Protocol):
         """A leader cannot serve a follower entry by entry."""
         ...
 
-    def arrived(self, key: LogKey, configuration: Configuration) -> None:
+    def arrived(self, key: LogKey) -> None:
         """A leader says that its replicas are where they are wanted."""
         ...
