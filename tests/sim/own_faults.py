@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import ExitStack
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 from unittest.mock import patch
 
 from sim.disk import DISK_FULL, SYNC_FAILED
@@ -40,8 +40,6 @@ _OF_DAMAGE: Final = (
     "sprawl.core.replication.damaged",
 )
 """Who tells of bits that flipped."""
-
-ResponseType = TypeVar("ResponseType", bound=Struct)
 
 
 class OwnFault(AssertionError):
@@ -94,15 +92,8 @@ class OwnFaults(logging.Handler):
     def _watched(self) -> Any:
         exchange = Connection._exchange
 
-        async def watched(
-            connection: Connection,
-            api_key: int,
-            version: int,
-            body: Struct,
-            response: type[ResponseType],
-            timeout_ms: int | None,
-        ) -> ResponseType:
-            answer = await exchange(connection, api_key, version, body, response, timeout_ms)
+        async def watched(connection: Connection, api_key: int, *asked: Any) -> Struct:
+            answer: Struct = await exchange(connection, api_key, *asked)
             if _is_unknown(answer):
                 name = api_name(api_key)
                 self._heard(f"{connection.address} answers {name} with UNKNOWN_SERVER_ERROR", None)

@@ -9,14 +9,8 @@ from tests.sim.checkers.raft import InvariantBroken, ObservationError
 from tests.unit.sim_checkers.raft_script import RaftScript, assert_good, assert_names, led
 
 
-def test_a_replicated_log_that_keeps_the_rules() -> None:
-    script = led()
-    assert_good(script)
-    assert script.checker.committed_index("g") == 3
-    assert script.checker.committed_offset("g") == 6
-
-
-def test_a_leader_change_that_cuts_an_uncommitted_tail() -> None:
+def led_by_another() -> RaftScript:
+    """Node 2 leads term 2 and has committed its first entry, where node 1 has two of its own."""
     script = led()
     script.append(1)
     script.append(1)
@@ -26,6 +20,18 @@ def test_a_leader_change_that_cuts_an_uncommitted_tail() -> None:
     script.flush(2)
     script.replicate(2, 3)
     script.commit(2)
+    return script
+
+
+def test_a_replicated_log_that_keeps_the_rules() -> None:
+    script = led()
+    assert_good(script)
+    assert script.checker.committed_index("g") == 3
+    assert script.checker.committed_offset("g") == 6
+
+
+def test_a_leader_change_that_cuts_an_uncommitted_tail() -> None:
+    script = led_by_another()
     script.replicate(2, 1)
     script.commit(1)
     assert_good(script)
@@ -355,15 +361,7 @@ def test_a_crash_in_the_middle_of_a_cut() -> None:
 
 
 def test_a_crash_right_after_a_copy_took_the_place_of_a_log() -> None:
-    script = led()
-    script.append(1)
-    script.append(1)
-    script.flush(1)
-    script.elect(2, 2, 3)
-    script.append(2, count=0)
-    script.flush(2)
-    script.replicate(2, 3)
-    script.commit(2)
+    script = led_by_another()
     script.follow(1, 2)
     script.restart(1, last_index=4, last_term=2)
     assert_good(script)
