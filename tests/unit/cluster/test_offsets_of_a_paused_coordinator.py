@@ -71,6 +71,7 @@ async def test_a_paused_coordinator_does_not_answer_older_offsets_when_it_goes_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with ClusterWorld(3, **{"offsets.topic.num.partitions": 1}) as world:
+        await world.topic("t", partitions=1)  # offsets of one that is not there are forgotten
         await world.broker(1).groups.ensure_ready()
         await world.until(lambda: world.leader(OFFSETS_TOPIC) is not None)
         first = world.leader(OFFSETS_TOPIC)

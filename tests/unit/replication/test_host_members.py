@@ -89,7 +89,7 @@ class Members:
                 return VoteAnswer(*names, True, *nothing)
             case Heartbeat():
                 return HeartbeatAnswer(*names, asked.context)
-            case Append() if asked.to not in self.slow_disks or not asked.entries:
+            case Append() if asked.to not in self.slow_disks:
                 index = LogIndex(asked.prev_index + len(asked.entries))
                 return AppendAnswer(*names, index, False, index, Term(-1), False)
         return None
