@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING
 
 from sprawl.core.ids import LogIndex, Offset, Term
 from sprawl.core.limits import INDEX_CHECKPOINT_BYTES, PRODUCER_SNAPSHOTS_MAX
-from sprawl.core.log.frames import walk
-from sprawl.core.log.rebuilding import rebuild_producers
+from sprawl.core.log.rebuilding import end_before, rebuild_producers
 from sprawl.core.log.recovery import SWAP_SUFFIX
 from sprawl.core.log.retention import SegmentAge, count_useless
-from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment, SegmentEnd
+from sprawl.core.log.segment import Segment, SegmentEnd
 from sprawl.core.log.state import Puts, RecoveryPoint, Summary
 from sprawl.core.log.tokens import DurableUpTo, Sealed
 
@@ -133,15 +132,15 @@ def truncate(log: PartitionLog, from_index: int) -> None:
     """See PartitionLog.truncate_suffix; the index is one of the log's.
 
     Raises:
-        ValueError, FrameFault, OSError: nothing was changed, unless `log.failure` is set: then half
+        ValueError, KafkaFault, OSError: nothing was changed, unless `log.failure` is set: then half
             of it was done, and the log is of no use until it is opened again.
     """
     with log.lock:
         kept = [each for each in log.segments if each.first_index <= from_index]
         segment = kept[-1]
-        if segment.is_compacted:
-            raise ValueError(f"entry {from_index} is in a compacted segment")
-        end, max_timestamp = _end_before(log, segment, from_index)
+        if not segment.is_compacted:
+            own_index(log, segment)
+        end, max_timestamp = end_before(log, segment, from_index)
         if end.offset < log.log_start_offset:
             raise ValueError(f"entry {from_index} is older than the log start")
         with _all_or_failed(log):
@@ -196,31 +195,6 @@ def _cut(
     log.stored_bytes = 0
     # Until the next flush a power loss may bring back what was cut.
     log.names_changed = True
-
-
-def _end_before(log: PartitionLog, segment: Segment, index: int) -> tuple[SegmentEnd, int]:
-    """Where a segment ends without the entry at `index`, and its largest timestamp then."""
-    own_index(log, segment)
-    sparse = segment.index
-    assert sparse is not None
-    at = sparse.before_ordinal(index - segment.first_index)
-    end = SegmentEnd(SEGMENT_HEADER_BYTES, segment.base_offset, segment.first_index)
-    max_timestamp = -1
-    if at >= 0:
-        end = SegmentEnd(
-            sparse.positions[at],
-            Offset(segment.base_offset + sparse.offsets[at]),
-            LogIndex(segment.first_index + sparse.ordinals[at]),
-        )
-        max_timestamp = sparse.timestamps[at]
-    for frame in walk(segment.file, end.size_bytes, segment.end.size_bytes):
-        if end.index >= index:
-            break
-        max_timestamp = max(max_timestamp, frame.max_timestamp)
-        end = SegmentEnd(
-            frame.position + frame.size_bytes, frame.end_offset, LogIndex(end.index + 1)
-        )
-    return end, max_timestamp
 
 
 def own_index(log: PartitionLog, segment: Segment) -> None:

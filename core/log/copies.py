@@ -203,7 +203,7 @@ def plan_copy(
 def _part_of(log: PartitionLog, segment: Segment, index: int) -> CopiedSegment:
     end = segment.end
     if end.index - 1 > index:
-        end = end_before(log, segment, index + 1)
+        end, _ = end_before(log, segment, index + 1)
     return CopiedSegment(
         segment.base_offset,
         segment.first_index,

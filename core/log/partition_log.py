@@ -28,7 +28,7 @@ from sprawl.core.limits import INDEX_CACHE_BYTES_MAX
 from sprawl.core.log import changes, rebuilding
 from sprawl.core.log.cleaner import Compaction, compact_log
 from sprawl.core.log.config import LogConfig
-from sprawl.core.log.frames import Entry, EntryType, FrameFault, encode_entry, parse_frame
+from sprawl.core.log.frames import Entry, EntryType, encode_entry, parse_frame
 from sprawl.core.log.index import IndexCache
 from sprawl.core.log.opening import OpenedLog, open_log
 from sprawl.core.log.readable import ReadableLog
@@ -368,7 +368,7 @@ class PartitionLog(ReadableLog):
 
         Raises:
             ValueError: the index is below the first, or within a compacted segment.
-            KafkaFault: KAFKA_STORAGE_ERROR.
+            KafkaFault: CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR.
         """
         if from_index > self.last_index:
             return
@@ -376,8 +376,8 @@ class PartitionLog(ReadableLog):
             raise ValueError(f"entry {from_index} is older than the log's first")
         try:
             changes.truncate(self, from_index)
-        except FrameFault as fault:
-            raise self.damaged(DamagedSegment(self.segments[-1], fault)) from fault
+        except DamagedSegment as fault:
+            raise self.damaged(fault) from fault
         except OSError as failure:
             raise self._refused(failure) from failure
 

@@ -25,6 +25,7 @@ from sprawl.core.log.reading import (
 from sprawl.core.log.segment import Segment
 from sprawl.core.log.state import Damage, LogState, Marks
 from sprawl.core.log.tokens import Sealed
+from sprawl.core.records.batch import check_crc, iter_batches
 from sprawl.core.records.producers import ProducerTable
 from sprawl.core.storage.port import LogDirectory
 
@@ -179,7 +180,13 @@ class ReadableLog:
     # --- reading --------------------------------------------------------------------------------
 
     def read(
-        self, offset: int, max_bytes: int, *, up_to_offset: int, min_one: bool = True
+        self,
+        offset: int,
+        max_bytes: int,
+        *,
+        up_to_offset: int,
+        min_one: bool = True,
+        verify: bool = False,
     ) -> LogRead | None:
         """Whole batches from the one that holds `offset`, without blocking.
 
@@ -187,6 +194,7 @@ class ReadableLog:
             max_bytes: bound of the total size, but see `min_one`.
             up_to_offset: batches that reach beyond it are left out.
             min_one: return the first batch even when it is larger (KIP-74).
+            verify: check the checksums too, which is left to consumers.
 
         Returns:
             None when the data is neither in memory nor in the page cache: use `read_blocking`.
@@ -194,10 +202,19 @@ class ReadableLog:
         Raises:
             KafkaFault: CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR.
         """
-        return self._read(offset, max_bytes, up_to_offset, min_one=min_one, may_block=False)
+        read = self._read(offset, max_bytes, up_to_offset, min_one=min_one, may_block=False)
+        if verify and read is not None:
+            self._verify(read)
+        return read
 
     def read_blocking(
-        self, offset: int, max_bytes: int, *, up_to_offset: int, min_one: bool = True
+        self,
+        offset: int,
+        max_bytes: int,
+        *,
+        up_to_offset: int,
+        min_one: bool = True,
+        verify: bool = False,
     ) -> LogRead:
         """The same from disk; may run in any thread."""
         fault: Exception | None = None
@@ -205,6 +222,8 @@ class ReadableLog:
             segments = self.segments
             try:
                 read = self._read(offset, max_bytes, up_to_offset, min_one=min_one, may_block=True)
+                if verify and read is not None:
+                    self._verify(read)
             except (KafkaFault, IndexError) as failure:
                 fault, read = failure, None
             if read is not None:
@@ -221,7 +240,8 @@ class ReadableLog:
     def _read(
         self, offset: int, max_bytes: int, up_to_offset: int, *, min_one: bool, may_block: bool
     ) -> LogRead | None:
-        for start_offset, end_offset, code in self.marks.damage:
+        marks = self.marks
+        for start_offset, end_offset, code in marks.damage:
             if start_offset <= offset < end_offset:
                 raise KafkaFault(code, f"Offset {offset} of {self.tp} is damaged.")
             if offset < start_offset < up_to_offset:
@@ -236,6 +256,7 @@ class ReadableLog:
                 min_one=min_one,
                 load_index=self.load_index,
                 may_block=may_block,
+                holes=((0, marks.log_start_offset), *sorted(each[:2] for each in marks.damage)),
             )
         except DamagedSegment as fault:
             raise self.damaged(fault) from fault
@@ -245,6 +266,16 @@ class ReadableLog:
             raise self.unreadable(failure) from failure
         except OSError as failure:
             raise self.unreadable(failure) from failure
+
+    def _verify(self, read: LogRead) -> None:
+        run = b"".join(read.buffers)
+        for position, header in iter_batches(run):
+            if not check_crc(run, position, header):
+                self.suspected(None)
+                place = f"offset {header.base_offset} of {self.tp}"
+                raise KafkaFault(
+                    ErrorCode.CORRUPT_MESSAGE, f"The checksum of the batch at {place} is wrong."
+                )
 
     def load_index(self, segment: Segment, may_block: bool) -> SparseIndex | None:
         """The index of a segment; None when it would have to be loaded and must not block."""

@@ -16,10 +16,10 @@ from typing import Final, NamedTuple
 
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.ids import Offset
-from sprawl.core.log.frames import Frame, FrameFault, frame_size, walk
+from sprawl.core.log.frames import Frame, FrameFault, frame_size, parse_frame, walk
 from sprawl.core.log.index import SparseIndex
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment
-from sprawl.core.records.batch import HEADER, HEADER_BYTES
+from sprawl.core.records.batch import HEADER, HEADER_BYTES, MAGIC
 from sprawl.core.records.timestamps import TimedOffset, first_at_or_after, max_timestamp
 from sprawl.core.storage.port import Buffer, SegmentFile
 
@@ -58,6 +58,26 @@ class _Place(NamedTuple):
     base_offset: int
 
 
+Holes = Sequence[tuple[int, int]]
+"""Ranges [start, end) of offsets that are known to be missing, in order."""
+
+
+class _Source(NamedTuple):
+    """What a segment is read by."""
+
+    segment: Segment
+    index: SparseIndex  # type: ignore[assignment]  # hides tuple.index, unused
+    fetch: Fetch
+    holes: Holes
+
+    def may_miss(self, start: int, end: int) -> bool:
+        """Whether offsets [start, end) may be missing."""
+        for hole_start, hole_end in self.holes:
+            if hole_start <= start < hole_end:
+                start = hole_end
+        return start >= end or self.segment.is_compacted
+
+
 def find_segment(segments: Sequence[Segment], offset: int) -> int:
     """Number of the last segment that starts at or below an offset; -1 when there is none."""
     return bisect_right(segments, offset, key=_base_offset) - 1
@@ -72,6 +92,7 @@ def read_log(
     min_one: bool,
     load_index: LoadIndex,
     may_block: bool,
+    holes: Holes,
 ) -> LogRead | None:
     """Read from the batch that holds `offset`, or the next one behind a hole.
 
@@ -79,13 +100,15 @@ def read_log(
         max_bytes: bound of the total, but see `min_one`.
         up_to_offset: batches that reach beyond it are not read.
         min_one: return the first batch even when it is larger.
+        holes: besides those that a compaction leaves.
 
     Returns:
         As much as is in memory; None when not even the first batch is and `may_block` is False.
 
     Raises:
         OSError: the disk cannot be read.
-        KafkaFault: CORRUPT_MESSAGE: what stands there is no batch.
+        KafkaFault: CORRUPT_MESSAGE: what stands there is no batch, or not the one that belongs
+            there.
     """
     buffers: list[Buffer] = []
     for segment in segments[max(find_segment(segments, offset), 0) :]:
@@ -98,9 +121,8 @@ def read_log(
         try:
             if index is None:
                 raise _Cold
-            read = _read_segment(
-                segment, index, offset, max_bytes, up_to_offset, min_one=min_one, fetch=fetch
-            )
+            source = _Source(segment, index, fetch, holes)
+            read = _read_segment(source, offset, max_bytes, up_to_offset, min_one=min_one)
         except _Cold:
             return LogRead(buffers, Offset(offset)) if buffers else None
         except FrameFault as fault:
@@ -127,47 +149,41 @@ class DamagedSegment(KafkaFault):
 
 
 def _read_segment(
-    segment: Segment,
-    index: SparseIndex,
-    offset: int,
-    max_bytes: int,
-    up_to_offset: int,
-    *,
-    min_one: bool,
-    fetch: Fetch,
+    source: _Source, offset: int, max_bytes: int, up_to_offset: int, *, min_one: bool
 ) -> LogRead | None:
     """One segment's part; None when the first batch is larger than `max_bytes` allow."""
-    end = segment.end
-    stop = _Place(end.size_bytes, end.offset)
-    if up_to_offset < end.offset:
-        found = _locate(segment, index, up_to_offset, stop, fetch)
+    segment = source.segment
+    end = stop = _Place(segment.end.size_bytes, segment.end.offset)
+    if up_to_offset < end.base_offset:
+        found = _locate(source, up_to_offset, end)
         stop = _Place(found.position, min(found.base_offset, up_to_offset))
-    start = _locate(segment, index, offset, stop, fetch)
+    start = _locate(source, offset, stop)
     start = _Place(segment.past_gap(start.position), start.base_offset)
     if start.position >= stop.position:
+        if stop.base_offset < min(up_to_offset, end.base_offset):
+            _check_whole(source, stop.position, end.position)
         return LogRead([], Offset(stop.base_offset))
     if stop.position - start.position > max_bytes:
-        shorter = _stop_within(segment, index, start, max_bytes, fetch, min_one=min_one)
+        shorter = _stop_within(source, start, stop, max_bytes, min_one=min_one)
         if shorter is None:
             return None
         stop = shorter
     buffers: list[Buffer] = []
     for run_start, run_end in segment.runs(start.position, stop.position):
-        got = fetch(run_start, run_end - run_start) or ()
+        got = source.fetch(run_start, run_end - run_start) or ()
+        if not buffers:
+            _check_first(source, got, start, stop)
         if sum(map(len, got)) < run_end - run_start:
-            return _partial(segment, index, buffers, got, run_start)
+            return _partial(source, buffers, got, run_start)
         buffers += got
     return LogRead(buffers, Offset(stop.base_offset))
 
 
 def _partial(
-    segment: Segment,
-    index: SparseIndex,
-    buffers: list[Buffer],
-    got: Sequence[Buffer],
-    run_start: int,
+    source: _Source, buffers: list[Buffer], got: Sequence[Buffer], run_start: int
 ) -> LogRead:
     """Only a part was in memory: keep the whole batches of it."""
+    index = source.index
     at = index.before_position(run_start + sum(map(len, got)))
     if at < 0 or index.positions[at] <= run_start:
         raise _Cold
@@ -177,63 +193,63 @@ def _partial(
         left -= len(buffers[-1])
         if left <= 0:
             break
-    return LogRead(buffers, Offset(segment.base_offset + index.offsets[at]))
+    return LogRead(buffers, Offset(source.segment.base_offset + index.offsets[at]))
 
 
-def _locate(
-    segment: Segment, index: SparseIndex, offset: int, stop: _Place, fetch: Fetch
-) -> _Place:
+def _locate(source: _Source, offset: int, stop: _Place) -> _Place:
     """The first batch before `stop` that ends above `offset`; `stop` when there is none."""
-    relative = offset - segment.base_offset
-    at = index.before_offset(relative)
-    position = SEGMENT_HEADER_BYTES
+    segment, index = source.segment, source.index
+    at = index.before_offset(offset - segment.base_offset)
+    known = _Place(SEGMENT_HEADER_BYTES, segment.base_offset)
     if at >= 0:
-        position = index.positions[at]
-        if index.offsets[at] == relative:
-            return _Place(position, offset)
-    elif relative <= 0:
-        return _Place(position, segment.base_offset)
-    for start, _, base_offset, end_offset in _batches(segment, position, stop.position, fetch):
+        known = _Place(index.positions[at], segment.base_offset + index.offsets[at])
+    if offset <= known.base_offset:
+        return known
+    for position, _, base_offset, end_offset in _batches(source, known, stop):
         if end_offset > offset:
-            return _Place(start, base_offset)
+            return _Place(position, base_offset)
     return stop
 
 
 def _stop_within(
-    segment: Segment,
-    index: SparseIndex,
-    start: _Place,
-    max_bytes: int,
-    fetch: Fetch,
-    *,
-    min_one: bool,
+    source: _Source, start: _Place, end: _Place, max_bytes: int, *, min_one: bool
 ) -> _Place | None:
     """Where a read of at most `max_bytes` ends; None when that is less than one batch."""
+    index = source.index
     limit = start.position + max_bytes
     at = index.before_position(limit)
     if at >= 0 and index.positions[at] > start.position:
-        return _Place(index.positions[at], segment.base_offset + index.offsets[at])
+        return _Place(index.positions[at], source.segment.base_offset + index.offsets[at])
     stop: _Place | None = None
-    for position, size, _, end_offset in _batches(
-        segment, start.position, segment.end.size_bytes, fetch
-    ):
+    for position, size, _, end_offset in _batches(source, start, end):
         if position + size > limit and not (stop is None and min_one):
             break
         stop = _Place(position + size, end_offset)
     return stop
 
 
-def _batches(
-    segment: Segment, position: int, end: int, fetch: Fetch
-) -> Iterator[tuple[int, int, int, int]]:
-    """(position, size, base offset, end offset) of the batches in [position, end), by headers."""
+# --- what headers say ----------------------------------------------------------------------------
+#
+# A bit of a header that flipped must not hide records: a batch that seems to be shorter, longer or
+# to begin or end elsewhere than what stands around it lets be true is damage. What it says else is
+# left to the checksum, which who reads the records checks.
+
+
+def _batches(source: _Source, start: _Place, stop: _Place) -> Iterator[tuple[int, int, int, int]]:
+    """(position, size, base offset, end offset) of the batches in [start, stop), by headers.
+
+    Raises:
+        FrameFault: they are not what stood there.
+    """
+    segment, fetch = source.segment, source.fetch
+    position, due = start
     chunk: Buffer = b""
     chunk_start = position
-    while (position := segment.past_gap(position)) < end:
+    while (position := segment.past_gap(position)) < stop.position:
         at = position - chunk_start
         if at + HEADER_BYTES > len(chunk):
             # A batch has at least a header; what is asked for beyond that only saves calls.
-            got = fetch(position, min(_LOOK_BYTES, end - position))
+            got = fetch(position, min(_LOOK_BYTES, stop.position - position))
             if not got:
                 raise _Cold
             chunk, chunk_start, at = got[0], position, 0
@@ -241,10 +257,54 @@ def _batches(
                 chunk = b"".join(got)
             if len(chunk) < HEADER_BYTES:
                 raise _Cold
-        size = frame_size(chunk, at, position)
-        header = HEADER.unpack_from(chunk, at)
-        yield position, size, header[0], header[0] + header[6] + 1
+        size, base_offset, due = _check_place(source, chunk, at, _Place(position, due), stop)
+        yield position, size, base_offset, due
         position += size
+    if not source.may_miss(due, stop.base_offset):
+        raise FrameFault(position, f"offset {due} where {stop.base_offset} belongs")
+
+
+def _check_place(
+    source: _Source, buf: Buffer, at: int, place: _Place, stop: _Place
+) -> tuple[int, int, int]:
+    """Size, base offset and end offset of the batch at `at` of `buf`.
+
+    Args:
+        place: where it stands, and the offset that it begins at, or later where some are missing.
+
+    Raises:
+        FrameFault: that cannot be.
+    """
+    position, due = place
+    size = frame_size(buf, at, position)
+    base, _, _, magic, _, _, last_delta, *_ = HEADER.unpack_from(buf, at)
+    end = base + last_delta + 1
+    is_next = base == due or (base > due and source.may_miss(due, base))
+    is_within = position + size <= stop.position and base < end <= stop.base_offset
+    if magic != MAGIC or not is_next or not is_within:
+        found = f"offsets {base} to {end - 1} in {size} bytes"
+        raise FrameFault(position, f"{found} where {due} belongs", size)
+    return size, base, end
+
+
+def _check_first(source: _Source, got: Sequence[Buffer], start: _Place, stop: _Place) -> None:
+    """Of a batch that seems to go on behind the end a consumer would wait for the rest."""
+    if got:
+        head = got[0] if len(got[0]) >= HEADER_BYTES else b"".join(got)
+        if len(head) >= HEADER_BYTES:
+            _check_place(source, head, 0, start, stop)
+
+
+def _check_whole(source: _Source, position: int, end: int) -> None:
+    """Of a batch that is left out since it reaches too far: whether that is so."""
+    head = b"".join(source.fetch(position, HEADER_BYTES) or ())
+    if len(head) < HEADER_BYTES:
+        raise _Cold
+    size = min(frame_size(head, 0, position), end - position)
+    batch = b"".join(source.fetch(position, size) or ())
+    if len(batch) < size:
+        raise _Cold
+    parse_frame(memoryview(batch), position, verify=True)
 
 
 # --- by time -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -48,9 +49,19 @@ def rebuild_index(segment: Segment, index_interval_bytes: int) -> SparseIndex:
             sound = segment.past_gap(fault.position)
             if sound == fault.position:
                 raise DamagedSegment(segment, fault) from fault
-            scratch.skip_to(sound, scratch.end.offset, scratch.end.index)
+            scratch.skip_to(sound, _offset_at(segment, sound), scratch.end.index)
     assert scratch.index is not None
     return scratch.index
+
+
+def _offset_at(segment: Segment, position: int) -> Offset:
+    """The offset that the log goes on with at a position behind a gap."""
+    try:
+        for frame in walk(segment.file, position, segment.end.size_bytes):
+            return frame.base_offset
+    except FrameFault as fault:
+        raise DamagedSegment(segment, fault) from fault
+    return segment.end.offset
 
 
 def rebuild_producers(log: ReadableLog, now_ms: int) -> bool:
@@ -172,7 +183,7 @@ def end_offset_of(log: ReadableLog, index: int) -> Offset:
     number = segment.first_index + (sparse.ordinals[at] if at >= 0 else 0)
     position = sparse.positions[at] if at >= 0 else SEGMENT_HEADER_BYTES
     try:
-        for frame in walk(segment.file, position, segment.end.size_bytes):
+        for frame in walk(segment.file, position, segment.end.size_bytes, verify=True):
             if number == index:
                 return frame.end_offset
             number += 1
@@ -181,12 +192,13 @@ def end_offset_of(log: ReadableLog, index: int) -> Offset:
     raise ValueError(f"entry {index} is not in the log")
 
 
-def end_before(log: ReadableLog, segment: Segment, index: int) -> SegmentEnd:
-    """Where a segment that was not compacted ends without the entry at `index`.
+def end_before(log: ReadableLog, segment: Segment, index: int) -> tuple[SegmentEnd, int]:
+    """Where a segment that was not compacted ends without the entry at `index`, and the largest
+    timestamp before it.
 
     Raises:
         ValueError: the entry is not in it, or it was compacted.
-        KafkaFault, FrameFault: CORRUPT_MESSAGE.
+        KafkaFault: CORRUPT_MESSAGE.
         OSError: the file cannot be read.
     """
     if segment.is_compacted:
@@ -195,21 +207,26 @@ def end_before(log: ReadableLog, segment: Segment, index: int) -> SegmentEnd:
     assert sparse is not None
     at = sparse.before_ordinal(index - segment.first_index)
     end = SegmentEnd(SEGMENT_HEADER_BYTES, segment.base_offset, segment.first_index)
+    max_timestamp = -1
     if at >= 0:
         end = SegmentEnd(
             sparse.positions[at],
             Offset(segment.base_offset + sparse.offsets[at]),
             LogIndex(segment.first_index + sparse.ordinals[at]),
         )
-    for frame in walk(segment.file, end.size_bytes, segment.end.size_bytes):
-        if end.index >= index:
-            break
-        end = SegmentEnd(
-            frame.position + frame.size_bytes, frame.end_offset, LogIndex(end.index + 1)
-        )
+        max_timestamp = sparse.timestamps[at]
+    frames = walk(segment.file, end.size_bytes, segment.end.size_bytes, verify=True)
+    try:
+        for frame in islice(frames, index - end.index):
+            max_timestamp = max(max_timestamp, frame.max_timestamp)
+            end = SegmentEnd(
+                frame.position + frame.size_bytes, frame.end_offset, LogIndex(end.index + 1)
+            )
+    except FrameFault as fault:
+        raise DamagedSegment(segment, fault) from fault
     if end.index != index:
         raise ValueError(f"entry {index} is not in the segment")
-    return end
+    return end, max_timestamp
 
 
 def index_of_offset(log: ReadableLog, offset: int) -> LogIndex:
@@ -230,7 +247,7 @@ def index_of_offset(log: ReadableLog, offset: int) -> LogIndex:
     number = segment.first_index + (index.ordinals[at] if at >= 0 else 0)
     position = index.positions[at] if at >= 0 else SEGMENT_HEADER_BYTES
     try:
-        for frame in walk(segment.file, position, segment.end.size_bytes):
+        for frame in walk(segment.file, position, segment.end.size_bytes, verify=True):
             if frame.type is EntryType.DATA and frame.end_offset > offset:
                 return LogIndex(number)
             number += 1

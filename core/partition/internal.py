@@ -93,12 +93,17 @@ class InternalTopic:
         """Every record from the log start to the high watermark, oldest first.
 
         Reads from disk as it goes: drive it in a thread when the topic may be large.
+
+        Raises:
+            KafkaFault: CORRUPT_MESSAGE: a bit flipped; KAFKA_STORAGE_ERROR.
         """
         source = self._find(partition)
         offset = source.log_start_offset
         end_offset = source.end_offset(Isolation.READ_UNCOMMITTED)
         while offset < end_offset:
-            read = source.read_blocking(offset, _READ_BYTES, up_to_offset=end_offset, min_one=True)
+            read = source.read_blocking(
+                offset, _READ_BYTES, up_to_offset=end_offset, min_one=True, verify=True
+            )
             if not read.buffers:
                 return  # compaction left nothing between here and the end
             run = b"".join(read.buffers)

@@ -358,7 +358,13 @@ class Partition:
         return diverging
 
     def read(
-        self, offset: Offset, max_bytes: int, *, up_to_offset: Offset, min_one: bool
+        self,
+        offset: Offset,
+        max_bytes: int,
+        *,
+        up_to_offset: Offset,
+        min_one: bool,
+        verify: bool = False,
     ) -> LogRead | None:
         """Whole batches from the one that holds `offset`, as the buffers the log keeps.
 
@@ -366,6 +372,7 @@ class Partition:
             max_bytes: bound of the total size.
             up_to_offset: batches that reach beyond it are left out; see `end_offset`.
             min_one: return the first batch even when it is larger than `max_bytes` (KIP-74).
+            verify: check the checksums too, which is left to consumers.
 
         Returns:
             The batches, or None when they have to be read from disk: use `read_blocking`.
@@ -373,13 +380,23 @@ class Partition:
         Raises:
             KafkaFault: KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE.
         """
-        return self.log.read(offset, max_bytes, up_to_offset=up_to_offset, min_one=min_one)
+        return self.log.read(
+            offset, max_bytes, up_to_offset=up_to_offset, min_one=min_one, verify=verify
+        )
 
     def read_blocking(
-        self, offset: Offset, max_bytes: int, *, up_to_offset: Offset, min_one: bool
+        self,
+        offset: Offset,
+        max_bytes: int,
+        *,
+        up_to_offset: Offset,
+        min_one: bool,
+        verify: bool = False,
     ) -> LogRead:
         """The same, from disk. Runs in the thread pool."""
-        return self.log.read_blocking(offset, max_bytes, up_to_offset=up_to_offset, min_one=min_one)
+        return self.log.read_blocking(
+            offset, max_bytes, up_to_offset=up_to_offset, min_one=min_one, verify=verify
+        )
 
     def aborted_transactions(self, offset: Offset, end_offset: Offset) -> list[tuple[int, int]]:
         """(producer id, first offset) of the aborted transactions that touch a range."""

@@ -229,13 +229,13 @@ def _records(view: memoryview, position: int) -> Iterator[tuple[Record | None, i
         KafkaFault: CORRUPT_MESSAGE: a checksum is wrong (`check.crcs` of Kafka's consumers).
     """
     for at, header in iter_batches(view):
-        if header.last_offset < position:
-            continue
         if not check_crc(view, at, header):
             raise KafkaFault(
                 ErrorCode.CORRUPT_MESSAGE,
                 f"The checksum of the batch at offset {header.base_offset} is wrong.",
             )
+        if header.last_offset < position:
+            continue
         if not header.is_control:
             for record in decode_records(view, at):
                 if record.offset >= position:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import PartitionId, TopicId, TopicName, TopicPartition
+from sprawl.core.ids import LogIndex, PartitionId, TopicId, TopicName, TopicPartition
 from sprawl.core.log.checking import check_log
 from sprawl.core.log.config import LogConfig
 from sprawl.core.log.frames import EntryType
 from sprawl.core.log.partition_log import PartitionLog
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, SegmentKey, segment_name
-from sprawl.core.records.batch import iter_batches, parse_header
+from sprawl.core.records.batch import HEADER_BYTES, check_crc, iter_batches, parse_header
 from sprawl.core.records.record import decode_records, encode_batch
 from sprawl.core.storage.disk import DiskStore
 from sprawl.core.storage.memory import MemoryKeyValueStore
@@ -364,6 +364,88 @@ def test_a_damaged_part_is_never_compacted(disk: Disk) -> None:
     assert done is not None
     assert done.cleaned_to_offset == 10
     assert disk.offsets()[1:] == without(30, range(10), range(14, 16))
+
+
+# --- damage while the log is open ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(BATCHES_A_SEGMENT))
+@pytest.mark.parametrize("max_bytes", [1, 150, 1 << 20])
+@pytest.mark.parametrize("up_to", [RECORDS_A_SEGMENT - 2, 2 * RECORDS_A_SEGMENT])
+def test_a_flipped_bit_of_a_header_hides_no_record(
+    disk: Disk, number: int, max_bytes: int, up_to: int
+) -> None:
+    """Whatever the bytes say of their size or their offsets: whoever checks what it gets is given
+    the record it asked for, or an error."""
+    disk.fill(2)
+    disk.log.flush()
+    file, position = disk.file(0), disk.batch_position(0, number)
+    whole = file.read_bytes()
+    covered = [*range(8, 12), *range(16, HEADER_BYTES)]  # the base offset and the term are not
+    told = 0
+    for at in covered:
+        for bit in range(8):
+            with file.open("r+b") as handle:
+                handle.seek(position + at)
+                handle.write(bytes([whole[position + at] ^ 1 << bit]))
+            for offset in range(RECORDS_A_SEGMENT):
+                if offset < up_to:
+                    told += read_and_check(disk, offset, max_bytes, up_to)
+            file.write_bytes(whole)
+    if number * RECORDS_A_BATCH < up_to:
+        assert told >= len(covered) * 8, "who reads the batch itself hears of it"
+
+
+def read_and_check(disk: Disk, offset: int, max_bytes: int, up_to: int) -> bool:
+    """Read as a consumer that checks checksums. Returns: whether it got an error."""
+    try:
+        read = disk.log.read_blocking(offset, max_bytes, up_to_offset=up_to)
+        run = b"".join(read.buffers)
+        batches = [*iter_batches(run)]
+        if not all(check_crc(run, pos, header) for pos, header in batches):
+            return True
+    except KafkaFault:
+        return True
+    got = [r.offset for pos, _ in batches for r in decode_records(run, pos) if r.offset >= offset]
+    assert got == list(range(offset, offset + max(len(got), 1)))
+    return False
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda log: log.truncate_suffix(LogIndex(4)),
+        lambda log: log.end_offset_of(3),
+        lambda log: log.index_of_offset(6),
+    ],
+)
+def test_where_a_log_is_cut_is_not_taken_from_a_damaged_batch(
+    disk: Disk, ask: Callable[[PartitionLog], object]
+) -> None:
+    disk.fill(2)
+    disk.log.flush()
+    disk.flip(0, disk.batch_position(0, 2) + 26)  # in its last offset delta
+    with pytest.raises(KafkaFault) as fault:
+        ask(disk.log)
+    assert fault.value.code is ErrorCode.CORRUPT_MESSAGE
+    assert disk.log.log_end_offset == 2 * RECORDS_A_SEGMENT
+
+
+def test_a_log_with_a_damaged_part_is_read_on_when_its_index_was_lost(disk: Disk) -> None:
+    disk.fill(3)
+    disk.log.flush()
+    disk.forget_segments()
+    disk.flip(10, disk.batch_position(10, 2) + 70)
+    disk.reopen()
+    disk.log.set_log_start(16)
+    assert disk.log.damage == ()
+    disk.log.close()
+    for key, _ in list(disk.kv.iterate(b"log/")):
+        if key[len(b"log/") + 20 : len(b"log/") + 21] == b"i":
+            disk.kv.delete(key)
+    disk.open()
+    for offset in range(16, 30):
+        assert not read_and_check(disk, offset, 1 << 20, 30)
 
 
 # --- the store -----------------------------------------------------------------------------------
