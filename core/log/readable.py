@@ -241,9 +241,11 @@ class ReadableLog:
         self, offset: int, max_bytes: int, up_to_offset: int, *, min_one: bool, may_block: bool
     ) -> LogRead | None:
         marks = self.marks
+        holes = [(0, marks.log_start_offset)]
         for start_offset, end_offset, code in marks.damage:
             if start_offset <= offset < end_offset:
                 raise KafkaFault(code, f"Offset {offset} of {self.tp} is damaged.")
+            holes.append((start_offset, end_offset))
             if offset < start_offset < up_to_offset:
                 up_to_offset = start_offset
         segments = self.segments
@@ -256,7 +258,7 @@ class ReadableLog:
                 min_one=min_one,
                 load_index=self.load_index,
                 may_block=may_block,
-                holes=((0, marks.log_start_offset), *sorted(each[:2] for each in marks.damage)),
+                holes=holes,
             )
         except DamagedSegment as fault:
             raise self.damaged(fault) from fault

@@ -9,6 +9,7 @@ Source: KIP-74 (the first batch is returned even when it is too large), KIP-79, 
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
@@ -19,13 +20,15 @@ from sprawl.core.ids import Offset
 from sprawl.core.log.frames import Frame, FrameFault, frame_size, parse_frame, walk
 from sprawl.core.log.index import SparseIndex
 from sprawl.core.log.segment import SEGMENT_HEADER_BYTES, Segment
-from sprawl.core.records.batch import HEADER, HEADER_BYTES, MAGIC
+from sprawl.core.records.batch import HEADER_BYTES, LENGTH_END, MAGIC
 from sprawl.core.records.timestamps import TimedOffset, first_at_or_after, max_timestamp
 from sprawl.core.storage.port import Buffer, SegmentFile
 
 Fetch = Callable[[int, int], Sequence[Buffer] | None]
 LoadIndex = Callable[[Segment, bool], SparseIndex | None]
 
+_HEAD: Final = struct.Struct(">qiibIhi")
+"""Of a batch: base offset, length, epoch, magic, checksum, attributes, last offset delta."""
 _LOOK_BYTES: Final = 8_192
 _TIME_CHUNK_BYTES: Final = 65_536
 _base_offset = attrgetter("base_offset")
@@ -257,7 +260,9 @@ def _batches(source: _Source, start: _Place, stop: _Place) -> Iterator[tuple[int
                 chunk = b"".join(got)
             if len(chunk) < HEADER_BYTES:
                 raise _Cold
-        size, base_offset, due = _check_place(source, chunk, at, _Place(position, due), stop)
+        size, base_offset, due = _check_place(
+            source, _HEAD.unpack_from(chunk, at), position, due, stop
+        )
         yield position, size, base_offset, due
         position += size
     if not source.may_miss(due, stop.base_offset):
@@ -265,25 +270,27 @@ def _batches(source: _Source, start: _Place, stop: _Place) -> Iterator[tuple[int
 
 
 def _check_place(
-    source: _Source, buf: Buffer, at: int, place: _Place, stop: _Place
+    source: _Source, head: tuple[int, ...], position: int, due: int, stop: _Place
 ) -> tuple[int, int, int]:
-    """Size, base offset and end offset of the batch at `at` of `buf`.
+    """Size, base offset and end offset of the batch at `position`.
 
     Args:
-        place: where it stands, and the offset that it begins at, or later where some are missing.
+        head: see `_HEAD`.
+        due: the offset that it begins at, or later where some are missing.
 
     Raises:
         FrameFault: that cannot be.
     """
-    position, due = place
-    size = frame_size(buf, at, position)
-    base, _, _, magic, _, _, last_delta, *_ = HEADER.unpack_from(buf, at)
-    end = base + last_delta + 1
-    is_next = base == due or (base > due and source.may_miss(due, base))
-    is_within = position + size <= stop.position and base < end <= stop.base_offset
-    if magic != MAGIC or not is_next or not is_within:
-        found = f"offsets {base} to {end - 1} in {size} bytes"
-        raise FrameFault(position, f"{found} where {due} belongs", size)
+    base, length, _, magic, _, _, last_delta = head
+    size, end = LENGTH_END + length, base + last_delta + 1
+    if (
+        (base != due and (base < due or not source.may_miss(due, base)))
+        or not base < end <= stop.base_offset
+        or not HEADER_BYTES <= size <= stop.position - position
+        or magic != MAGIC
+    ):
+        found = f"offsets {base} to {end - 1} in {size} bytes (magic {magic})"
+        raise FrameFault(position, f"{found} where {due} belongs")
     return size, base, end
 
 
@@ -292,7 +299,7 @@ def _check_first(source: _Source, got: Sequence[Buffer], start: _Place, stop: _P
     if got:
         head = got[0] if len(got[0]) >= HEADER_BYTES else b"".join(got)
         if len(head) >= HEADER_BYTES:
-            _check_place(source, head, 0, start, stop)
+            _check_place(source, _HEAD.unpack_from(head), *start, stop)
 
 
 def _check_whole(source: _Source, position: int, end: int) -> None:
