@@ -35,7 +35,9 @@ AT_ONCE: Final = 32
 """Moves under way: enough to keep the disks busy, few enough that clients do not notice."""
 LOOK_S: Final = 0.5
 PATIENCE_S: Final = 15.0
-"""For partitions that cannot move: an election passes."""
+"""For partitions that cannot move, and a controller that does not answer: an election passes."""
+_MAY_BE_MADE: Final = frozenset({ErrorCode.REQUEST_TIMED_OUT, ErrorCode.NOT_CONTROLLER})
+"""The controller changed, or was busy: the next look tells what came of it."""
 LOST: Final = -1
 """Stands for a replica whose node was replaced or removed."""
 
@@ -189,10 +191,12 @@ async def clear(
         told: (replicas left, partitions under way) after each look.
 
     Raises:
-        Refused: a move that the cluster does not take; partitions that cannot move.
+        Refused: a move that the cluster does not take; partitions that cannot move; a controller
+            that does not answer.
     """
     loop = asyncio.get_running_loop()
     stuck_since: float | None = None
+    answered = loop.time()
     while True:
         view = await cluster.metadata()
         moving = await read_moves(cluster)
@@ -208,9 +212,15 @@ async def clear(
         elif loop.time() - stuck_since > PATIENCE_S:
             raise stuck_fault(found)
         batch = dict(list(found.moves.items())[: max(0, AT_ONCE - len(moving))])
-        for place, (code, message) in (await _alter(cluster, batch)).items():
-            if code != ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:  # deleted meanwhile
-                raise_for(code, f"{place[0]}/{place[1]}", message)
+        answers = await _alter(cluster, batch)
+        if all(code not in _MAY_BE_MADE for code, _ in answers.values()):
+            answered = loop.time()
+        for place, (code, message) in answers.items():
+            if code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:  # deleted meanwhile
+                continue
+            if code in _MAY_BE_MADE and loop.time() - answered < PATIENCE_S:
+                continue
+            raise_for(code, f"{place[0]}/{place[1]}", message)
         await asyncio.sleep(LOOK_S)
 
 

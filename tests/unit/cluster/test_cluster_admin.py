@@ -9,6 +9,7 @@ import pytest
 from cluster_world import ClusterWorld
 
 from sprawl.cli.cluster_nodes import _drain
+from sprawl.client import moves
 from sprawl.client.cluster import Cluster
 from sprawl.client.clusters import read_status
 from sprawl.client.faults import Refused
@@ -92,6 +93,47 @@ async def test_a_node_is_drained_and_goes(tmp_path: Path) -> None:
         await world.stop(1)
         with pytest.raises(StartFault, match="was removed from its cluster"):
             await world.start(1)
+
+
+async def test_a_drain_goes_on_when_the_controller_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have made the move that it did not answer; the next look tells."""
+    async with ClusterWorld(3, tmp_path, **SOON) as world:
+        await world.topic("t", partitions=2, replicas=2)
+        real, asked = moves._alter, 0
+
+        async def answers_once(cluster: Cluster, wanted: Any) -> dict[Any, tuple[int, str | None]]:
+            nonlocal asked
+            asked += 1
+            answers = await real(cluster, wanted)
+            if asked > 1:
+                return answers
+            return dict.fromkeys(answers, (int(ErrorCode.REQUEST_TIMED_OUT), "It may be made yet."))
+
+        monkeypatch.setattr(moves, "_alter", answers_once)
+        async with Cluster(world.nodes[2].bootstrap) as client:
+            done = await _drain(client, 1, keep=True, may_shrink=False)
+            assert done["moved"]
+            assert left_on(await client.metadata(), {1}) == 0
+
+
+async def test_a_drain_that_nobody_answers_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ClusterWorld(3, tmp_path, **SOON) as world:
+        await world.topic("t", replicas=2)
+        node = world.leader("t")
+        assert node is not None
+
+        async def never(cluster: Cluster, wanted: Any) -> dict[Any, tuple[int, str | None]]:
+            return dict.fromkeys(wanted, (int(ErrorCode.REQUEST_TIMED_OUT), "It may be made yet."))
+
+        monkeypatch.setattr(moves, "_alter", never)
+        monkeypatch.setattr(moves, "PATIENCE_S", 0.2)
+        async with Cluster(world.nodes[1].bootstrap) as client:
+            with pytest.raises(Refused, match="It may be made yet"):
+                await _drain(client, node, keep=True, may_shrink=False)
 
 
 async def test_a_cordoned_node_is_told_apart_and_may_stay() -> None:
