@@ -202,7 +202,7 @@ class NodeTopic:
         if offset >= end_offset:
             return Piece((), offset)
         found = partition.read(
-            Offset(offset), limits.PIECE_BYTES, up_to_offset=end_offset, min_one=True
+            Offset(offset), limits.PIECE_BYTES, up_to_offset=end_offset, min_one=True, verify=True
         )
         if found is not None:
             return _decode(found, offset, end_offset)
@@ -241,7 +241,7 @@ async def _end_of(append: Coroutine[None, None, Offset], count: int) -> int:
 def _read_blocking(partition: Partition, offset: int, end_offset: Offset) -> Piece:
     """Runs in a thread, decoding too."""
     found = partition.read_blocking(
-        Offset(offset), limits.PIECE_BYTES, up_to_offset=end_offset, min_one=True
+        Offset(offset), limits.PIECE_BYTES, up_to_offset=end_offset, min_one=True, verify=True
     )
     return _decode(found, offset, end_offset)
 

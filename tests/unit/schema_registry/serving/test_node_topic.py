@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from data_fixtures import disk_world
 from data_world import World
 
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.ids import PartitionId, TopicName
+from sprawl.core.records.crc import crc32c
 from sprawl.schema_registry.serving import limits
 from sprawl.schema_registry.serving.node_topic import NodeTopic
 from sprawl.schema_registry.serving.topic import Overtaken, Place, TopicRecord
+
+__all__ = ["disk_world"]
 
 NAME = "_schemas"
 FOREVER_S = 3_600
@@ -70,6 +77,25 @@ async def test_reads_on_from_an_offset_and_tells_where_it_goes_on(
     assert await topic.read(3) == ((), 3)
 
 
+async def test_a_bit_that_flipped_on_disk_is_not_read_as_a_schema(
+    disk_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor left out: the id it has would be given again."""
+    world = disk_world
+    world.topic(NAME, cleanup_policy=frozenset({"compact"}))
+    topic = NodeTopic(world.broker, lambda _: None)
+    await topic.append([(b"a", b"value")], at=0)
+    log = world.partitions.find(TopicName(NAME), PartitionId(0)).log
+    log.roll()
+    log.flush()
+    [file] = tmp_path.rglob(f"{NAME}-0/{log.segments[0].file.name}")
+    file.write_bytes(file.read_bytes().replace(b"value", b"valuf"))
+    world.chill(monkeypatch, partition=0)
+    with pytest.raises(KafkaFault) as fault:
+        await topic.read(0)
+    assert fault.value.code is ErrorCode.CORRUPT_MESSAGE
+
+
 async def test_reads_what_is_on_disk_in_a_thread(
     world: World, topic: NodeTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +120,8 @@ async def test_a_batch_that_cannot_be_decoded_is_one_line(
     caplog.set_level(logging.WARNING)
     produce(world, "1")
     broken = bytearray(_batch_of(world))
-    broken[-3] ^= 0x7F  # the length of the value, in a batch whose checksum nobody looks at again
+    broken[-3] ^= 0x7F  # the length of the value, as somebody's client may have written it
+    struct.pack_into(">I", broken, 17, crc32c(broken[21:]))
     world.partition(topic=NAME).append_internal(broken, now_ms=world.clock.now_ms())
     produce(world, "3")
     piece = await topic.read(0)
