@@ -29,6 +29,7 @@ from sim.world import World
 
 from sprawl.client.connection import Connection
 from sprawl.core.errors import ErrorCode, KafkaFault
+from sprawl.core.log.reading import DamagedSegment
 from sprawl.core.log_limit import LogLimit
 from sprawl.core.raft.checks import InvariantBroken
 from sprawl.gateway.codec.message import Struct
@@ -39,7 +40,7 @@ _OF_DAMAGE: Final = (
     "sprawl.core.partition.repairs",
     "sprawl.core.replication.damaged",
 )
-"""Who tells of bits that flipped."""
+"""Who tells of bits that flipped, besides who met them in a segment."""
 
 
 class OwnFault(AssertionError):
@@ -114,7 +115,8 @@ class OwnFaults(logging.Handler):
             for node in self._world.nodes.values()
             if process is None or node.host == process.host
         )
-        return was_flipped and record.name.startswith(_OF_DAMAGE)
+        is_of_damage = isinstance(failure, DamagedSegment) or record.name.startswith(_OF_DAMAGE)
+        return was_flipped and is_of_damage
 
     def _heard(self, what: str, failure: BaseException | None) -> None:
         process, loop = PROCESS.get(), self._world.loop
