@@ -3,11 +3,13 @@ is found within a few seeds."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sim.own_faults import OwnFault
+from sim.own_faults import OwnFault, OwnFaults
 from sim.scenario import Scenario, run_seed
 from sim.scenarios.single_node import SingleNode
 from sim.scenarios.three_nodes import ThreeNodes
@@ -16,6 +18,8 @@ from sprawl.core.cluster.cluster import Cluster
 from sprawl.core.controller.controller import Controller
 from sprawl.core.errors import ErrorCode, KafkaFault
 from sprawl.core.groups.shell import GroupCoordinator
+from sprawl.core.log.frames import FrameFault
+from sprawl.core.log.reading import DamagedSegment
 from sprawl.core.partition.housekeeping import Housekeeping
 from sprawl.core.partition.internal import InternalTopic
 from sprawl.core.partition.partition import Partition
@@ -95,6 +99,20 @@ def test_a_client_that_is_told_unknown_server_error_ends_the_seed(
     unknown = KafkaFault(ErrorCode.UNKNOWN_SERVER_ERROR)
     goes_wrong(monkeypatch, Partition, "append_produced", unknown, every=40)
     assert ":9092 answers Produce with UNKNOWN_SERVER_ERROR" in str(find(SingleNode))
+
+
+@pytest.mark.parametrize("flipped", [(), ("t-0",)])
+def test_damage_may_be_told_of_where_a_bit_flipped(flipped: tuple[str, ...]) -> None:
+    """By whoever meets it in a segment; anywhere else it is Sprawl that wrote nonsense."""
+    node = SimpleNamespace(disk=SimpleNamespace(flipped_logs=flipped), host=None)
+    loop = SimpleNamespace(is_ending=False, stop=lambda: None)
+    world: Any = SimpleNamespace(nodes={1: node}, loop=loop, note=lambda *_: None)
+    segment: Any = SimpleNamespace(file=SimpleNamespace(name="0.log"))
+    damage = DamagedSegment(segment, FrameFault(64, "the checksum of an entry is wrong"))
+    faults = OwnFaults(world)
+    with contextlib.suppress(OwnFault), faults:
+        logging.getLogger("sprawl.core.replication.replica").error("it stays: %s", damage)
+    assert (faults.first is None) is bool(flipped)
 
 
 def test_what_a_world_changes_is_as_it_was_afterwards() -> None:
