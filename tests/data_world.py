@@ -403,6 +403,16 @@ class World:
         monkeypatch.setattr(PartitionLog, "read_blocking", held)
         return gate
 
+    def damage(self, topic: str, old: bytes, new: bytes) -> PartitionLog:
+        """Seal what is in partition 0, and have its file say something else. Returns: its log."""
+        assert self._data_dir is not None
+        log = self.partition(topic=topic).log
+        log.roll()
+        log.flush()
+        [file] = self._data_dir.rglob(f"{topic}-0/{log.segments[0].file.name}")
+        file.write_bytes(file.read_bytes().replace(old, new))
+        return log
+
     def chill(self, monkeypatch: pytest.MonkeyPatch, *, partition: int) -> None:
         """Pretend that a partition's data has left memory and page cache."""
         read = PartitionLog.read

@@ -86,10 +86,10 @@ class Disk:
         data[position] ^= 0x10
         self.file(base_offset).write_bytes(data)
 
-    def forget_segments(self) -> None:
-        """Lose the summaries and indexes, so that recovery has to read the files."""
+    def forget_segments(self, kinds: bytes = b"si") -> None:
+        """Lose the summaries (s) and indexes (i), so that recovery has to read the files."""
         for key, _ in list(self.kv.iterate(b"log/")):
-            if key[len(b"log/") + 20 : len(b"log/") + 21] in (b"s", b"i"):
+            if key[len(b"log/") + 20] in kinds:
                 self.kv.delete(key)
 
     def offsets(self) -> list[int]:
@@ -238,10 +238,7 @@ def test_a_flipped_bit_below_the_recovery_point_of_the_active_segment(disk: Disk
 def test_a_length_that_points_nowhere_costs_no_more_than_the_index_tells(disk: Disk) -> None:
     disk.fill(2)
     disk.log.flush()
-    # The summary goes, the index stays.
-    for key, _ in list(disk.kv.iterate(b"log/")):
-        if key[len(b"log/") + 20 : len(b"log/") + 21] == b"s":
-            disk.kv.delete(key)
+    disk.forget_segments(b"s")
     disk.flip(0, disk.batch_position(0, 1) + 8)
     disk.reopen()
     found = disk.offsets()
@@ -440,9 +437,7 @@ def test_a_log_with_a_damaged_part_is_read_on_when_its_index_was_lost(disk: Disk
     disk.log.set_log_start(16)
     assert disk.log.damage == ()
     disk.log.close()
-    for key, _ in list(disk.kv.iterate(b"log/")):
-        if key[len(b"log/") + 20 : len(b"log/") + 21] == b"i":
-            disk.kv.delete(key)
+    disk.forget_segments(b"i")
     disk.open()
     for offset in range(16, 30):
         assert not read_and_check(disk, offset, 1 << 20, 30)

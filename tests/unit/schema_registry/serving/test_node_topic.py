@@ -6,7 +6,6 @@ import asyncio
 import logging
 import struct
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from data_fixtures import disk_world
 from data_world import World
 
 from sprawl.core.errors import ErrorCode, KafkaFault
-from sprawl.core.ids import PartitionId, TopicName
 from sprawl.core.records.crc import crc32c
 from sprawl.schema_registry.serving import limits
 from sprawl.schema_registry.serving.node_topic import NodeTopic
@@ -78,18 +76,14 @@ async def test_reads_on_from_an_offset_and_tells_where_it_goes_on(
 
 
 async def test_a_bit_that_flipped_on_disk_is_not_read_as_a_schema(
-    disk_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor left out: the id it has would be given again."""
     world = disk_world
     world.topic(NAME, cleanup_policy=frozenset({"compact"}))
     topic = NodeTopic(world.broker, lambda _: None)
     await topic.append([(b"a", b"value")], at=0)
-    log = world.partitions.find(TopicName(NAME), PartitionId(0)).log
-    log.roll()
-    log.flush()
-    [file] = tmp_path.rglob(f"{NAME}-0/{log.segments[0].file.name}")
-    file.write_bytes(file.read_bytes().replace(b"value", b"valuf"))
+    world.damage(NAME, b"value", b"valuf")
     world.chill(monkeypatch, partition=0)
     with pytest.raises(KafkaFault) as fault:
         await topic.read(0)
